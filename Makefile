@@ -1,0 +1,57 @@
+# `make help` lists the targets. Needs Python 3.11 or newer; uv is used where it is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(shell command -v uv 2>/dev/null)
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup fit test interop lint format types check constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+ifdef UV
+	test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV)
+	uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+endif
+	@touch $@
+
+setup: $(READY) ## make .venv and install the package with what its tests need
+
+fit: $(READY) ## train on the demo petals, or on what ARGS says: make fit ARGS='--data.root=...'
+	$(BIN)/python -m lightning_flowers fit $(ARGS)
+
+test: $(READY) ## run the whole test suite
+	$(BIN)/python -m pytest
+
+interop: $(READY) ## read our shards with TensorFlow, and TensorFlow's with ours (own environment: .venv-tf)
+	test -x .venv-tf/bin/python || $(if $(UV),uv venv --quiet --python $(PYTHON) .venv-tf,$(PYTHON) -m venv .venv-tf)
+	$(if $(UV),uv pip install --quiet --python .venv-tf/bin/python,.venv-tf/bin/python -m pip install --quiet) 'tensorflow-cpu>=2.16'
+	$(BIN)/python -m pytest tests/data/test_interop.py -rs
+
+lint: $(READY) ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## check types
+	$(BIN)/pyright
+
+check: lint types test ## what CI checks
+
+constraints: ## pin the newest versions that fit pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --quiet \
+	  --no-annotate --custom-compile-command 'make constraints' --output-file constraints.txt
+
+clean: ## remove what was installed and built; runs stay
+	rm -rf $(VENV) .venv-tf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

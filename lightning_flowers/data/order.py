@@ -1,0 +1,54 @@
+"""Which records make up each batch of each epoch, on each process."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Order:
+    """Batches of record positions, a function of (seed, epoch) alone.
+
+    The records are put in order and cut into global batches; process `rank` takes every `world`-th row of each, so all
+    processes together cover each record once. The last batch is filled up with records of the same epoch whose mask is
+    False: every batch has the same shape, and BatchNorm sees real pictures.
+
+    Args:
+        records: number of records, at least 1.
+        batch_size: global batch size, a multiple of `world`.
+        shuffle: a new permutation each epoch; else the records' own order.
+        seed: of the permutations.
+        rank, world: this process and the number of processes.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    def __init__(
+        self, records: int, batch_size: int, *, shuffle: bool = False, seed: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
+        if records < 1 or batch_size < 1 or batch_size % world or not 0 <= rank < world:
+            raise ValueError(f"no order of {records} records in batches of {batch_size} for process {rank} of {world}")
+        self.records, self.batch_size, self.shuffle, self.seed = records, batch_size, shuffle, seed
+        self.rank, self.world, self.epoch = rank, world, 0
+
+    def __len__(self) -> int:
+        """Number of batches an epoch, the same on every process."""
+        return math.ceil(self.records / self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration (Lightning calls this)."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        """Yield this process's (positions, mask) of each batch, both (batch_size / world,)."""
+        order = self._permutation()
+        for first in range(0, len(self) * self.batch_size, self.batch_size):
+            rows = np.arange(first + self.rank, first + self.batch_size, self.world)
+            yield order[rows % self.records], rows < self.records
+
+    def _permutation(self) -> NDArray[np.int64]:
+        if not self.shuffle:
+            return np.arange(self.records, dtype=np.int64)
+        return np.random.default_rng([self.seed, self.epoch]).permutation(self.records).astype(np.int64)

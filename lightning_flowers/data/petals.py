@@ -1,0 +1,122 @@
+"""The competition *Petals to the Metal*: its classes, its folders, and where they lie."""
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from lightning_flowers.data import demo
+from lightning_flowers.errors import DataError
+
+DEFAULT_SIZE = 224
+SPLITS = ("train", "val", "test")
+KAGGLE_MOUNTS = (
+    Path("/kaggle/input/competitions/tpu-getting-started"),
+    Path("/kaggle/input/tpu-getting-started"),
+    Path("/kaggle/input/competitions/flower-classification-with-tpus"),
+    Path("/kaggle/input/flower-classification-with-tpus"),
+)
+_SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
+
+
+@cache
+def competition_classes() -> tuple[str, ...]:
+    """The names of the competition's 104 classes, in the order of their labels."""
+    text = resources.files("lightning_flowers.data").joinpath("classes104.txt").read_text("utf-8")
+    return tuple(line.strip() for line in text.splitlines())
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set in the competition's layout, before any shard is opened.
+
+    Attributes:
+        root: the folder that holds `tfrecords-jpeg-SxS`, or is one.
+        classes: names in the order of their labels: of `classes.txt` in the root, else the competition's 104.
+        sizes: folder of each size in pixels.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    sizes: dict[int, Path]
+
+    def choose_size(self, size: int | None) -> int:
+        """The size asked for, or the one nearest to 224 px.
+
+        Raises:
+            DataError: there are no shards of that size; says which sizes there are.
+        """
+        if size is None:
+            return min(self.sizes, key=lambda present: abs(present - DEFAULT_SIZE))
+        if size not in self.sizes:
+            present = ", ".join(str(s) for s in sorted(self.sizes))
+            raise DataError(f"--data.size={size}: {self.root} has no shards of that size, only of {present} px")
+        return size
+
+    def has(self, split: str, size: int) -> bool:
+        """Whether there is a folder of that split."""
+        return (self.sizes[size] / split).is_dir()
+
+    def sample_submission(self) -> Path | None:
+        """The competition's `sample_submission.csv`, where it lies beside the shards."""
+        path = self.root / "sample_submission.csv"
+        return path if path.is_file() else None
+
+
+def find_source(root: str | None) -> Source:
+    """Look for the data: at `root`, else on Kaggle's mounts, else the demo petals (made if need be).
+
+    Raises:
+        DataError: no such folder, or no shards in it; says what was expected.
+    """
+    if root is not None:
+        return open_source(Path(root).expanduser())
+    mounted = next((mount for mount in KAGGLE_MOUNTS if mount.is_dir()), None)
+    return open_source(mounted or demo.ensure())
+
+
+def open_source(root: Path) -> Source:
+    """The data set in one folder.
+
+    Raises:
+        DataError: no such folder, or no shards in it.
+    """
+    if not root.is_dir():
+        raise DataError(f"--data.root={root}: no such folder")
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    sizes = {int(match[1]): path for path in folders if (match := _SIZE_FOLDER.fullmatch(path.resolve().name))}
+    if not sizes:
+        raise DataError(
+            f"--data.root={root}: no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
+            "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
+        )
+    return Source(root, _read_classes(root), sizes)
+
+
+def read_labels(path: Path, ids: list[str]) -> list[int]:
+    """Labels of `ids`, in their order, from a CSV with the columns id and label.
+
+    Raises:
+        DataError: the file cannot be read, has other columns, or lacks an id.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            labels = {row["id"]: int(row["label"]) for row in csv.DictReader(lines)}
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not a readable CSV with the columns id and label: {error}") from error
+    missing = [identity for identity in ids if identity not in labels]
+    if missing:
+        raise DataError(f"{path}: has no label for {len(missing)} of {len(ids)} records, the first: {missing[0]}")
+    return [labels[identity] for identity in ids]
+
+
+def _read_classes(root: Path) -> tuple[str, ...]:
+    path = next((p for p in (root / "classes.txt", root.parent / "classes.txt") if p.is_file()), None)
+    if path is None:
+        return competition_classes()
+    names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise DataError(f"{path}: must name two or more classes, one a line, each once")
+    return names

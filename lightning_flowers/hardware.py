@@ -1,0 +1,136 @@
+"""Everything that depends on the accelerator: which one, its precision, memory layout and memory.
+
+The only module that knows XLA, CUDA and CPU; torch_xla is imported only here, and only when a TPU is used.
+"""
+
+import ctypes
+import importlib.util
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lightning_flowers.errors import UserError
+
+# PCI identities of Google's TPUs, from torch_xla/_internal/tpu.py.
+_GOOGLE_PCI_VENDOR = "0x1ae0"
+_TPU_PCI_DEVICES = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}
+# glibc's mallopt parameters, from malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def choose_accelerator(asked: str) -> str:
+    """Replace `auto` by the best hardware that is there (TPU, then CUDA, then CPU); check any other choice.
+
+    Lightning's own `auto` imports torch_xla wherever it is installed; this never does.
+
+    Raises:
+        UserError: a TPU or GPU was asked for and there is none that can be used; says why.
+    """
+    if asked == "auto":
+        if has_tpu() and importlib.util.find_spec("torch_xla"):
+            return "tpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked == "tpu":
+        _require_tpu()
+    if asked in ("gpu", "cuda") and not torch.cuda.is_available() and not _has_mps():
+        raise UserError(f"--trainer.accelerator={asked}: torch {torch.__version__} finds no GPU: use cpu, or auto")
+    return asked
+
+
+def choose_precision(asked: str | int | None, accelerator: str) -> str | int:
+    """The precision asked for, else bf16-mixed on CUDA where the hardware has it, 16-mixed on older GPUs, float32 on
+    everything else."""
+    if asked is not None:
+        return asked
+    if accelerator not in ("cuda", "gpu") or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+
+
+def has_tpu() -> bool:
+    """Whether this host has TPU chips, without asking torch_xla or a metadata server."""
+    if os.environ.get("PJRT_DEVICE") == "TPU":
+        return True
+    devices = Path("/sys/bus/pci/devices")
+    return devices.is_dir() and any(_is_tpu(device) for device in devices.iterdir())
+
+
+def cpu_count() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pins_memory(device: torch.device) -> bool:
+    """Whether batches should lie in page-locked memory."""
+    return device.type == "cuda"
+
+
+def reads_cheaply(device: torch.device) -> bool:
+    """Whether a value can be read back now and then without breaking a compiled graph."""
+    return device.type in ("cpu", "cuda", "mps")
+
+
+def describe(device: torch.device) -> str:
+    """The hardware's name, for the run's summary."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        return f"{_cpu_name()}, {cpu_count()} cores"
+    return device.type
+
+
+def prepare_host(accelerator: str) -> None:
+    """Settings of the process that must stand before training.
+
+    On CPU: keep freed memory. glibc gives each large tensor back to the kernel and asks for fresh pages at the next
+    step; page faults then take a third to a half of the time of a training step. On CUDA: TF32 for what stays float32.
+    """
+    if accelerator == "cpu" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, -1)
+    if accelerator in ("cuda", "gpu"):
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+
+
+class ChannelsLast(Callback):
+    """Keeps the weights of convolutions in channels-last order, as the batches are: faster on CUDA and CPU."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.strategy.root_device.type in ("cuda", "cpu"):
+            to_channels_last: Any = pl_module.to
+            to_channels_last(memory_format=torch.channels_last)
+
+
+def _require_tpu() -> None:
+    if importlib.util.find_spec("torch_xla") is None:
+        raise UserError(
+            "--trainer.accelerator=tpu: torch_xla is not installed: pip install 'lightning_flowers[tpu]', "
+            "or use --trainer.accelerator=auto"
+        )
+    if not has_tpu():
+        raise UserError("--trainer.accelerator=tpu: this host has no TPU: use --trainer.accelerator=auto")
+
+
+def _is_tpu(device: Path) -> bool:
+    try:
+        vendor = (device / "vendor").read_text().strip()
+        return vendor == _GOOGLE_PCI_VENDOR and (device / "device").read_text().strip() in _TPU_PCI_DEVICES
+    except OSError:
+        return False
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Backbones, weights, the classifier, its schedules and metrics."""

@@ -1,0 +1,191 @@
+"""The classifier: a timm backbone, pooled features, optional dense layers, logits."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from lightning_flowers.batch import Batch
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.metrics import Counts
+from lightning_flowers.model.schedule import starter, warmup_cosine
+from lightning_flowers.model.weights import build_backbone
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+class FlowerClassifier(LightningModule):
+    """A pretrained backbone with a new head.
+
+    Args:
+        backbone: densenet201, xception, resnet152, tf_efficientnet_b7_ns, tf_efficientnetv2_xl, tf_efficientnet_lite0,
+            or the name of any other timm model.
+        num_classes: taken from the data.
+        weights: timm (its hub or cache; for tf_efficientnet_lite0 the package that ships them), a file, a folder, or
+            none for a random start.
+        hidden: widths of dense layers (ReLU) between the pooled features and the logits.
+        dropout: probability, before each layer of the head.
+        freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
+        optimizer: adam or adamw.
+        lr: the maximal learning rate.
+        weight_decay: of the optimizer.
+        label_smoothing: in 0..1, in training only.
+        schedule: cosine (warm-up, then cosine over the run's length) or starter (the competition's starter notebook:
+            five epochs up, then times 0.8 an epoch).
+        warmup_epochs: of the cosine schedule.
+
+    Raises:
+        UserError: an argument that cannot be, or weights that cannot be had; says what to do.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str = "tf_efficientnet_lite0",
+        num_classes: int = 104,
+        weights: str = "timm",
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        freeze_backbone: bool = False,
+        optimizer: Literal["adam", "adamw"] = "adamw",
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        label_smoothing: float = 0.1,
+        schedule: Literal["cosine", "starter"] = "cosine",
+        warmup_epochs: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        _check_range("lr", lr, lr > 0, "above 0")
+        _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
+        _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
+        _check_range("warmup_epochs", warmup_epochs, warmup_epochs >= 0, "0 or more")
+        _check_range("hidden", hidden, all(width > 0 for width in hidden), "widths above 0")
+        self.optimizer_name, self.lr, self.weight_decay = optimizer, lr, weight_decay
+        self.schedule, self.warmup_epochs = schedule, warmup_epochs
+        self.label_smoothing = label_smoothing
+        self.frozen = freeze_backbone
+        self.backbone: Any = build_backbone(backbone, weights)
+        self.backbone.requires_grad_(not freeze_backbone)
+        self.head = build_head(self.backbone.head_hidden_size, hidden, dropout, num_classes)
+        # uint8 pictures: timm's mean and std are of values in 0..1.
+        self.register_buffer("mean", _per_channel(self.backbone.pretrained_cfg["mean"]), persistent=False)
+        self.register_buffer("std", _per_channel(self.backbone.pretrained_cfg["std"]), persistent=False)
+        self.train_counts = Counts(num_classes)
+        self.eval_counts = Counts(num_classes)
+
+    def train(self, mode: bool = True) -> "FlowerClassifier":
+        """Set the mode of training; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (batch, classes) of pictures uint8 (batch, 3, height, width)."""
+        return self.head(self.features(image))
+
+    def features(self, image: Tensor) -> Tensor:
+        """Pooled features (batch, channels) of pictures uint8 (batch, 3, height, width)."""
+        normalized = (image - self.mean) / self.std
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.backbone(normalized)
+
+    def describe(self) -> str:
+        """One line about the model."""
+        total = sum(parameter.numel() for parameter in self.parameters())
+        trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        return f"{self.hparams['backbone']}: {total / 1e6:.1f} M parameters, {trained / 1e6:.1f} M of them trained"
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        logits = self(batch["image"]).float()
+        loss = _cross_entropy(logits, batch, self.label_smoothing)
+        self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
+        return torch.where(batch["mask"], loss, 0).sum() / batch["mask"].sum().clamp(min=1)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        logits = self(batch["image"]).float()
+        loss = _cross_entropy(logits, batch)
+        self.eval_counts.update(logits, batch["label"], batch["mask"], loss)
+
+    test_step = validation_step
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+        """Probabilities float32 (batch, classes) and the index int64 (batch,) of each, -1 for padding."""
+        return {"probabilities": self(batch["image"]).float().softmax(1), "index": batch["index"]}
+
+    def on_train_epoch_start(self) -> None:
+        self.train_counts.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        self.eval_counts.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_train_epoch_end(self) -> None:
+        loss = self._log_scores(self.train_counts, "train")
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the training loss became {loss} in epoch {self.current_epoch}: lower --model.lr ({self.lr})"
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores(self.eval_counts, "val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores(self.eval_counts, "test")
+
+    def configure_optimizers(self) -> Any:
+        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = OPTIMIZERS[self.optimizer_name](trainable, lr=self.lr, weight_decay=self.weight_decay)
+        if self.schedule == "starter":
+            scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
+            return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
+        total, warmup = self._steps()
+        scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, total, warmup))
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+    def _steps(self) -> tuple[int, int]:
+        total = self.trainer.estimated_stepping_batches
+        epochs = self.trainer.max_epochs
+        if not math.isfinite(total):
+            raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")
+        total = max(int(total), 1)
+        per_epoch = total / epochs if epochs and epochs > 0 else total
+        return total, min(round(self.warmup_epochs * per_epoch), total // 2)
+
+    def _log_scores(self, counts: Counts, prefix: str) -> float:
+        loss, scores = counts.compute(lambda tensor: self.trainer.strategy.reduce(tensor, reduce_op="sum"))
+        named = {"loss": loss, **scores._asdict()}
+        self.log_dict({f"{prefix}_{name}": torch.tensor(value) for name, value in named.items()})
+        return loss
+
+
+def build_head(features: int, hidden: Sequence[int], dropout: float, num_classes: int) -> nn.Sequential:
+    """Dense layers from pooled features (batch, features) to logits (batch, num_classes)."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Dropout(dropout), nn.Linear(features, width), nn.ReLU()]
+        features = width
+    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(features, num_classes))
+
+
+def _cross_entropy(logits: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+    label = batch["label"].clamp(min=0)  # padding is masked, but its label must be a class
+    return F.cross_entropy(logits, label, label_smoothing=label_smoothing, reduction="none")
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return (torch.tensor(values) * 255).view(1, 3, 1, 1)
+
+
+def _check_range(name: str, value: object, good: bool, allowed: str) -> None:
+    if not good:
+        raise UserError(f"--model.{name}={value}: must be {allowed}")

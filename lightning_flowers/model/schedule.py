@@ -1,0 +1,38 @@
+"""Learning-rate schedules as pure functions."""
+
+import math
+
+
+def warmup_cosine(step: int, total_steps: int, warmup_steps: int) -> float:
+    """Factor of the maximal learning rate: linear over `warmup_steps`, then half a cosine down to 0 at `total_steps`.
+
+    Args:
+        step: optimizer steps done, from 0.
+        total_steps: optimizer steps of the whole run, at least 1.
+        warmup_steps: at most `total_steps`.
+
+    Returns:
+        In 0..1. (Loshchilov & Hutter, SGDR, https://arxiv.org/abs/1608.03983, eq. 5, one period.)
+    """
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    progress = min((step - warmup_steps) / max(total_steps - warmup_steps, 1), 1.0)
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def starter(
+    epoch: int, max_lr: float, *, start_lr: float = 1e-5, min_lr: float = 1e-5, rampup: int = 5, decay: float = 0.8
+) -> float:
+    """Learning rate of an epoch in the competition's starter notebook: a linear ramp, then exponential decay.
+
+    Args:
+        epoch: from 0.
+        max_lr: reached at epoch `rampup`; the notebooks take 5e-5 times the number of TPU cores.
+        start_lr, min_lr: at epoch 0, and what the decay tends to.
+
+    Returns:
+        The learning rate (not a factor of it).
+    """
+    if epoch < rampup:
+        return start_lr + (max_lr - start_lr) * epoch / rampup
+    return min_lr + (max_lr - min_lr) * decay ** (epoch - rampup)

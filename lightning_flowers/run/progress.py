@@ -1,0 +1,66 @@
+"""The progress bar."""
+
+import sys
+import time
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
+from torch import Tensor
+from typing_extensions import override
+
+from lightning_flowers import hardware
+
+LOSS_EVERY = 1.0  # seconds; reading the loss waits for the device
+
+
+class Progress(TQDMProgressBar):
+    """Lightning's bars in images/s, with time left and the loss; nothing where the output is not a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=int(sys.stderr.isatty()))
+        self._loss: dict[str, int | str | float | dict[str, float]] = {}
+        self._loss_read = 0.0
+
+    @override
+    def init_train_tqdm(self) -> Tqdm:
+        return _in_images(super().init_train_tqdm(), self.trainer.train_dataloader)
+
+    @override
+    def init_validation_tqdm(self) -> Tqdm:
+        return _in_images(super().init_validation_tqdm(), self.trainer.val_dataloaders)
+
+    @override
+    def init_test_tqdm(self) -> Tqdm:
+        return _in_images(super().init_test_tqdm(), self.trainer.test_dataloaders)
+
+    @override
+    def init_predict_tqdm(self) -> Tqdm:
+        return _in_images(super().init_predict_tqdm(), self.trainer.predict_dataloaders)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.is_enabled and isinstance(outputs.get("loss"), Tensor):
+            self._read_loss(outputs["loss"])
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    @override
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        return self._loss
+
+    def _read_loss(self, loss: Tensor) -> None:
+        now = time.monotonic()
+        if now - self._loss_read > LOSS_EVERY and hardware.reads_cheaply(loss.device):
+            self._loss_read = now
+            self._loss = {"loss": f"{loss.item():.4f}"}
+
+
+def _in_images(bar: Tqdm, loaders: Any) -> Tqdm:
+    loader = loaders[0] if isinstance(loaders, list) else loaders
+    bar.unit, bar.unit_scale, bar.leave = " images", loader.sampler.batch_size, False
+    return bar
