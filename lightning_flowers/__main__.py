@@ -5,6 +5,7 @@ import warnings
 from typing import TextIO
 
 from lightning_flowers import __version__
+from lightning_flowers.commands import COMMANDS, usage
 from lightning_flowers.errors import UserError
 
 MISUSED, INTERRUPTED = 2, 130
@@ -13,9 +14,11 @@ MISUSED, INTERRUPTED = 2, 130
 def main(args: list[str] | None = None) -> int:
     """Run a command line (default: of this process) and return its exit status."""
     args = sys.argv[1:] if args is None else args
-    if args == ["--version"]:
-        print(f"lightning_flowers {__version__}")
+    if not args or args[0] in ("--help", "-h", "--version"):
+        print(f"lightning_flowers {__version__}" if args == ["--version"] else usage())
         return 0
+    if args[0] not in COMMANDS:
+        return _fail(f"{args[0]}: no such command: use one of {', '.join(COMMANDS)} (see --help)")
     warnings.showwarning = _one_line_warning
     try:
         _run(args)
@@ -35,8 +38,7 @@ def _run(args: list[str]) -> None:
     from lightning_flowers import cli
 
     cli.quiet_lightning()
-    sys.argv[1:] = args
-    cli.FlowersCLI(args or ["--help"])
+    cli.FlowersCLI(args)
 
 
 def _fail(message: str, status: int = MISUSED) -> int:

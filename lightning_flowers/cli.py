@@ -1,6 +1,8 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
 import logging
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +10,24 @@ import yaml
 from jsonargparse import Namespace
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 from tqdm import tqdm
 
 from lightning_flowers import hardware
+from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run import submission
+from lightning_flowers.run.checkpoints import checkpoints
 from lightning_flowers.run.folder import RunFolder, write_text
 from lightning_flowers.run.history import History
 from lightning_flowers.run.predictions import PredictionCollector, Predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 
-MONITOR = "val_macro_f1"
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
-DESCRIPTIONS = {
-    "fit": "Train, validate each epoch, predict with the best epoch, and write the run folder with submission.csv.",
-    "validate": "Score a run's best checkpoint on the val split.",
-    "test": "Score a run's best checkpoint on the test split, with labels from --data.test_labels.",
-    "predict": "Write a run's predictions of val and test, and submission.csv.",
-}
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = ("config", "name", "runs_dir", "resume", "ckpt_path", "weights_only")
 
@@ -57,7 +53,8 @@ class FlowersCLI(LightningCLI):
             save_config_callback=None,
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
-            parser_kwargs={name: {"description": text} for name, text in DESCRIPTIONS.items()},
+            parser_kwargs={"prog": PROGRAM, "allow_abbrev": False}
+            | {name: {"description": text} for name, text in COMMANDS.items()},
             parser_class=Parser,
             args=expand_run(args),
             auto_configure_optimizers=False,
@@ -87,6 +84,9 @@ class FlowersCLI(LightningCLI):
             "data", "model.num_classes", compute_fn=lambda data: len(data.classes), apply_on="instantiate"
         )
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(args)
+
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint's hyper-parameters override the command line. Ours stand in config.yaml,
         which --run and --resume read first, so that what the user gives wins."""
@@ -102,6 +102,7 @@ class FlowersCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         self.datamodule.open(*self._splits())
+        self._keep_predictions_of_other_data_out()
         self.history = History(None)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [hardware.ChannelsLast(), self.collector]
@@ -111,7 +112,7 @@ class FlowersCLI(LightningCLI):
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
             self.history.path = self.folder.metrics
-            callbacks += [self.history, *_checkpoints(self.folder, config["limit_val_batches"])]
+            callbacks += [self.history, *checkpoints(self.folder, config["limit_val_batches"] != 0)]
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(
                     self.folder.path, "tensorboard", version="", default_hp_metric=False
@@ -127,6 +128,20 @@ class FlowersCLI(LightningCLI):
         _say("hardware", f"{self.trainer.world_size} x {device}, precision {precision}")
         _say("model", self.model.describe())
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except SystemExit as interrupt:  # how Lightning ends after Ctrl-C
+            if subcommand != "fit":
+                raise KeyboardInterrupt from interrupt
+            self._summarize()
+            raise KeyboardInterrupt(self._how_to_resume()) from interrupt
+        except (RuntimeError, ValueError) as error:
+            if "loading state_dict" not in str(error) and "loaded state dict" not in str(error):
+                raise
+            what = f"{self._settings.ckpt_path}: not a checkpoint of this model with these classes"
+            raise UserError(f"{what}: keep to the run's own --model settings and data") from error
+
     def before_fit(self) -> None:
         if self.folder is None or not self.trainer.is_global_zero:
             return
@@ -134,13 +149,6 @@ class FlowersCLI(LightningCLI):
             self.folder.make()
             write_text(self.folder.config, self._config_yaml)
         _say("run", f"{self.folder.path}")
-
-    def fit(self, **kwargs: Any) -> None:
-        try:
-            self.trainer.fit(**kwargs)
-        except SystemExit as interrupt:  # how Lightning ends after Ctrl-C
-            self._summarize()
-            raise KeyboardInterrupt(self._how_to_resume()) from interrupt
 
     def after_fit(self) -> None:
         if self.folder is None:
@@ -176,6 +184,15 @@ class FlowersCLI(LightningCLI):
         has_test = stage == "fit" and self.datamodule.source.has("test", self.datamodule.size)
         return (*self.datamodule.names_for(stage), *(("test",) if has_test else ()))
 
+    def _keep_predictions_of_other_data_out(self) -> None:
+        if self.subcommand != "predict" or self._settings.out or self.folder is None:
+            return
+        known = self.folder.read_summary().get("data", {}).get("fingerprints", {})
+        for name in self.datamodule.names_for("predict"):
+            split = self.datamodule.splits[name]
+            if known.get(name, split.fingerprint) != split.fingerprint:
+                raise UserError(f"predict: {split.folder} is not the {name} split of that run: give --out=FOLDER")
+
     def _choose_checkpoint(self, config: Namespace) -> None:
         if self.subcommand == "fit":
             if config.resume:
@@ -191,6 +208,8 @@ class FlowersCLI(LightningCLI):
         if config.ckpt_path:
             if not Path(config.ckpt_path).is_file():
                 raise UserError(f"--ckpt_path={config.ckpt_path}: no such file")
+            if not zipfile.is_zipfile(config.ckpt_path):
+                raise UserError(f"{config.ckpt_path}: not a checkpoint, or a damaged one")
             config.model.weights = "none"  # the checkpoint has them all
 
     def _new_folder(self) -> RunFolder:
@@ -198,7 +217,7 @@ class FlowersCLI(LightningCLI):
         return RunFolder.new(Path(config.runs_dir), config.name or config.model.backbone)
 
     def _dump(self, config: Namespace) -> str:
-        settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_none=False, skip_check=True))
+        settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_validation=True))
         return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
 
     @rank_zero_only
@@ -239,8 +258,8 @@ class FlowersCLI(LightningCLI):
     def _how_to_resume(self) -> str:
         if self.folder is None or not self.folder.last.is_file():
             return "interrupted before the first epoch was saved"
-        program = "python -m lightning_flowers fit"
-        return f"interrupted after epoch {len(self.history.rows)}; resume with: {program} --resume {self.folder.path}"
+        epoch = len(self.history.rows)
+        return f"interrupted after epoch {epoch}; resume with: {PROGRAM} fit --resume {self.folder.path}"
 
 
 def expand_run(args: list[str]) -> list[str]:
@@ -253,19 +272,6 @@ def expand_run(args: list[str]) -> list[str]:
     return args
 
 
-def _checkpoints(folder: RunFolder, limit_val_batches: float | None) -> list[ModelCheckpoint]:
-    """`last` after every epoch, and `best` where there is validation to choose it by."""
-    common: dict[str, Any] = {
-        "dirpath": folder.checkpoints,
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    last = ModelCheckpoint(filename=folder.last.stem, **common)
-    if limit_val_batches == 0:
-        return [last]
-    return [ModelCheckpoint(filename=folder.best.stem, monitor=MONITOR, mode="max", **common), last]
-
-
 @rank_zero_only
 def _say(what: str, text: str) -> None:
     tqdm.write(f"{what:<11}{text}")
@@ -275,3 +281,7 @@ def quiet_lightning() -> None:
     """Leave the announcements to us: what it says of devices and loggers stands in our own lines."""
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # True of every --run and --resume, and meant to be so.
+    warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", "The dirpath has changed from")

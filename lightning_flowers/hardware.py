@@ -4,6 +4,7 @@ The only module that knows XLA, CUDA and CPU; torch_xla is imported only here, a
 """
 
 import ctypes
+import functools
 import importlib.util
 import os
 import platform
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.accelerators.xla import XLAAccelerator
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lightning_flowers.errors import UserError
@@ -86,9 +88,12 @@ def describe(device: torch.device) -> str:
 def prepare_host(accelerator: str) -> None:
     """Settings of the process that must stand before training.
 
-    On CPU: keep freed memory. glibc gives each large tensor back to the kernel and asks for fresh pages at the next
-    step; page faults then take a third to a half of the time of a training step. On CUDA: TF32 for what stays float32.
+    Without a TPU: Lightning is kept from looking for one, which would import torch_xla wherever it is installed. On
+    CPU: freed memory is kept; glibc would give each large tensor back to the kernel and fault fresh pages in at the
+    next step. On CUDA: TF32 for what stays float32, and convolutions tuned for the batch's one shape.
     """
+    if accelerator != "tpu":
+        XLAAccelerator.auto_device_count = functools.cache(lambda: 0)
     if accelerator == "cpu" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_M_MMAP_MAX, 0)

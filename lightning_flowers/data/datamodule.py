@@ -47,6 +47,8 @@ class PetalsDataModule(LightningDataModule):
             raise UserError(f"--data.batch_size={batch_size}: must be at least 1")
         if threads is not None and threads < 1:
             raise UserError(f"--data.threads={threads}: must be at least 1")
+        if seed < 0:
+            raise UserError(f"--data.seed={seed}: must not be negative")
         self.source = find_source(root)
         self.size = self.source.choose_size(size)
         self.batch_size, self.seed = batch_size, seed
@@ -123,11 +125,17 @@ class PetalsDataModule(LightningDataModule):
         assert name in SPLITS
         split = Split(self.source.sizes[self.size] / name, self.size, len(self.classes), labelled=name != "test")
         if name == "test" and self.test_labels is not None:
-            labels = read_labels(Path(self.test_labels), split.ids.tolist())
-            if not all(0 <= label < len(self.classes) for label in labels):
-                raise DataError(f"{self.test_labels}: a label is outside the classes 0..{len(self.classes) - 1}")
-            split.labels = np.array(labels, dtype=np.int64)
+            split.labels = np.array(self._read_test_labels(self.test_labels, split), dtype=np.int64)
         return split
+
+    def _read_test_labels(self, path: str, split: Split) -> list[int]:
+        try:
+            labels = read_labels(Path(path).expanduser(), split.ids.tolist())
+        except DataError as error:
+            raise DataError(f"--data.test_labels={error}") from error
+        if not all(0 <= label < len(self.classes) for label in labels):
+            raise DataError(f"--data.test_labels={path}: a label is outside the classes 0..{len(self.classes) - 1}")
+        return labels
 
     def _loader(self, name: str, train: bool = False) -> Loader:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -84,11 +84,8 @@ class Loader:
     ) -> tuple[Batch, list[Future[int]]]:
         image = self._new_images(len(positions))
         pictures = image.numpy()
-        starts = range(0, len(positions), CHUNK)
-        futures = [
-            pool.submit(self._decode, pictures[start : start + CHUNK], positions[start : start + CHUNK], epoch)
-            for start in starts
-        ]
+        chunks = [slice(start, start + CHUNK) for start in range(0, len(positions), CHUNK)]
+        futures = [pool.submit(self._decode, epoch, pictures[chunk], positions[chunk], mask[chunk]) for chunk in chunks]
         batch = Batch(
             image=image.permute(0, 3, 1, 2),
             label=torch.from_numpy(np.where(mask, self.split.labels[positions], UNKNOWN_LABEL)),
@@ -103,11 +100,11 @@ class Loader:
         self.waited += time.perf_counter() - start
         return batch
 
-    def _decode(self, out: NDArray[np.uint8], positions: NDArray[np.int64], epoch: int) -> int:
+    def _decode(self, epoch: int, out: NDArray[np.uint8], positions: NDArray[np.int64], mask: NDArray[np.bool_]) -> int:
         resized = 0
-        for picture, position in zip(out, positions.tolist(), strict=True):
+        for picture, position, real in zip(out, positions.tolist(), mask.tolist(), strict=True):
             try:
-                resized += decode_into(self.split.image_bytes(position), picture)
+                resized += decode_into(self.split.image_bytes(position), picture) and real
             except ValueError as error:
                 raise self.split.error(position, str(error)) from error
             if self.augment:

@@ -28,7 +28,7 @@ class Order:
     def __init__(
         self, records: int, batch_size: int, *, shuffle: bool = False, seed: int = 0, rank: int = 0, world: int = 1
     ) -> None:
-        if records < 1 or batch_size < 1 or batch_size % world or not 0 <= rank < world:
+        if records < 1 or batch_size < 1 or not 0 <= rank < world or batch_size % world:
             raise ValueError(f"no order of {records} records in batches of {batch_size} for process {rank} of {world}")
         self.records, self.batch_size, self.shuffle, self.seed = records, batch_size, shuffle, seed
         self.rank, self.world, self.epoch = rank, world, 0

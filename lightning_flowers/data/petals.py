@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from lightning_flowers.data import demo
+from lightning_flowers.data.demo import dataset as demo
 from lightning_flowers.errors import DataError
 
 DEFAULT_SIZE = 224
@@ -34,7 +34,8 @@ class Source:
 
     Attributes:
         root: the folder that holds `tfrecords-jpeg-SxS`, or is one.
-        classes: names in the order of their labels: of `classes.txt` in the root, else the competition's 104.
+        classes: names in the order of their labels: of `classes.txt` in the root (or beside it, where the root is
+            itself a `tfrecords-jpeg-SxS`), else the competition's 104.
         sizes: folder of each size in pixels.
     """
 
@@ -61,8 +62,7 @@ class Source:
 
     def sample_submission(self) -> Path | None:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""
-        path = self.root / "sample_submission.csv"
-        return path if path.is_file() else None
+        return _find_beside(self.root, "sample_submission.csv")
 
 
 def find_source(root: str | None) -> Source:
@@ -86,7 +86,7 @@ def open_source(root: Path) -> Source:
     if not root.is_dir():
         raise DataError(f"--data.root={root}: no such folder")
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-    sizes = {int(match[1]): path for path in folders if (match := _SIZE_FOLDER.fullmatch(path.resolve().name))}
+    sizes = {size: path for path in folders if (size := _folder_size(path))}
     if not sizes:
         raise DataError(
             f"--data.root={root}: no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
@@ -102,9 +102,9 @@ def read_labels(path: Path, ids: list[str]) -> list[int]:
         DataError: the file cannot be read, has other columns, or lacks an id.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            labels = {row["id"]: int(row["label"]) for row in csv.DictReader(lines)}
-    except (OSError, KeyError, ValueError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets put a byte order mark first
+            labels = {row["id"]: int(row["label"] or "") for row in csv.DictReader(lines)}
+    except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable CSV with the columns id and label: {error}") from error
     missing = [identity for identity in ids if identity not in labels]
     if missing:
@@ -113,10 +113,26 @@ def read_labels(path: Path, ids: list[str]) -> list[int]:
 
 
 def _read_classes(root: Path) -> tuple[str, ...]:
-    path = next((p for p in (root / "classes.txt", root.parent / "classes.txt") if p.is_file()), None)
+    path = _find_beside(root, "classes.txt")
     if path is None:
         return competition_classes()
-    names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    names = tuple(line.strip() for line in lines if line.strip())
     if len(names) < 2 or len(set(names)) < len(names):
         raise DataError(f"{path}: must name two or more classes, one a line, each once")
     return names
+
+
+def _folder_size(folder: Path) -> int | None:
+    """The size in the name of a folder of shards; a link counts by its own name or that of what it points to."""
+    names = (folder.absolute().name, folder.resolve().name)
+    return next((int(match[1]) for match in map(_SIZE_FOLDER.fullmatch, names) if match), None)
+
+
+def _find_beside(root: Path, name: str) -> Path | None:
+    """A file in the root, or beside it where the root is itself a folder of shards of one size."""
+    folders = [root] if _folder_size(root) is None else [root, root.absolute().parent, root.resolve().parent]
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)

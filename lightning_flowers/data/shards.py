@@ -7,7 +7,9 @@ little-endian, CRC-32C masked as in https://github.com/tensorflow/tensorflow/blo
 import mmap
 import os
 import re
+import stat
 import struct
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +70,7 @@ class Shard:
         self.path = path
         self.name = ShardName.parse(path)
         self._file = _open(path)
+        weakref.finalize(self, os.close, self._file)
         self.bytes = os.fstat(self._file).st_size
         # An empty file cannot be mapped.
         self.buffer = memoryview(mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) if self.bytes else b"")
@@ -131,6 +134,8 @@ def masked_crc(data: memoryview | bytes) -> int:
 
 def _open(path: Path) -> int:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path}: cannot be read: not a file")
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -44,6 +44,8 @@ class Split:
                 places.append((number, record, start, stop))
                 labels.append(label)
                 ids.append(identity)
+        if not places:
+            raise DataError(f"{folder}: an empty split: its {len(self.shards)} shards hold no record")
         self._places = places
         self.labels: NDArray[np.int64] = np.array(labels, dtype=np.int64)
         self.ids: NDArray[np.str_] = np.array(ids, dtype=np.str_)
@@ -106,7 +108,8 @@ class Split:
     def _check_ids(self) -> None:
         names, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
-            raise DataError(f"{self.folder}: the id {names[counts > 1][0]!r} stands more than once: each needs its own")
+            twice = str(names[counts > 1][0])
+            raise DataError(f"{self.folder}: the id {twice!r} stands more than once: each needs its own")
 
 
 def find_shards(folder: Path, size: int) -> Sequence[Path]:
@@ -129,9 +132,9 @@ def find_shards(folder: Path, size: int) -> Sequence[Path]:
         if name.number in by_number:
             raise DataError(f"{folder}: {by_number[name.number].name} and {path.name} have the same number: remove one")
         by_number[name.number] = path
-    missing = sorted(set(range(max(by_number) + 1)) - by_number.keys())
-    if missing:
-        raise DataError(f"{folder}: shard {missing[0]:02d} is missing ({len(paths)} are there): fetch it again")
+    missing = next((number for number in range(len(by_number)) if number not in by_number), None)
+    if missing is not None:
+        raise DataError(f"{folder}: shard {missing:02d} is missing ({len(paths)} are there): fetch it again")
     return [by_number[number] for number in sorted(by_number)]
 
 

@@ -1,12 +1,13 @@
 """Writes pictures as shards in the competition's format."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tfrecord import TFRecordWriter
+from tfrecord import example_pb2
 
-from lightning_flowers.data.shards import ShardName
+from lightning_flowers.data.shards import ShardName, masked_crc
 
 
 class Record(NamedTuple):
@@ -42,18 +43,30 @@ def write_split(folder: Path, size: int, records: Sequence[Record], shards: int)
 
 
 def write_shard(path: Path, records: Iterable[Record]) -> None:
-    """Write one shard; it gets its name once it is whole."""
+    """Write one shard; it gets its name once it is whole, and leaves nothing behind if it fails."""
     part = path.with_name(f".{path.name}.part")
-    writer = TFRecordWriter(str(part))
     try:
-        for record in records:
-            features: dict[str, tuple[bytes | int, str]] = {
-                "image": (record.image, "byte"),
-                "id": (record.id.encode(), "byte"),
-            }
-            if record.label is not None:
-                features["class"] = (record.label, "int")
-            writer.write(features)
+        with part.open("wb") as file:
+            for record in records:
+                file.write(frame(serialize(record)))
+        part.replace(path)
     finally:
-        writer.close()
-    part.replace(path)
+        part.unlink(missing_ok=True)
+
+
+def serialize(record: Record) -> bytes:
+    """The record as a `tf.train.Example`, the same bytes in every process (tfrecord's own writer leaves the order of
+    the features to chance)."""
+    example: Any = example_pb2.Example()  # pyright: ignore[reportAttributeAccessIssue]
+    feature = example.features.feature
+    feature["image"].bytes_list.value.append(record.image)
+    feature["id"].bytes_list.value.append(record.id.encode())
+    if record.label is not None:
+        feature["class"].int64_list.value.append(record.label)
+    return example.SerializeToString(deterministic=True)
+
+
+def frame(payload: bytes) -> bytes:
+    """A payload as TFRecord frames it: length, CRC of the length, payload, CRC of the payload."""
+    length = struct.pack("<Q", len(payload))
+    return b"".join((length, struct.pack("<I", masked_crc(length)), payload, struct.pack("<I", masked_crc(payload))))

@@ -152,6 +152,15 @@ class FlowerClassifier(LightningModule):
         scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, total, warmup))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the settings of this run win over those that a resumed run's optimizer was saved with."""
+        for state in checkpoint.get("optimizer_states", []):
+            for group in state["param_groups"]:
+                group["lr"] *= self.lr / group["initial_lr"]
+                group |= {"initial_lr": self.lr, "weight_decay": self.weight_decay}
+        for state in checkpoint.get("lr_schedulers", []):
+            state["base_lrs"] = [self.lr] * len(state["base_lrs"])
+
     def _steps(self) -> tuple[int, int]:
         total = self.trainer.estimated_stepping_batches
         epochs = self.trainer.max_epochs

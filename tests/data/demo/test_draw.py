@@ -1,11 +1,14 @@
 """The flower artist: what it promises of bytes, shapes and errors, and that its species can be told apart."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lightning_flowers.data.draw import SPECIES, draw_flower
+from lightning_flowers.data.demo.draw import draw_flower
+from lightning_flowers.data.demo.species import SPECIES
 
 ROWS = range(len(SPECIES))
 CHANCE = 1 / len(SPECIES)
@@ -97,7 +100,7 @@ def test_pictures_of_one_species_differ_in_more_than_noise() -> None:
         smooth = [
             cv2.resize(picture(species, n), (8, 8), interpolation=cv2.INTER_AREA).astype(float) for n in (0, 1, 2)
         ]
-        assert min(np.abs(a - b).mean() for a, b in zip(smooth, smooth[1:], strict=False)) > 5, SPECIES[species].name
+        assert min(np.abs(a - b).mean() for a, b in pairwise(smooth)) > 5, SPECIES[species].name
 
 
 def test_sunflower_is_yellow_and_poppy_is_not() -> None:

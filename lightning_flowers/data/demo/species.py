@@ -1,15 +1,11 @@
-"""Procedural pictures of flowers, the demo data set: sixteen species as a table, and the artist."""
+"""The sixteen species of the demo petals, as a table.
+
+Most colours are shared by several species, and most species come in several colours, so that colour alone tells none.
+"""
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lightning_flowers.data import scene
-from lightning_flowers.data.blossom import Blossom, Centre, Palette, Petal, Whorl
-from lightning_flowers.data.scene import Habit
-
-SMALLEST = 32  # pixels; a smaller flower has no petals to count
+from lightning_flowers.data.demo.parts import Centre, Habit, Palette, Petal, Whorl
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,6 @@ class Species:
 
 WHITE = Palette((222, 226, 205), (246, 246, 240), (190, 196, 180))
 GOLD = Palette((232, 160, 8), (252, 212, 30), (196, 120, 10))
-LEMON = Palette((240, 214, 90), (250, 240, 165), (214, 180, 60))
 ORANGE = Palette((240, 150, 40), (238, 104, 24), (112, 34, 16))
 SCARLET = Palette((170, 14, 16), (222, 40, 24), (34, 12, 22))
 CRIMSON = Palette((150, 10, 40), (206, 28, 62), (96, 6, 30))
@@ -194,48 +189,3 @@ SPECIES: tuple[Species, ...] = (
         Habit("raceme", (0.13, 0.19), (55, 90), (30, 75), (13, 19), "oval"),
     ),
 )
-
-
-def draw_flower(species: int, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw one picture of a species, as from a camera, differing with the state of rng in all but the species.
-
-    Args:
-        species: row of SPECIES, 0 to len(SPECIES) - 1.
-        size: edge of the picture in pixels, at least 32.
-        rng: source of every choice; the same state gives the same bytes.
-
-    Returns:
-        RGB picture (size, size, 3), uint8 in [0, 255], C-contiguous.
-
-    Raises:
-        ValueError: species is not a row of SPECIES, or size is below 32.
-    """
-    if not 0 <= species < len(SPECIES):
-        raise ValueError(f"species {species} is outside the table: use 0 to {len(SPECIES) - 1}")
-    if size < SMALLEST:
-        raise ValueError(f"size {size} is too small: use {SMALLEST} or more")
-    picture = scene.background(size, rng)
-    picture = scene.over(_plant(SPECIES[species], size, rng), picture)
-    return scene.photograph(scene.through_grass(picture, rng), rng)
-
-
-def _plant(kind: Species, size: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    layer = np.zeros((size, size, 4), np.float32)
-    light = scene.light(rng)
-    plant = scene.LAYOUTS[kind.habit.layout](kind.habit, size, rng)
-    palette = _jittered(kind.palettes[rng.integers(len(kind.palettes))], rng)
-    scene.paint_leaves(layer, kind.habit.leaf, scene.leaf_feet(plant, rng), size * rng.uniform(0.25, 0.5), rng)
-    scene.paint_stems(layer, plant, scene.leaf_palette(rng).tip, light)
-    blossom = Blossom(kind.whorls, kind.centre, palette, max(h.radius for h in plant.heads), rng)
-    blossom.paint(layer, plant.heads, light)
-    return layer
-
-
-def _jittered(palette: Palette, rng: np.random.Generator) -> Palette:
-    gain = rng.normal(1, 0.035, 3) * rng.uniform(0.88, 1.06)
-    colours = (
-        np.clip(np.array(c) * gain + rng.normal(0, 5, 3), 0, 255).astype(int).tolist()
-        for c in (palette.base, palette.tip, palette.marks)
-    )
-    base, tip, marks = ((r, g, b) for r, g, b in colours)
-    return Palette(base, tip, marks)

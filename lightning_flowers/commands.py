@@ -1,0 +1,27 @@
+"""The commands by name, for the help, without importing anything slow."""
+
+PROGRAM = "python -m lightning_flowers"
+COMMANDS = {
+    "fit": "Train, validate each epoch, predict with the best epoch; leaves a run folder with submission.csv.",
+    "validate": "Score a run's best checkpoint on the val split.",
+    "test": "Score a run's best checkpoint on the test split, with labels from --data.test_labels.",
+    "predict": "Write a run's predictions of val and test, and submission.csv.",
+}
+
+
+def usage() -> str:
+    """The help of the program as a whole."""
+    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} COMMAND [--data.*] [--model.*] [--trainer.*] [--config FILE]",
+            "",
+            "Trains flower classifiers from TFRecord shards on TPU, GPU or CPU.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "Every setting of data, model and Lightning's Trainer is a flag: see COMMAND --help.",
+            "COMMAND --print_config shows them all as YAML; --version shows the version.",
+        ]
+    )

@@ -1,0 +1,50 @@
+"""Which checkpoints a run keeps."""
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.callbacks import ModelCheckpoint
+from typing_extensions import override
+
+from lightning_flowers.run.folder import RunFolder
+
+MONITOR = "val_macro_f1"
+
+
+class FolderCheckpoint(ModelCheckpoint):
+    """Saves one checkpoint at the end of each epoch, in place of the one before, under a name of its own.
+
+    A run folder may be moved before it is resumed: unlike its base class it then still knows the best score, so that a
+    worse epoch does not take the best one's place.
+    """
+
+    def __init__(self, path: Path, **kwargs: Any) -> None:
+        super().__init__(
+            dirpath=path.parent,
+            filename=path.stem,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            **kwargs,
+        )
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        here = Path(str(self.dirpath))
+        if (here / Path(state_dict["best_model_path"]).name).is_file():
+            state_dict = _moved(state_dict, here)
+        super().load_state_dict(state_dict)
+
+
+def checkpoints(folder: RunFolder, validates: bool) -> list[FolderCheckpoint]:
+    """`last` after every epoch; `best` by macro F1 on val, where there is validation."""
+    last = FolderCheckpoint(folder.last)
+    return [FolderCheckpoint(folder.best, monitor=MONITOR, mode="max"), last] if validates else [last]
+
+
+def _moved(state: dict[str, Any], here: Path) -> dict[str, Any]:
+    def move(path: str) -> str:
+        return str(here / Path(path).name) if path else path
+
+    paths = {name: move(state[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+    best_k = {move(path): score for path, score in state["best_k_models"].items()}
+    return {**state, **paths, "dirpath": str(here), "best_k_models": best_k}

@@ -1,0 +1,80 @@
+"""What tests of all rooms share: tiny data sets in the competition's layout."""
+
+import colorsys
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+from numpy.typing import NDArray
+
+from lightning_flowers.data.writer import Record, write_split
+
+
+@pytest.fixture
+def make_petals() -> Callable[..., Path]:
+    """Write a tiny data set: `make_petals(root, size=32, classes=4, train=40, val=12, test=9, shards=(3, 2, 2))`."""
+    return write_petals
+
+
+@pytest.fixture(scope="session")
+def petals_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a whole tiny data set (for reading only): 32 px, 4 classes told apart by colour, 40 / 12 / 9 records.
+
+    Beside the shards: classes.txt, sample_submission.csv and test_labels.csv (both id,label).
+    """
+    return write_petals(tmp_path_factory.mktemp("data") / "petals")
+
+
+def write_petals(
+    root: Path,
+    size: int = 32,
+    classes: int = 4,
+    train: int = 40,
+    val: int = 12,
+    test: int = 9,
+    shards: int | tuple[int, int, int] = (3, 2, 2),
+    seed: int = 0,
+) -> Path:
+    """Write a data set in the competition's layout; a split of 0 records is left out. Gives back `root`."""
+    root.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, size])
+    (root / "classes.txt").write_text("".join(f"flower {label}\n" for label in range(classes)), encoding="utf-8")
+    counts = {"train": train, "val": val, "test": test}
+    files = (shards,) * 3 if isinstance(shards, int) else shards
+    for (name, count), wanted in zip(counts.items(), files, strict=True):
+        if count == 0:
+            continue
+        labels = [position % classes for position in range(count)]
+        ids = [f"{name}{position:04d}" for position in range(count)]
+        records = [
+            Record(jpeg(coloured_picture(label, classes, size, rng)), None if name == "test" else label, identity)
+            for label, identity in zip(labels, ids, strict=True)
+        ]
+        write_split(root / f"tfrecords-jpeg-{size}x{size}" / name, size, records, min(wanted, count))
+        if name == "test":
+            _write_csv(root / "test_labels.csv", ids, labels)
+            _write_csv(root / "sample_submission.csv", ids, [0] * count)
+    return root
+
+
+def coloured_picture(label: int, classes: int, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A picture in its class's hue, another shade of it in each picture, with a soft blob and some noise."""
+    hue = (label / classes + rng.uniform(-0.04, 0.04)) % 1
+    colour = 255 * np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.8, 1), rng.uniform(0.7, 0.9)))
+    y, x = np.mgrid[:size, :size] / size
+    blob = np.exp(-((x - rng.uniform()) ** 2 + (y - rng.uniform()) ** 2) / 0.1)
+    picture = colour * (0.6 + 0.4 * blob[..., None]) + rng.normal(0, 6, (size, size, 3))
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """The picture as the competition's files are: RGB, quality 95, 4:4:4."""
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality=95, colorspace="RGB", colorsubsampling="444")
+
+
+def _write_csv(path: Path, ids: list[str], labels: list[int]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as lines:
+        csv.writer(lines).writerows([("id", "label"), *zip(ids, labels, strict=True)])

@@ -1,0 +1,193 @@
+"""The data module: flags checked, splits opened by stage, loaders for Lightning."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from pytorch_lightning import Trainer
+
+from lightning_flowers import hardware
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.errors import DataError, UserError
+
+MakePetals = Callable[..., Path]
+
+
+@pytest.fixture
+def data(petals_root: Path) -> PetalsDataModule:
+    """The tiny data set, batches of 8."""
+    return PetalsDataModule(str(petals_root), batch_size=8, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "--data.batch_size=0: must be at least 1"),
+        ({"batch_size": -4}, "--data.batch_size=-4: must be at least 1"),
+        ({"threads": 0}, "--data.threads=0: must be at least 1"),
+        ({"seed": -1}, "--data.seed=-1: must not be negative"),
+        ({"size": 224}, "--data.size=224: .* only of 32 px"),
+        ({"root": "/nowhere/at/all"}, "--data.root=/nowhere/at/all: no such folder"),
+    ],
+)
+def test_an_error_names_its_flag(petals_root: Path, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        PetalsDataModule(**{"root": str(petals_root), **arguments})
+
+
+def test_devices_must_divide_the_global_batch(data: PetalsDataModule) -> None:
+    for devices in (1, 2, 4, 8):
+        data.check_batch_size(devices)
+    with pytest.raises(UserError, match=r"--data\.batch_size=8: 3 devices do not divide it: use a multiple of 3"):
+        data.check_batch_size(3)
+
+
+def test_size_classes_and_threads_have_defaults(petals_root: Path) -> None:
+    data = PetalsDataModule(str(petals_root))
+    assert data.size == 32
+    assert data.classes == ("flower 0", "flower 1", "flower 2", "flower 3")
+    assert data.threads == hardware.cpu_count() >= 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "names"),
+    [("fit", ["train", "val"]), ("validate", ["val"]), ("test", ["test"]), ("predict", ["val", "test"])],
+)
+def test_a_stage_opens_its_splits_and_no_other(data: PetalsDataModule, stage: str, names: list[str]) -> None:
+    assert data.names_for(stage) == tuple(names)
+    data.setup(stage)
+    assert list(data.splits) == names
+
+
+def test_a_split_is_opened_once(data: PetalsDataModule) -> None:
+    data.setup("fit")
+    train = data.splits["train"]
+    data.setup("fit")
+    data.open("train", "test")
+    assert data.splits["train"] is train
+    assert list(data.splits) == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize(
+    ("val", "test", "names"), [(2, 0, ("val",)), (0, 2, ("test",)), (2, 2, ("val", "test")), (0, 0, ("test",))]
+)
+def test_prediction_is_of_what_there_is_of_val_and_test(
+    make_petals: MakePetals, tmp_path: Path, val: int, test: int, names: tuple[str, ...]
+) -> None:
+    data = PetalsDataModule(str(make_petals(tmp_path, train=2, val=val, test=test, shards=1)))
+    assert data.names_for("predict") == names
+
+
+def test_a_split_that_is_not_there_is_named(make_petals: MakePetals, tmp_path: Path) -> None:
+    data = PetalsDataModule(str(make_petals(tmp_path, train=2, val=0, test=0, shards=1)))
+    with pytest.raises(DataError, match="val: no such folder of shards"):
+        data.setup("fit")
+
+
+def test_training_is_shuffled_and_augmented_and_the_rest_is_not(data: PetalsDataModule) -> None:
+    for stage in ("fit", "test"):
+        data.setup(stage)
+    train, val, test = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
+    assert train.augment
+    assert train.sampler.shuffle
+    for loader in (val, test, *data.predict_dataloader()):
+        assert not loader.augment
+        indices = torch.cat([batch["index"] for batch in loader])
+        assert indices[indices >= 0].tolist() == list(range(len(loader.split)))
+
+
+def test_the_seed_gives_the_order_and_the_augmentation(petals_root: Path) -> None:
+    def first_batch(seed: int) -> tuple[list[int], torch.Tensor]:
+        data = PetalsDataModule(str(petals_root), batch_size=20, augment="study", threads=2, seed=seed)
+        data.setup("fit")
+        batch = next(iter(data.train_dataloader()))
+        return batch["index"].tolist(), batch["image"].clone()
+
+    (index, image), (index_again, image_again), (index_other, _) = map(first_batch, (3, 3, 4))
+    assert index == index_again
+    assert torch.equal(image, image_again)
+    assert index != index_other
+
+
+class FakeTrainer:
+    """What a trainer tells the data module of itself, on the second of four processes."""
+
+    global_rank, world_size = 1, 4
+
+    class strategy:  # noqa: N801
+        root_device = torch.device("cpu")
+
+
+def test_each_process_takes_its_own_rows(data: PetalsDataModule) -> None:
+    data.setup("validate")
+    data.trainer = cast(Trainer, FakeTrainer())
+    indices = [batch["index"].tolist() for batch in data.val_dataloader()]
+    assert indices == [[1, 5], [9, -1]]
+
+
+def test_lightning_reads_every_record_of_an_epoch(data: PetalsDataModule) -> None:
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    data.trainer = trainer
+    data.setup("fit")
+    (images, indices) = zip(*[(batch["image"], batch["index"]) for batch in data.train_dataloader()], strict=True)
+    assert not images[0].is_pinned()
+    assert sorted(torch.cat(indices).tolist()) == list(range(40))
+
+
+def test_test_labels_are_joined_by_id(petals_root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    header, *rows = (petals_root / "test_labels.csv").read_text().splitlines()
+    path.write_text("\n".join([header, *reversed(rows)]))
+    data = PetalsDataModule(str(petals_root), batch_size=9, test_labels=str(path))
+    data.setup("test")
+    (batch,) = data.test_dataloader()
+    assert batch["label"].tolist() == [number % 4 for number in range(9)]
+
+
+def test_without_test_labels_they_are_unknown(data: PetalsDataModule) -> None:
+    data.setup("test")
+    assert data.splits["test"].labels.tolist() == [-1] * 9
+
+
+def test_test_labels_are_asked_for_by_the_test_split_only(petals_root: Path) -> None:
+    data = PetalsDataModule(str(petals_root), test_labels="/nowhere.csv")
+    data.setup("fit")
+    with pytest.raises(DataError, match=r"--data.test_labels=/nowhere\.csv: not a readable CSV"):
+        data.setup("test")
+
+
+@pytest.mark.parametrize("label", [4, -1, 2**70])
+def test_test_labels_outside_the_classes_are_refused(petals_root: Path, tmp_path: Path, label: int) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text((petals_root / "test_labels.csv").read_text().replace("test0008,0", f"test0008,{label}"))
+    data = PetalsDataModule(str(petals_root), test_labels=str(path))
+    with pytest.raises(DataError, match=r"--data.test_labels=.*labels\.csv: a label is outside the classes 0\.\.3"):
+        data.setup("test")
+
+
+def test_a_home_folder_s_tilde_is_understood_in_test_labels(petals_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(petals_root))
+    data = PetalsDataModule(str(petals_root), test_labels="~/test_labels.csv")
+    data.setup("test")
+    assert data.splits["test"].labels.tolist() == [number % 4 for number in range(9)]
+
+
+def test_the_summary_tells_the_data_apart(data: PetalsDataModule, petals_root: Path) -> None:
+    data.setup("fit")
+    summary = data.summary()
+    assert summary == {
+        "root": str(petals_root.resolve()),
+        "size": 32,
+        "classes": 4,
+        "records": {"train": 40, "val": 12},
+        "fingerprints": {name: data.splits[name].fingerprint for name in ("train", "val")},
+        "external": False,
+    }
+    assert len({*cast(dict[str, str], summary["fingerprints"]).values()}) == 2
+
+
+def test_the_data_are_described_in_one_line(data: PetalsDataModule, petals_root: Path) -> None:
+    data.setup("fit")
+    assert data.describe() == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"

@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from lightning_flowers.batch import Batch
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.classifier import FlowerClassifier, build_head
+
+SMALL = {"backbone": "test_resnet", "weights": "none", "num_classes": 4}
+
+
+def pictures(batch=4, size=32):
+    return torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def batch_of(label, mask):
+    index = torch.arange(len(label))
+    return Batch(image=pictures(len(label)), label=torch.tensor(label), index=index, mask=torch.tensor(mask))
+
+
+def last_layer(model) -> torch.nn.Linear:
+    return model.head[-1]
+
+
+def test_pictures_are_normalised_with_the_backbones_own_mean_and_std():
+    model = FlowerClassifier(**SMALL).eval()
+    config = model.backbone.pretrained_cfg
+    image = pictures()
+    mean, std = (torch.tensor(config[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
+    with torch.no_grad():
+        wanted = model.backbone((image / 255 - mean) / std)
+        torch.testing.assert_close(model.features(image), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_head_has_the_dense_layers_asked_for():
+    head = build_head(8, (16, 12), 0.5, 4)
+    kinds = [type(layer).__name__ for layer in head]
+    assert kinds == ["Dropout", "Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
+    assert head(torch.zeros(3, 8)).shape == (3, 4)
+
+
+def test_padding_counts_neither_in_the_loss_nor_in_its_gradient():
+    model = FlowerClassifier(**SMALL, label_smoothing=0.0).eval()  # eval: BatchNorm must not mix the rows
+    whole = model.training_step(batch_of([0, 1, 2, -1], [True, True, True, False]), 0)
+    wanted = torch.nn.functional.cross_entropy(model(pictures(4))[:3], torch.tensor([0, 1, 2]))
+    torch.testing.assert_close(whole, wanted)
+    whole.backward()
+    gradient = last_layer(model).weight.grad
+    assert gradient is not None
+    model.zero_grad()
+    wanted.backward()
+    torch.testing.assert_close(gradient, last_layer(model).weight.grad)
+
+
+def test_a_batch_of_padding_alone_has_no_loss():
+    model = FlowerClassifier(**SMALL).eval()
+    assert model.training_step(batch_of([-1, -1], [False, False]), 0) == 0
+
+
+def test_a_frozen_backbone_stays_as_it_was():
+    model = FlowerClassifier(**SMALL, freeze_backbone=True, optimizer="adam", schedule="starter").train()
+    before = {name: tensor.clone() for name, tensor in model.backbone.state_dict().items()}
+    head = last_layer(model).weight.clone()
+    (optimizer,), _ = model.configure_optimizers()
+    model.training_step(batch_of([0, 1, 2, 3], [True] * 4), 0).backward()
+    optimizer.step()
+    for name, tensor in model.backbone.state_dict().items():
+        assert torch.equal(tensor, before[name]), name  # BatchNorm's running statistics among them
+    assert not torch.equal(last_layer(model).weight, head)
+    assert all(parameter.grad is None for parameter in model.backbone.parameters())
+
+
+def test_a_trainable_backbone_is_trained():
+    model = FlowerClassifier(**SMALL).train()
+    model.training_step(batch_of([0, 1, 2, 3], [True] * 4), 0).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_probabilities_are_float32_and_sum_to_one():
+    model = FlowerClassifier(**SMALL).eval()
+    with torch.no_grad():
+        out = model.predict_step(batch_of([0, 1, -1], [True, True, False]), 0)
+    assert out["probabilities"].dtype == torch.float32
+    torch.testing.assert_close(out["probabilities"].sum(1), torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("lr", 0.0), ("dropout", 1.0), ("label_smoothing", -0.1), ("warmup_epochs", -1.0), ("hidden", (16, 0))],
+)
+def test_a_setting_out_of_range_is_named(setting, value):
+    with pytest.raises(UserError, match=rf"--model\.{setting}="):
+        FlowerClassifier(**{**SMALL, setting: value})
+
+
+@pytest.mark.parametrize("schedule", ["starter"])
+def test_the_starter_schedule_sets_the_learning_rate_of_each_epoch(schedule):
+    model = FlowerClassifier(**SMALL, optimizer="adam", lr=4e-4, schedule=schedule)
+    (optimizer,), (scheduler,) = model.configure_optimizers()
+    rates = []
+    for _ in range(7):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler["scheduler"].step()
+    assert scheduler["interval"] == "epoch"
+    assert rates == pytest.approx([1e-5, 8.8e-5, 1.66e-4, 2.44e-4, 3.22e-4, 4e-4, 3.22e-4])
+
+
+def test_any_timm_model_gives_features_that_fit_the_head():
+    for name in ("mobilenetv3_small_050", "test_vit", "test_convnext"):
+        size = 160 if name == "test_vit" else 64
+        model = FlowerClassifier(backbone=name, weights="none", num_classes=4).eval()
+        with torch.no_grad():
+            assert model(pictures(2, size)).shape == (2, 4), name

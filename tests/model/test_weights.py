@@ -1,0 +1,114 @@
+import socket
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.weights import build_backbone, lite0_state_dict
+
+SMALL = "test_resnet.r160_in1k"  # timm's own model for tests, 0.5 M parameters
+
+
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    def unreachable(*_):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    monkeypatch.setattr("lightning_flowers.model.weights.getproxies", dict)
+
+
+@pytest.fixture
+def trained():
+    """A model whose weights differ from any start."""
+    model = timm.create_model(SMALL)
+    return {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()}
+
+
+def assert_holds(model, weights):
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+
+
+def test_lite0s_weights_fit_timms_names_and_shapes_exactly():
+    ours, timms = lite0_state_dict(), timm.create_model("tf_efficientnet_lite0").state_dict()
+    assert {name: tensor.shape for name, tensor in ours.items()} == {name: t.shape for name, t in timms.items()}
+
+
+def test_lite0_starts_from_its_package_without_a_network(no_network):
+    model = build_backbone("tf_efficientnet_lite0", "timm")
+    assert_holds(model, lite0_state_dict())
+    assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 1280)
+
+
+def test_lite0s_weights_are_in_the_right_layers():
+    """With a layer swapped or a BatchNorm mixed up, features of any picture would blow up or die."""
+    model = timm.create_model("tf_efficientnet_lite0")
+    model.load_state_dict(lite0_state_dict())
+    model.eval()
+    flat = torch.linspace(-1, 1, 224).expand(1, 3, 224, 224)
+    with torch.no_grad():
+        logits = model(flat)
+    assert 3 < logits.max() < 20
+    assert logits.softmax(1).max() > 0.05
+
+
+def test_a_file_is_loaded_whole(tmp_path, trained):
+    torch.save(trained, tmp_path / "weights.pth")
+    assert_holds(build_backbone(SMALL, str(tmp_path / "weights.pth")), trained)
+
+
+@pytest.mark.parametrize("name", ["test_resnet.safetensors", "test_resnet.r160_in1k/model.safetensors"])
+def test_a_folder_is_searched_for_the_model(tmp_path, trained, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    save_file(trained, tmp_path / name)
+    assert_holds(build_backbone(SMALL, str(tmp_path)), trained)
+
+
+def test_none_is_a_random_start():
+    torch.manual_seed(0)
+    first = build_backbone(SMALL, "none").state_dict()["conv1.0.weight"]
+    second = build_backbone(SMALL, "none").state_dict()["conv1.0.weight"]
+    assert not torch.equal(first, second)
+
+
+def test_weights_of_another_model_are_refused(tmp_path, trained):
+    torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "vit.pth")
+    with pytest.raises(UserError, match=r"not the weights of test_resnet\.r160_in1k"):
+        build_backbone(SMALL, str(tmp_path / "vit.pth"))
+
+
+def test_weights_that_lack_a_layer_are_refused(tmp_path, trained):
+    trained.pop("layer1.0.conv1.weight")
+    torch.save(trained, tmp_path / "weights.pth")
+    with pytest.raises(UserError, match=r"not the weights of .*layer1\.0\.conv1\.weight"):
+        build_backbone(SMALL, str(tmp_path / "weights.pth"))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"not weights")
+    with pytest.raises(UserError, match="cannot be loaded as weights of test_resnet"):
+        build_backbone(SMALL, str(tmp_path / "weights.pth"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"--model\.weights=.*nowhere\.pth: no such file"):
+        build_backbone(SMALL, str(tmp_path / "nowhere.pth"))
+
+
+def test_an_empty_folder_says_what_to_put_there(tmp_path):
+    with pytest.raises(UserError, match=r"put test_resnet\.r160_in1k\.safetensors or \.pth there"):
+        build_backbone(SMALL, str(tmp_path))
+
+
+def test_without_a_network_the_error_says_which_file_to_get(no_network, monkeypatch):
+    monkeypatch.setattr("lightning_flowers.model.weights.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(UserError, match=r"model\.safetensors of timm/densenet201\.tv_in1k .* --model.weights=FILE"):
+        build_backbone("densenet201", "timm")
+
+
+def test_a_model_without_pretrained_weights_says_so(no_network):
+    with pytest.raises(UserError, match="no pretrained weights of resnetv2_152"):
+        build_backbone("resnetv2_152", "timm")

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder, write_text
+
+
+def test_a_second_run_of_a_name_gets_a_folder_of_its_own(tmp_path):
+    for wanted in ("x", "x-2", "x-3"):
+        folder = RunFolder.new(tmp_path, "x")
+        assert folder.path.name == wanted
+        folder.make()
+
+
+def test_choosing_a_folder_makes_nothing(tmp_path):
+    RunFolder.new(tmp_path / "runs", "x")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_taken_meanwhile_is_not_written_to(tmp_path):
+    folder = RunFolder.new(tmp_path, "x")
+    RunFolder.new(tmp_path, "x").make()
+    with pytest.raises(UserError, match="start again"):
+        folder.make()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="choose another --runs_dir"):
+        RunFolder.new(tmp_path / "file", "x").make()
+
+
+def test_opening_says_what_is_wrong(tmp_path):
+    with pytest.raises(UserError, match=r"--run=.*nothing: no such folder"):
+        RunFolder.open(tmp_path / "nothing")
+    with pytest.raises(UserError, match=r"no config\.yaml"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_missing_checkpoint_says_what_to_do(tmp_path):
+    folder = RunFolder.new(tmp_path, "x")
+    folder.make()
+    with pytest.raises(UserError, match=r"no checkpoints/best\.ckpt: train it anew"):
+        folder.checkpoint()
+    folder.last.write_bytes(b"")
+    with pytest.raises(UserError, match="resume it: fit --resume"):
+        folder.checkpoint()
+
+
+def test_the_summary_keeps_what_others_wrote(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_summary({"seed": 1, "status": "running"})
+    folder.write_summary({"status": "finished"})
+    assert json.loads(folder.summary.read_text()) == {"seed": 1, "status": "finished"}
+
+
+def test_a_file_is_replaced_only_by_a_whole_one(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.csv"
+    write_text(path, "old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        write_text(path, "new")
+    assert path.read_text() == "old"

@@ -1,0 +1,379 @@
+"""The command line as a user drives it: each test runs a whole command in this process, on tiny pictures."""
+
+import csv
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from sklearn.metrics import f1_score
+
+from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
+from lightning_flowers.cli import expand_run
+from lightning_flowers.run.predictions import Predictions
+
+TINY = [
+    "--model.backbone=test_resnet",
+    "--model.weights=none",
+    "--model.lr=0.01",
+    "--data.batch_size=8",
+    "--data.threads=2",
+    "--trainer.accelerator=cpu",
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here, petals_root, capsys):
+    """Run a command on the tiny data set; gives its exit status, output and errors."""
+
+    def run(*args, data=petals_root):
+        status = main([*args, *([f"--data.root={data}"] if data else [])])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def fitted(tmp_path_factory, petals_root):
+    """A finished run, to copy."""
+    runs = tmp_path_factory.mktemp("fitted")
+    flags = [f"--runs_dir={runs}", "--name=tiny", "--trainer.max_epochs=4", "--trainer.enable_progress_bar=false"]
+    assert main(["fit", *TINY, *flags, f"--data.root={petals_root}"]) == 0
+    return runs / "tiny"
+
+
+@pytest.fixture
+def a_run(fitted, here):
+    return shutil.copytree(fitted, here / "runs" / "tiny")
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def assert_refused(result, *said):
+    status, _, err = result
+    assert status == MISUSED
+    assert err.startswith("lightning_flowers: ")
+    assert len(err.splitlines()) == 1, err
+    for part in said:
+        assert part in err
+
+
+def test_fit_leaves_all_that_the_contract_names(fitted, petals_root):
+    assert {path.name for path in fitted.iterdir()} == {
+        "config.yaml", "metrics.csv", "checkpoints", "summary.json", "predictions", "submission.csv", "tensorboard",
+    }  # fmt: skip
+    assert {path.name for path in (fitted / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert any(path.name.startswith("events.out.tfevents") for path in (fitted / "tensorboard").iterdir())
+    assert [row["epoch"] for row in rows_of(fitted / "metrics.csv")] == ["1", "2", "3", "4"]
+    wanted = {row["id"] for row in rows_of(petals_root / "sample_submission.csv")}
+    submitted = [row["id"] for row in rows_of(fitted / "submission.csv")]
+    assert len(submitted) == len(wanted)
+    assert set(submitted) == wanted
+
+
+def test_fit_learns(fitted):
+    rows = rows_of(fitted / "metrics.csv")
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert max(float(row["val_macro_f1"]) for row in rows) > 0.6  # 4 classes
+
+
+def test_the_summary_says_what_happened(fitted):
+    summary = json.loads((fitted / "summary.json").read_text())
+    best = max(rows_of(fitted / "metrics.csv"), key=lambda row: float(row["val_macro_f1"]))
+    assert summary["status"] == "finished"
+    assert summary["best_epoch"] == int(best["epoch"])
+    assert summary["best"]["val_macro_f1"] == pytest.approx(float(best["val_macro_f1"]), abs=1e-5)
+    assert summary["data"]["records"] == {"train": 40, "val": 12, "test": 9}
+    assert summary["data"]["external"] is False
+    assert summary["seed"] == 0
+    assert "torch" in summary["versions"]
+
+
+def test_the_best_epochs_predictions_give_the_best_epochs_score(fitted):
+    predicted = Predictions.load(fitted / "predictions" / "val.npz")
+    assert predicted.labels is not None
+    score = f1_score(predicted.labels, predicted.probabilities.argmax(1), average="macro", labels=range(4))
+    assert score == pytest.approx(json.loads((fitted / "summary.json").read_text())["best"]["val_macro_f1"], abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_run(run):
+    for name in ("a", "b"):
+        assert run("fit", *TINY, f"--name={name}", "--trainer.max_epochs=1")[0] == 0
+    a, b = (Predictions.load(Path("runs", name, "predictions", "test.npz")) for name in "ab")
+    assert np.array_equal(a.probabilities, b.probabilities)
+
+
+def test_each_epoch_has_one_line_and_the_end_says_where_all_is(run):
+    status, out, _ = run("fit", *TINY, "--trainer.max_epochs=2")
+    lines = out.splitlines()
+    assert status == 0
+    assert sum(line.startswith("epoch ") for line in lines) == 2
+    assert "macro F1" in lines[-2]
+    assert lines[-1].split() == ["run", "runs/test_resnet"]
+    assert any(line.split() == ["submission", "runs/test_resnet/submission.csv"] for line in lines)
+
+
+def test_a_second_run_overwrites_nothing(run, here):
+    for _ in range(2):
+        assert run("fit", *TINY, "--trainer.max_epochs=1")[0] == 0
+    assert {path.name for path in (here / "runs").iterdir()} == {"test_resnet", "test_resnet-2"}
+
+
+def test_the_config_repeats_the_run(a_run, run, here):
+    assert run("fit", "--config", str(a_run / "config.yaml"), "--name=again", data=None)[0] == 0
+    first, second = (rows_of(here / "runs" / name / "metrics.csv") for name in ("tiny", "again"))
+    assert [row["val_loss"] for row in first] == [row["val_loss"] for row in second]
+
+
+def test_fast_dev_run_leaves_nothing(run, here):
+    assert run("fit", *TINY, "--trainer.fast_dev_run=true")[0] == 0
+    assert not list(here.iterdir())
+
+
+def test_without_a_test_split_there_is_no_submission(make_petals, run, here, tmp_path):
+    root = make_petals(tmp_path / "petals", test=0)
+    assert run("fit", *TINY, "--trainer.max_epochs=1", data=root)[0] == 0
+    assert not (here / "runs/test_resnet/submission.csv").exists()
+    assert (here / "runs/test_resnet/predictions/val.npz").exists()
+
+
+def test_without_validation_the_last_epoch_is_kept(run, here):
+    assert run("fit", *TINY, "--trainer.max_epochs=1", "--trainer.limit_val_batches=0")[0] == 0
+    assert (here / "runs/test_resnet/checkpoints/last.ckpt").exists()
+
+
+def test_predict_writes_the_same_again(a_run, run):
+    before = {path: path.read_bytes() for path in [a_run / "submission.csv", a_run / "predictions" / "test.npz"]}
+    for path in before:
+        path.unlink()
+    assert run("predict", "--run", str(a_run), data=None)[0] == 0
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_predict_can_write_elsewhere(a_run, run, here):
+    assert run("predict", f"--run={a_run}", "--out=elsewhere", data=None)[0] == 0
+    assert (here / "elsewhere" / "submission.csv").read_bytes() == (a_run / "submission.csv").read_bytes()
+
+
+def test_predictions_of_other_data_do_not_take_the_place_of_the_runs_own(a_run, run, make_petals, tmp_path):
+    other = make_petals(tmp_path / "other", seed=5)
+    before = (a_run / "submission.csv").read_bytes()
+    assert_refused(run("predict", f"--run={a_run}", data=other), "--out")
+    assert (a_run / "submission.csv").read_bytes() == before
+
+
+def test_validate_gives_the_best_epochs_scores(a_run, run):
+    status, out, _ = run("validate", "--run", str(a_run), data=None)
+    best = json.loads((a_run / "summary.json").read_text())["best"]
+    assert status == 0
+    assert f"macro_f1 {best['val_macro_f1']:.4f}" in out
+    assert f"loss {best['val_loss']:.4f}" in out
+
+
+def test_test_scores_by_labels_given_beside(a_run, run, petals_root):
+    status, out, _ = run(
+        "test", "--run", str(a_run), f"--data.test_labels={petals_root / 'test_labels.csv'}", data=None
+    )
+    submitted = [int(row["label"]) for row in rows_of(a_run / "submission.csv")]
+    labels = [int(row["label"]) for row in rows_of(petals_root / "test_labels.csv")]
+    score = f1_score(labels, submitted, average="macro", labels=range(4))
+    assert status == 0
+    assert f"macro_f1 {score:.4f}" in out
+
+
+def test_resume_goes_on_in_the_same_folder_and_the_users_overrides_win(a_run, run):
+    flags = ["--trainer.max_epochs=5", "--data.batch_size=4", "--model.lr=0.002"]
+    assert run("fit", f"--resume={a_run}", *flags, data=None)[0] == 0
+    rows = rows_of(a_run / "metrics.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    checkpoint = torch.load(a_run / "checkpoints" / "last.ckpt", weights_only=False)
+    assert checkpoint["hyper_parameters"]["lr"] == 0.002
+    summary = json.loads((a_run / "summary.json").read_text())
+    assert summary["best_epoch"] == best_epoch(rows)
+
+
+def test_a_moved_run_keeps_its_best_epoch_when_a_resumed_one_is_worse(a_run, run):
+    rows, best = rows_of(a_run / "metrics.csv"), (a_run / "checkpoints" / "best.ckpt").read_bytes()
+    assert run("fit", f"--resume={a_run}", "--trainer.max_epochs=6", "--model.lr=5", data=None)[0] == 0
+    resumed = rows_of(a_run / "metrics.csv")
+    assert float(resumed[-1]["val_macro_f1"]) < max(float(row["val_macro_f1"]) for row in rows)
+    assert (a_run / "checkpoints" / "best.ckpt").read_bytes() == best
+
+
+def test_a_run_resumed_with_another_trainable_part_is_refused(a_run, run):
+    result = run("fit", f"--resume={a_run}", "--trainer.max_epochs=5", "--model.freeze_backbone=true", data=None)
+    assert_refused(result, "last.ckpt", "--model settings")
+
+
+def best_epoch(rows):
+    return int(max(rows, key=lambda row: float(row["val_macro_f1"]))["epoch"])
+
+
+def test_an_interrupted_and_resumed_run_equals_one_never_interrupted(run, here, fitted):
+    flags = [*TINY, "--trainer.max_epochs=4", "--name=broken"]
+    hook = "--trainer.callbacks=tests_interrupt.InterruptInEpoch3"
+    (here / "tests_interrupt.py").write_text(
+        "import signal\n"
+        "from pytorch_lightning import Callback\n"
+        "class InterruptInEpoch3(Callback):\n"
+        "    def on_train_batch_end(self, trainer, *_):\n"
+        "        if trainer.current_epoch == 2:\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+    )
+    sys.path.insert(0, str(here))
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        status, _, err = run("fit", *flags, hook)
+    finally:
+        sys.path.remove(str(here))
+        signal.signal(signal.SIGINT, handler)
+    assert status == INTERRUPTED
+    assert err.splitlines()[-1] == (
+        "lightning_flowers: interrupted after epoch 2; resume with: "
+        "python -m lightning_flowers fit --resume runs/broken"
+    )
+    assert json.loads((here / "runs/broken/summary.json").read_text())["status"] == "interrupted"
+    assert run("fit", "--resume=runs/broken", "--trainer.callbacks=[]", data=None)[0] == 0
+    resumed, whole = (
+        torch.load(path / "checkpoints/last.ckpt", weights_only=False) for path in (here / "runs/broken", fitted)
+    )
+    for name, tensor in whole["state_dict"].items():
+        assert torch.equal(tensor, resumed["state_dict"][name]), name
+
+
+def test_a_frozen_backbone_and_dense_layers_from_the_command_line(run, here):
+    flags = ["--model.freeze_backbone=true", "--model.hidden=[16]", "--model.dropout=0.2", "--trainer.max_epochs=1"]
+    assert run("fit", *TINY, *flags)[0] == 0
+    summary = json.loads((here / "runs/test_resnet/summary.json").read_text())
+    assert summary["trainable"] is False
+    state = torch.load(here / "runs/test_resnet/checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    assert [tuple(tensor.shape) for name, tensor in state.items() if name.endswith("weight") and "head" in name] == [
+        (16, state["head.1.weight"].shape[1]),
+        (4, 16),
+    ]
+
+
+def test_print_config_shows_every_setting(run, capsys):
+    with pytest.raises(SystemExit) as done:
+        run("fit", "--print_config", data=None)
+    assert done.value.code == 0
+    settings = yaml.safe_load(capsys.readouterr().out)
+    assert {"trainer", "model", "data", "seed_everything", "name", "runs_dir", "resume"} <= settings.keys()
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("lightning_flowers 0.")
+
+
+def test_a_runs_config_stands_before_what_the_user_gives(a_run):
+    args = expand_run(["predict", "--data.threads=1", "--run", str(a_run)])
+    assert args[:3] == ["predict", "--config", str(a_run / "config.yaml")]
+    assert args[3] == "--data.threads=1"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--data.root=/no/such/folder"], ["--data.root=/no/such/folder", "no such folder"]),
+        (["--data.size=512"], ["--data.size=512", "only of 32 px"]),
+        (["--data.batch_size=0"], ["--data.batch_size=0"]),
+        (["--model.backbone=densnet201"], ["--model.backbone=densnet201", "did you mean densenet201"]),
+        (["--model.weights=missing.pth"], ["--model.weights=missing.pth", "no such file"]),
+        (["--trainer.accelerator=tpu"], ["--trainer.accelerator=tpu", "torch_xla"]),
+        (["--trainer.max_epochs=many"], ["max_epochs", "many"]),
+        (["--trainer.max_epoch=3"], ["max_epoch"]),
+        (["--resume=runs/nothing"], ["runs/nothing", "no such folder"]),
+        (["--ckpt_path=missing.ckpt"], ["--ckpt_path=missing.ckpt", "no such file"]),
+        (["--config=missing.yaml"], ["missing.yaml"]),
+        (["--runs_dir=/proc/runs"], ["/proc/runs", "--runs_dir"]),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(run, here, petals_root, flags, said):
+    assert_refused(run("fit", *TINY, f"--data.root={petals_root}", *flags, data=None), *said)
+    assert not list(here.iterdir())
+
+
+def damage_name(root):
+    path = next((root / "tfrecords-jpeg-32x32/val").glob("00-*"))
+    path.rename(path.with_name("00-32x32-99.tfrec"))
+    return "00-32x32-99.tfrec"
+
+
+def damage_by_cutting(root):
+    path = next((root / "tfrecords-jpeg-32x32/train").glob("01-*"))
+    path.write_bytes(path.read_bytes()[:-7])
+    return path.name
+
+
+def damage_by_emptying(root):
+    shutil.rmtree(root / "tfrecords-jpeg-32x32/val")
+    (root / "tfrecords-jpeg-32x32/val").mkdir()
+    return "empty split"
+
+
+def damage_by_removing_all(root):
+    shutil.rmtree(root / "tfrecords-jpeg-32x32")
+    return "no shards there"
+
+
+def damage_labels(root):
+    (root / "classes.txt").write_text("only\ntwo\n")
+    return "outside the 2 classes"
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_name, damage_by_cutting, damage_by_emptying, damage_by_removing_all, damage_labels]
+)
+def test_damaged_data_are_refused_before_anything_is_written(make_petals, run, here, tmp_path_factory, damage):
+    root = make_petals(tmp_path_factory.mktemp("damaged") / "petals")
+    said = damage(root)
+    assert_refused(run("fit", *TINY, data=root), said)
+    assert not list(here.iterdir())
+
+
+def test_a_payload_damaged_within_is_named_when_it_is_read(make_petals, run, tmp_path_factory):
+    root = make_petals(tmp_path_factory.mktemp("damaged") / "petals")
+    path = next((root / "tfrecords-jpeg-32x32/train").glob("01-*"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert_refused(run("fit", *TINY, data=root), path.name, "record", "at byte", "CRC")
+
+
+def test_predict_needs_a_run(run):
+    assert_refused(run("predict", *TINY), "--run")
+    assert_refused(run("predict", "--run=runs/none", data=None), "runs/none", "no such folder")
+
+
+def test_a_run_without_its_checkpoint_is_refused(a_run, run):
+    (a_run / "checkpoints" / "best.ckpt").unlink()
+    assert_refused(run("predict", "--run", str(a_run), data=None), "checkpoints/best.ckpt", "--resume")
+
+
+def test_a_checkpoint_of_another_model_is_refused(a_run, run):
+    assert_refused(run("predict", "--run", str(a_run), "--model.hidden=[7]", data=None), "checkpoint", "best.ckpt")
+
+
+def test_a_run_on_data_of_other_classes_is_refused(a_run, run, make_petals, tmp_path):
+    other = make_petals(tmp_path / "other", classes=5)
+    assert_refused(run("validate", "--run", str(a_run), data=other), "checkpoint", "best.ckpt")
+
+
+def test_test_needs_labels(a_run, run):
+    assert_refused(run("test", "--run", str(a_run), data=None), "--data.test_labels")
