@@ -112,7 +112,8 @@ class FlowersCLI(LightningCLI):
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
             self.history.path = self.folder.metrics
-            callbacks += [self.history, *checkpoints(self.folder, config["limit_val_batches"] != 0)]
+            self.checkpoints = checkpoints(self.folder, config["limit_val_batches"] != 0)
+            callbacks += [self.history, *self.checkpoints]
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(
                     self.folder.path, "tensorboard", version="", default_hp_metric=False
@@ -154,8 +155,9 @@ class FlowersCLI(LightningCLI):
         if self.folder is None:
             return
         self._summarize()
-        if self.folder.best.is_file():
-            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=str(self.folder.best))
+        if self.history.best() is not None:
+            # Of a run's processes only the first knows its folder; the checkpoint callback has told the others.
+            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=self.checkpoints[0].best_model_path)
             self._write_predictions(self.folder)
         self._report(self.folder)
 

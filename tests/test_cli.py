@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -266,6 +267,23 @@ def test_a_frozen_backbone_and_dense_layers_from_the_command_line(run, here):
         (16, state["head.1.weight"].shape[1]),
         (4, 16),
     ]
+
+
+@pytest.mark.slow
+def test_two_processes_count_every_record_once(here, petals_root):
+    """For real: Lightning starts a second process, and the two talk by gloo."""
+    flags = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_epochs=1", f"--data.root={petals_root}"]
+    command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, *flags]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    folder = here / "runs" / "test_resnet"
+    assert [path.name for path in (here / "runs").iterdir()] == ["test_resnet"]
+    row = rows_of(folder / "metrics.csv")[0]
+    for split, records in (("train", 40), ("val", 12)):
+        hits = float(row[f"{split}_accuracy"]) * records
+        assert hits == pytest.approx(round(hits), abs=1e-3)
+    assert len(Predictions.load(folder / "predictions" / "test.npz").ids) == 9
+    assert len(rows_of(folder / "submission.csv")) == 9
 
 
 def test_print_config_shows_every_setting(run, capsys):

@@ -1,0 +1,36 @@
+"""Every YAML in configs/ builds its model and takes a training step."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lightning_flowers.__main__ import main
+from lightning_flowers.model.backbones import BACKBONES
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+
+
+def test_every_backbone_of_the_table_has_a_config():
+    assert {path.stem for path in CONFIGS} == set(BACKBONES)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_studys_settings_are_as_the_study_had_them(path):
+    settings, study = yaml.safe_load(path.read_text()), BACKBONES[path.stem].study
+    assert settings["model"]["backbone"] == path.stem
+    if study is not None:
+        assert settings["trainer"]["max_epochs"] == study.epochs
+        assert settings["model"]["freeze_backbone"] is not study.trainable
+        assert settings["model"]["schedule"] == "starter"
+        assert settings["data"] == {"size": 512, "batch_size": 128, "augment": "none"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_config_builds_and_takes_one_training_step(path, make_petals, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = make_petals(tmp_path / "petals", size=64, train=4, val=2, test=0, shards=1)
+    flags = ["--model.weights=none", f"--data.root={root}", "--data.size=64", "--data.batch_size=2"]
+    step = ["--trainer.accelerator=cpu", "--trainer.fast_dev_run=true"]
+    assert main(["fit", "--config", str(path), *flags, *step]) == 0
