@@ -11,7 +11,7 @@ from tfrecord import example_pb2
 
 from lightning_flowers.data.shards import Shard
 from lightning_flowers.data.split import Split
-from lightning_flowers.data.writer import Record, write_shard, write_split
+from lightning_flowers.data.writer import Record, serialize, write_shard, write_split
 
 RECORDS = [Record(f"picture {number}".encode(), number % 3, f"id{number}") for number in range(11)]
 
@@ -85,3 +85,24 @@ def test_a_shard_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_pat
         write_shard(path, failing())
     assert path.read_bytes() == before
     assert names(tmp_path) == [path.name]
+
+
+def test_a_record_has_the_same_bytes_in_every_process() -> None:
+    """The features stand in the order of their names; protobuf's own order is another in each process."""
+    features = b"".join(
+        [
+            entry(b"class", b"\x1a\x03\n\x01\x07"),
+            entry(b"id", b"\n\x03\n\x01i"),
+            entry(b"image", b"\n\x05\n\x03jpg"),
+        ]
+    )
+    assert serialize(Record(b"jpg", 7, "i")) == field(features)
+
+
+def field(payload: bytes, number: int = 1) -> bytes:
+    """A length-delimited field on the wire (shorter than 128 bytes)."""
+    return bytes([number << 3 | 2, len(payload)]) + payload
+
+
+def entry(name: bytes, feature: bytes) -> bytes:
+    return field(field(name) + field(feature, number=2))

@@ -72,17 +72,16 @@ def _is_whole_split(root: Path, name: str) -> bool:
 
 
 def write(root: Path, seed: int = 0) -> None:
-    """Draw the demo data set into `root`; the same seed gives the same bytes of pictures and tables, and the same ids.
-
-    The order of the features in a record is protobuf's, which may be another in each process.
+    """Draw the demo data set into `root`; the same seed gives the same bytes.
 
     Raises:
         OSError: the folder cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
     (root / "classes.txt").write_text(CLASSES, "utf-8")
+    tqdm.write(f"drawing the demo petals, once, into {root.parent}", file=sys.stderr)
     total = sum(PICTURES_PER_SPECIES.values()) * len(SPECIES)
-    with tqdm(total=total, desc="drawing demo petals", unit="picture", file=sys.stderr) as bar:
+    with tqdm(total=total, desc="drawing demo petals", unit="picture", disable=None) as bar:
         for number, name in enumerate(PICTURES_PER_SPECIES):
             records = _draw_split(number, name, seed, bar)
             if name == "test":

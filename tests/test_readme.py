@@ -1,0 +1,47 @@
+"""What the README tells a reader to type is there to be typed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lightning_flowers.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def flags():
+    from lightning_flowers.cli import FlowersCLI
+
+    found = set()
+    for command in ("fit", "validate", "test", "predict"):
+        with pytest.MonkeyPatch.context() as patch:
+            shown = []
+            patch.setattr("sys.stdout.write", shown.append)
+            with pytest.raises(SystemExit):
+                FlowersCLI([command, "--help"])
+        found |= set(re.findall(r"--[\w.]+", "".join(shown)))
+    return found
+
+
+def test_every_flag_it_names_exists(flags):
+    own = set(re.findall(r"(?<![\w-])--(?:data|model|trainer)\.\w+|--(?:run|out|resume|config|runs_dir)\b", README))
+    assert len(own) > 15
+    assert own <= flags
+
+
+def test_every_file_and_target_it_names_exists():
+    for config in re.findall(r"configs/\w+\.yaml", README):
+        assert (ROOT / config).is_file()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^    make (\w+)", README, flags=re.MULTILINE):
+        assert f"\n{target}:" in makefile
+
+
+def test_the_program_lists_the_commands_it_tells_of(capsys):
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for command in set(re.findall(r"python -m lightning_flowers (\w+)", README)):
+        assert f"\n  {command} " in listed
