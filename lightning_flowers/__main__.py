@@ -35,10 +35,15 @@ def main(args: list[str] | None = None) -> int:
 
 def _run(args: list[str]) -> None:
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
     from lightning_flowers import cli
 
     cli.quiet_lightning()
-    cli.FlowersCLI(args)
+    try:
+        cli.FlowersCLI(args)
+    except MisconfigurationException as error:
+        raise UserError(" ".join(str(error).split())) from error
 
 
 def _fail(message: str, status: int = MISUSED) -> int:

@@ -1,5 +1,6 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
+import errno
 import logging
 import warnings
 import zipfile
@@ -28,6 +29,7 @@ from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = ("config", "name", "runs_dir", "resume", "ckpt_path", "weights_only")
 
@@ -93,9 +95,9 @@ class FlowersCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self._settings
-        self._choose_checkpoint(config)
         self._config_yaml = self._dump(config)
-        config.data.seed = config.seed_everything
+        self._choose_checkpoint(config)
+        config.data.seed = int(config.seed_everything)
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
@@ -137,6 +139,13 @@ class FlowersCLI(LightningCLI):
                 raise KeyboardInterrupt from interrupt
             self._summarize()
             raise KeyboardInterrupt(self._how_to_resume()) from interrupt
+        except OSError as error:
+            if self.folder is None or error.errno not in _DISK_TROUBLE:
+                raise
+            hint = f"; {self._how_to_resume()}" if subcommand == "fit" else ""
+            raise UserError(
+                f"{self.folder.path}: cannot be written: {error.strerror}: make room there{hint}"
+            ) from error
         except (RuntimeError, ValueError) as error:
             if "loading state_dict" not in str(error) and "loaded state dict" not in str(error):
                 raise
@@ -148,7 +157,7 @@ class FlowersCLI(LightningCLI):
             return
         if not self.folder.path.exists():
             self.folder.make()
-            write_text(self.folder.config, self._config_yaml)
+        write_text(self.folder.config, self._config_yaml)
         _say("run", f"{self.folder.path}")
 
     def after_fit(self) -> None:

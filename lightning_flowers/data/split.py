@@ -103,6 +103,8 @@ class Split:
         if "id" not in features and self.labelled:
             return f"{shard.path.stem}:{record}"
         start, stop = _one_value("id", features.get("id"), "bytes").spans[0]
+        if start == stop:
+            raise ValueError("the feature 'id' is empty")
         return bytes(shard.buffer[start:stop]).decode("utf-8")
 
     def _check_ids(self) -> None:

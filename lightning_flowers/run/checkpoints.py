@@ -1,8 +1,10 @@
 """Which checkpoints a run keeps."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from typing_extensions import override
 
@@ -26,6 +28,18 @@ class FolderCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
             **kwargs,
         )
+
+    @override
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        # Lightning moves the file in from the system's temporary folder, which need not be on the same disk.
+        part = Path(f"{filepath}.part")
+        try:
+            super()._save_checkpoint(trainer, str(part))
+            if trainer.is_global_zero:
+                os.replace(part, filepath)
+        finally:
+            if trainer.is_global_zero:
+                part.unlink(missing_ok=True)
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

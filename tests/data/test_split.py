@@ -244,3 +244,8 @@ def test_the_fingerprint_changes_with_a_name_a_size_or_a_count(tmp_path: Path, w
     write_records(tmp_path / "more" / "01-32x32-1.tfrec", [record(b"c")])
     prints = [fingerprint(tmp_path / name) for name in ("first", "size", "count", "name", "more")]
     assert len(set(prints)) == 5
+
+
+def test_an_empty_id_is_refused(open_records: Callable[..., Split]) -> None:
+    with pytest.raises(DataError, match="record 0 at byte 0: the feature 'id' is empty"):
+        open_records(record(identity=b""), labelled=False)
