@@ -35,7 +35,7 @@ def main(args: list[str] | None = None) -> int:
 
 def _run(args: list[str]) -> None:
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from lightning_flowers import cli
 

@@ -2,16 +2,16 @@ import csv
 
 import pytest
 
-from lightning_flowers.run.history import COLUMNS, History, describe, to_csv
+from lightning_flowers.run.history import COLUMNS, SCORES, History, describe, to_csv
 
 ROW = {
     "epoch": 1,
-    **{f"{split}_{name}": 0.5 for split in ("train", "val") for name in ("loss", "accuracy", "macro_f1", "macro_f1_present")},
+    **{f"{split}_{name}": 0.5 for split in ("train", "val") for name in SCORES},
     "learning_rate": 1e-3,
     "seconds": 12.0,
     "images_per_second": 100.0,
     "data_wait_seconds": 0.1,
-}  # fmt: skip
+}
 
 
 def of(epoch, macro_f1):
