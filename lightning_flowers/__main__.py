@@ -1,7 +1,9 @@
 """`python -m lightning_flowers`: errors a user can mend are one line, without a traceback."""
 
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import TextIO
 
 from lightning_flowers import __version__
@@ -17,8 +19,6 @@ def main(args: list[str] | None = None) -> int:
     if not args or args[0] in ("--help", "-h", "--version"):
         print(f"lightning_flowers {__version__}" if args == ["--version"] else usage())
         return 0
-    if args[0] not in COMMANDS:
-        return _fail(f"{args[0]}: no such command: use one of {', '.join(COMMANDS)} (see --help)")
     warnings.showwarning = _one_line_warning
     try:
         _run(args)
@@ -26,14 +26,19 @@ def main(args: list[str] | None = None) -> int:
         return _fail(str(error))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stdout = None
+        return MISUSED
     except OSError as error:
-        if error.filename is None and error.errno is None:
+        if error.errno is None:
             raise
-        return _fail(f"{error.filename or 'writing'}: {error.strerror or error}: free space or choose another folder")
+        return _fail(f"{error.filename or 'a file'}: {error.strerror}: make room, or choose another folder")
     return 0
 
 
 def _run(args: list[str]) -> None:
+    if args[0] not in COMMANDS:
+        raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS)} (see --help)")
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
@@ -42,8 +47,16 @@ def _run(args: list[str]) -> None:
     cli.quiet_lightning()
     try:
         cli.FlowersCLI(args)
-    except MisconfigurationException as error:
-        raise UserError(" ".join(str(error).split())) from error
+    except (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError) as error:
+        if not _is_lightnings(error):
+            raise
+        raise UserError(f"Lightning refuses these settings: {' '.join(str(error).split())}") from error
+
+
+def _is_lightnings(error: Exception) -> bool:
+    """Whether Lightning itself raised an error: so it answers settings of the Trainer that cannot be."""
+    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
+    return last.f_globals["__name__"].split(".")[0] in ("pytorch_lightning", "lightning_fabric")
 
 
 def _fail(message: str, status: int = MISUSED) -> int:
@@ -59,7 +72,7 @@ def _one_line_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    if "lightning_flowers" in filename:
+    if Path(filename).is_relative_to(Path(__file__).parent):
         print(f"warning: {message}", file=file or sys.stderr)
 
 

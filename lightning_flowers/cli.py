@@ -2,27 +2,32 @@
 
 import errno
 import logging
+import shutil
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import Namespace
 from lightning_fabric.utilities.rank_zero import rank_zero_only
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from tqdm import tqdm
 
 from lightning_flowers import hardware
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run import submission
 from lightning_flowers.run.checkpoints import checkpoints
-from lightning_flowers.run.folder import RunFolder, write_text
+from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.predictions import PredictionCollector, Predictions
 from lightning_flowers.run.progress import Progress
@@ -64,10 +69,10 @@ class FlowersCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        loaders = {"model", "dataloaders", "datamodule", "verbose", "return_predictions"}
-        return {"fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"}} | dict.fromkeys(
-            ("validate", "test", "predict"), loaders
-        )
+        # fit has --resume in place of --ckpt_path: the history and the best epoch belong to a run folder.
+        fit = {"model", "train_dataloaders", "val_dataloaders", "datamodule", "ckpt_path", "weights_only"}
+        others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions"}
+        return {"fit": fit} | dict.fromkeys(("validate", "test", "predict"), others)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
@@ -77,6 +82,7 @@ class FlowersCLI(LightningCLI):
             parser.add_argument("--resume", type=str | None, help="A run folder to go on with, from its last epoch.")
         else:
             parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
+        if subcommand == "predict":
             parser.add_argument("--out", type=str | None, help="Where to write instead of the run folder.")
         return parser
 
@@ -95,37 +101,44 @@ class FlowersCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self._settings
-        self._config_yaml = self._dump(config)
+        self._weights = config.model.weights
         self._choose_checkpoint(config)
-        config.data.seed = int(config.seed_everything)
+        self._asked = config.clone()
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        self.datamodule.open(*self._splits())
-        self._keep_predictions_of_other_data_out()
+        self._check_data()
         self.history = History(None)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [hardware.ChannelsLast(), self.collector]
         config: dict[str, Any] = {**self._get(self.config_init, "trainer"), **kwargs}
+        if config["limit_predict_batches"] is not None:
+            raise UserError("--trainer.limit_predict_batches: predictions are of whole splits: leave it out")
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
             self.history.path = self.folder.metrics
             self.checkpoints = checkpoints(self.folder, config["limit_val_batches"] != 0)
-            callbacks += [self.history, *self.checkpoints]
+            callbacks += [LambdaCallback(on_train_start=self._start_record), self.history, *self.checkpoints]
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(
                     self.folder.path, "tensorboard", version="", default_hp_metric=False
                 )
         else:
-            config |= {"logger": False, "enable_checkpointing": False}
+            kept = [callback for callback in config["callbacks"] or [] if not isinstance(callback, Checkpoint)]
+            config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
         return self._instantiate_trainer(config, callbacks)
 
     def after_instantiate_classes(self) -> None:
         self.datamodule.check_batch_size(self.trainer.world_size)
+        if isinstance(self.trainer.strategy.launcher, _MultiProcessingLauncher):
+            raise UserError(
+                f"--trainer.strategy={self._settings.trainer.strategy}: forked or spawned processes keep their "
+                "history to themselves: use ddp, or on a TPU for now --trainer.devices=1"
+            )
         _say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         _say("hardware", f"{self.trainer.world_size} x {device}, precision {precision}")
@@ -138,35 +151,36 @@ class FlowersCLI(LightningCLI):
             if subcommand != "fit":
                 raise KeyboardInterrupt from interrupt
             self._summarize()
-            raise KeyboardInterrupt(self._how_to_resume()) from interrupt
+            raise KeyboardInterrupt(f"interrupted; {self._how_to_resume()}") from interrupt
         except OSError as error:
             if self.folder is None or error.errno not in _DISK_TROUBLE:
                 raise
             hint = f"; {self._how_to_resume()}" if subcommand == "fit" else ""
-            raise UserError(
-                f"{self.folder.path}: cannot be written: {error.strerror}: make room there{hint}"
-            ) from error
+            what = f"{self.folder.path}: cannot be written: {error.strerror}: make room there{hint}"
+            raise UserError(what) from error
         except (RuntimeError, ValueError) as error:
             if "loading state_dict" not in str(error) and "loaded state dict" not in str(error):
                 raise
-            what = f"{self._settings.ckpt_path}: not a checkpoint of this model with these classes"
+            what = f"{self._checkpoint}: not a checkpoint of this model with these classes"
             raise UserError(f"{what}: keep to the run's own --model settings and data") from error
+        finally:
+            self._remove_if_nothing_was_trained()
 
     def before_fit(self) -> None:
         if self.folder is None or not self.trainer.is_global_zero:
             return
-        if not self.folder.path.exists():
+        if not self._settings.resume:
             self.folder.make()
-        write_text(self.folder.config, self._config_yaml)
         _say("run", f"{self.folder.path}")
 
     def after_fit(self) -> None:
         if self.folder is None:
             return
         self._summarize()
-        if self.history.best() is not None:
-            # Of a run's processes only the first knows its folder; the checkpoint callback has told the others.
-            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=self.checkpoints[0].best_model_path)
+        # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.
+        kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
+        if kept:
+            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[-1], return_predictions=False)
             self._write_predictions(self.folder)
         self._report(self.folder)
 
@@ -187,6 +201,9 @@ class FlowersCLI(LightningCLI):
     def _settings(self) -> Namespace:
         return self.config[str(self.subcommand)]
 
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self._checkpoint}
+
     def _splits(self) -> tuple[str, ...]:
         """What this command reads: all of it is checked before anything is written."""
         stage = str(self.subcommand)
@@ -195,41 +212,69 @@ class FlowersCLI(LightningCLI):
         has_test = stage == "fit" and self.datamodule.source.has("test", self.datamodule.size)
         return (*self.datamodule.names_for(stage), *(("test",) if has_test else ()))
 
-    def _keep_predictions_of_other_data_out(self) -> None:
-        if self.subcommand != "predict" or self._settings.out or self.folder is None:
+    def _check_data(self) -> None:
+        names, splits = self._splits(), self.datamodule.splits
+        self.datamodule.open(*names)
+        sample = self.datamodule.source.sample_submission()
+        if "test" in names and sample is not None and self.subcommand in ("fit", "predict"):
+            submission.check_ids(splits["test"].ids.tolist(), sample)
+        if self.folder is None or self._settings.get("out") or self.subcommand not in ("fit", "predict"):
             return
         known = self.folder.read_summary().get("data", {}).get("fingerprints", {})
-        for name in self.datamodule.names_for("predict"):
-            split = self.datamodule.splits[name]
-            if known.get(name, split.fingerprint) != split.fingerprint:
-                raise UserError(f"predict: {split.folder} is not the {name} split of that run: give --out=FOLDER")
+        other = [name for name in names if known.get(name, splits[name].fingerprint) != splits[name].fingerprint]
+        if other:
+            mend = "give --out=FOLDER" if self.subcommand == "predict" else "start a new run"
+            raise UserError(
+                f"{splits[other[0]].folder}: not the {other[0]} split of the run {self.folder.path}: {mend}"
+            )
 
     def _choose_checkpoint(self, config: Namespace) -> None:
+        self._checkpoint = config.get("ckpt_path")
         if self.subcommand == "fit":
             if config.resume:
-                self.folder = RunFolder.open(Path(config.resume))
-                config.ckpt_path = config.ckpt_path or str(self.folder.last_checkpoint())
+                if config.name or config.trainer.fast_dev_run:
+                    raise UserError("--resume goes on in the run's own folder: leave out --name and fast_dev_run")
+                self.folder = RunFolder.open(Path(config.resume), "--resume")
+                self._checkpoint = str(self.folder.last_checkpoint())
         elif config.run:
             self.folder = RunFolder.open(Path(config.run))
-            config.ckpt_path = config.ckpt_path or str(self.folder.checkpoint())
-        elif not config.ckpt_path:
+            self._checkpoint = self._checkpoint or str(self.folder.checkpoint())
+        elif not self._checkpoint:
             raise UserError(f"{self.subcommand}: give --run=runs/NAME (or --config and --ckpt_path)")
         elif self.subcommand == "predict" and not config.out:
             raise UserError("predict: give --out=FOLDER for the predictions of --ckpt_path (or --run=runs/NAME)")
-        if config.ckpt_path:
-            if not Path(config.ckpt_path).is_file():
-                raise UserError(f"--ckpt_path={config.ckpt_path}: no such file")
-            if not zipfile.is_zipfile(config.ckpt_path):
-                raise UserError(f"{config.ckpt_path}: not a checkpoint, or a damaged one")
+        if self._checkpoint:
+            if not Path(self._checkpoint).is_file():
+                raise UserError(f"--ckpt_path={self._checkpoint}: no such file")
+            if not zipfile.is_zipfile(self._checkpoint):
+                raise UserError(f"{self._checkpoint}: not a checkpoint, or a damaged one")
             config.model.weights = "none"  # the checkpoint has them all
 
     def _new_folder(self) -> RunFolder:
         config = self._settings
         return RunFolder.new(Path(config.runs_dir), config.name or config.model.backbone)
 
-    def _dump(self, config: Namespace) -> str:
-        settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_validation=True))
+    @rank_zero_only
+    def _start_record(self, trainer: Trainer, model: LightningModule) -> None:
+        """Write the settings once training starts: a resumed run's checkpoint has proved to fit them by then."""
+        assert self.folder is not None
+        write_text(self.folder.config, self._config_yaml())
+        self._summarize()
+
+    def _config_yaml(self) -> str:
+        settings = yaml.safe_load(self._parser(self.subcommand).dump(self._asked, skip_validation=True))
+        settings["model"]["weights"] = self._weights
+        settings["data"]["size"] = self.datamodule.size
+        if settings["data"].get("root") is not None:  # a run must find its data from any folder
+            settings["data"]["root"] = str(self.datamodule.source.root.resolve())
         return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
+
+    def _remove_if_nothing_was_trained(self) -> None:
+        """Leave no folder of a new run behind that failed before its first epoch ended."""
+        if self.folder is not None and self.folder.made and not self.folder.metrics.exists():
+            shutil.rmtree(self.folder.path, ignore_errors=True)
+            with suppress(OSError):  # others' runs are in it
+                self.folder.path.parent.rmdir()
 
     @rank_zero_only
     def _write_predictions(self, folder: RunFolder) -> None:
@@ -268,18 +313,19 @@ class FlowersCLI(LightningCLI):
 
     def _how_to_resume(self) -> str:
         if self.folder is None or not self.folder.last.is_file():
-            return "interrupted before the first epoch was saved"
-        epoch = len(self.history.rows)
-        return f"interrupted after epoch {epoch}; resume with: {PROGRAM} fit --resume {self.folder.path}"
+            return "no epoch was saved"
+        return f"resume with: {PROGRAM} fit --resume {self.folder.path}"
 
 
 def expand_run(args: list[str]) -> list[str]:
     """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it."""
-    for number, arg in enumerate(args[1:], start=1):
+    for number, arg in reversed(list(enumerate(args[1:], start=1))):
         flag, _, value = arg.partition("=")
         if flag in ("--run", "--resume"):
-            value = value or (args[number + 1] if number + 1 < len(args) else "")
-            return [args[0], "--config", str(RunFolder.open(Path(value)).config), *args[1:]]
+            value = value or "".join(args[number + 1 : number + 2])
+            if not value:
+                raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
+            return [args[0], "--config", str(RunFolder.open(Path(value), flag).config), *args[1:]]
     return args
 
 
@@ -296,3 +342,5 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
+    warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)

@@ -38,7 +38,9 @@ def choose_accelerator(asked: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if asked == "tpu":
         _require_tpu()
-    if asked in ("gpu", "cuda") and not torch.cuda.is_available() and not _has_mps():
+    if asked == "mps":
+        raise UserError("--trainer.accelerator=mps: Apple's GPUs have no float64, which sums need: use cpu")
+    if asked in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(f"--trainer.accelerator={asked}: torch {torch.__version__} finds no GPU: use cpu, or auto")
     return asked
 
@@ -73,7 +75,7 @@ def pins_memory(device: torch.device) -> bool:
 
 def reads_cheaply(device: torch.device) -> bool:
     """Whether a value can be read back now and then without breaking a compiled graph."""
-    return device.type in ("cpu", "cuda", "mps")
+    return device.type in ("cpu", "cuda")
 
 
 def describe(device: torch.device) -> str:
@@ -115,7 +117,7 @@ class ChannelsLast(Callback):
 def _require_tpu() -> None:
     if importlib.util.find_spec("torch_xla") is None:
         raise UserError(
-            "--trainer.accelerator=tpu: torch_xla is not installed: pip install 'lightning_flowers[tpu]', "
+            "--trainer.accelerator=tpu: torch_xla is not installed: pip install -e '.[tpu]' in its folder, "
             "or use --trainer.accelerator=auto"
         )
     if not has_tpu():
@@ -128,10 +130,6 @@ def _is_tpu(device: Path) -> bool:
         return vendor == _GOOGLE_PCI_VENDOR and (device / "device").read_text().strip() in _TPU_PCI_DEVICES
     except OSError:
         return False
-
-
-def _has_mps() -> bool:
-    return torch.backends.mps.is_available()
 
 
 def _cpu_name() -> str:

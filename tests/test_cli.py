@@ -141,6 +141,34 @@ def test_the_config_repeats_the_run(a_run, run, here):
     assert [row["val_loss"] for row in first] == [row["val_loss"] for row in second]
 
 
+def test_the_config_finds_its_data_from_any_folder(run, here, petals_root):
+    (here / "near").symlink_to(petals_root)
+    assert run("fit", *TINY, "--trainer.max_epochs=1", "--data.root=near", data=None)[0] == 0
+    settings = yaml.safe_load((here / "runs/test_resnet/config.yaml").read_text())
+    assert settings["data"]["root"] == str(petals_root.resolve())
+    assert settings["data"]["size"] == 32
+
+
+def test_an_epoch_without_validation_has_no_scores_of_it(run, here):
+    flags = ["--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"]
+    assert run("fit", *TINY, *flags)[0] == 0
+    rows = rows_of(here / "runs/test_resnet/metrics.csv")
+    assert [bool(row["val_loss"]) for row in rows] == [False, True, False]
+
+
+@pytest.mark.filterwarnings("default:.*were resized")
+def test_resized_pictures_are_counted_in_a_warning(run, make_petals, tmp_path_factory):
+    root = make_petals(tmp_path_factory.mktemp("resized") / "petals", size=48)
+    (root / "tfrecords-jpeg-48x48").rename(root / "tfrecords-jpeg-32x32")
+    for path in root.glob("tfrecords-jpeg-32x32/*/*"):
+        path.rename(path.with_name(path.name.replace("48x48", "32x32")))
+    status, _, err = run("fit", *TINY, "--trainer.max_epochs=2", data=root)
+    assert status == 0
+    said = [line for line in err.splitlines() if "were resized" in line]
+    assert len([line for line in said if "train: 40 pictures are not 32x32 and were resized" in line]) == 1
+    assert any("val: 12 pictures" in line for line in said)
+
+
 def test_fast_dev_run_leaves_nothing(run, here):
     assert run("fit", *TINY, "--trainer.fast_dev_run=true")[0] == 0
     assert not list(here.iterdir())
@@ -156,6 +184,9 @@ def test_without_a_test_split_there_is_no_submission(make_petals, run, here, tmp
 def test_without_validation_the_last_epoch_is_kept(run, here):
     assert run("fit", *TINY, "--trainer.max_epochs=1", "--trainer.limit_val_batches=0")[0] == 0
     assert (here / "runs/test_resnet/checkpoints/last.ckpt").exists()
+    submitted = (here / "runs/test_resnet/submission.csv").read_bytes()
+    assert run("predict", "--run=runs/test_resnet", data=None)[0] == 0
+    assert (here / "runs/test_resnet/submission.csv").read_bytes() == submitted
 
 
 def test_predict_writes_the_same_again(a_run, run):
@@ -221,6 +252,20 @@ def test_a_run_resumed_with_another_trainable_part_is_refused(a_run, run):
     assert_refused(result, "last.ckpt", "--model settings")
 
 
+def test_a_refused_resume_leaves_the_run_as_it_was(a_run, run, make_petals, tmp_path):
+    def contents():
+        return {
+            path: path.read_bytes() for path in a_run.rglob("*") if path.is_file() and "tensorboard" not in path.parts
+        }
+
+    before = contents()
+    other = make_petals(tmp_path / "other", seed=5)
+    assert_refused(run("fit", f"--resume={a_run}", "--model.hidden=[7]", data=None), "last.ckpt")
+    assert_refused(run("fit", f"--resume={a_run}", data=other), "start a new run")
+    assert_refused(run("fit", f"--resume={a_run}", "--trainer.fast_dev_run=true", data=None), "--resume")
+    assert contents() == before
+
+
 def best_epoch(rows):
     return int(max(rows, key=lambda row: float(row["val_macro_f1"]))["epoch"])
 
@@ -237,7 +282,8 @@ def test_an_interrupted_and_resumed_run_equals_one_never_interrupted(run, here, 
         "            signal.raise_signal(signal.SIGINT)\n"
     )
     sys.path.insert(0, str(here))
-    handler = signal.getsignal(signal.SIGINT)
+    # Where tests run in the background, the shell has interrupts ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status, _, err = run("fit", *flags, hook)
     finally:
@@ -245,8 +291,7 @@ def test_an_interrupted_and_resumed_run_equals_one_never_interrupted(run, here, 
         signal.signal(signal.SIGINT, handler)
     assert status == INTERRUPTED
     assert err.splitlines()[-1] == (
-        "lightning_flowers: interrupted after epoch 2; resume with: "
-        "python -m lightning_flowers fit --resume runs/broken"
+        "lightning_flowers: interrupted; resume with: python -m lightning_flowers fit --resume runs/broken"
     )
     assert json.loads((here / "runs/broken/summary.json").read_text())["status"] == "interrupted"
     assert run("fit", "--resume=runs/broken", "--trainer.callbacks=[]", data=None)[0] == 0
@@ -317,7 +362,15 @@ def test_a_runs_config_stands_before_what_the_user_gives(a_run):
         (["--trainer.max_epochs=many"], ["max_epochs", "many"]),
         (["--trainer.max_epoch=3"], ["max_epoch"]),
         (["--resume=runs/nothing"], ["runs/nothing", "no such folder"]),
-        (["--ckpt_path=missing.ckpt"], ["--ckpt_path=missing.ckpt", "no such file"]),
+        (["--resume"], ["--resume", "give a run folder"]),
+        (["--ckpt_path=missing.ckpt"], ["--ckpt_path=missing.ckpt"]),
+        (["--trainer.limit_predict_batches=2"], ["--trainer.limit_predict_batches"]),
+        (["--trainer.strategy=ddp_spawn", "--trainer.devices=2"], ["--trainer.strategy=ddp_spawn", "use ddp"]),
+        (["--trainer.accelerator=mps"], ["--trainer.accelerator=mps"]),
+        (["--trainer.accelerator=foo"], ["Lightning refuses", "foo"]),
+        (["--trainer.val_check_interval=100"], ["Lightning refuses", "val_check_interval"]),
+        (["--trainer.max_epochs=-1"], ["--trainer.max_epochs"]),
+        (["--seed_everything=-3"], ["-3"]),
         (["--config=missing.yaml"], ["missing.yaml"]),
         (["--runs_dir=/proc/runs"], ["/proc/runs", "--runs_dir"]),
     ],
@@ -350,13 +403,18 @@ def damage_by_removing_all(root):
     return "no shards there"
 
 
+def damage_sample(root):
+    (root / "sample_submission.csv").write_text("id,label\nanother,0\n")
+    return "sample_submission.csv"
+
+
 def damage_labels(root):
     (root / "classes.txt").write_text("only\ntwo\n")
     return "outside the 2 classes"
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_name, damage_by_cutting, damage_by_emptying, damage_by_removing_all, damage_labels]
+    "damage", [damage_name, damage_by_cutting, damage_by_emptying, damage_by_removing_all, damage_sample, damage_labels]
 )
 def test_damaged_data_are_refused_before_anything_is_written(make_petals, run, here, tmp_path_factory, damage):
     root = make_petals(tmp_path_factory.mktemp("damaged") / "petals")

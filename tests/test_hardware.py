@@ -38,7 +38,7 @@ def test_auto_takes_the_best_hardware_that_can_be_used(machine, there, chosen):
 
 def test_a_tpu_without_torch_xla_says_what_to_install(machine):
     machine(tpu=True)
-    with pytest.raises(UserError, match=r"torch_xla is not installed: pip install 'lightning_flowers\[tpu\]'"):
+    with pytest.raises(UserError, match=r"torch_xla is not installed: pip install -e '\.\[tpu\]'"):
         hardware.choose_accelerator("tpu")
 
 

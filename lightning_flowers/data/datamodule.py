@@ -48,7 +48,7 @@ class PetalsDataModule(LightningDataModule):
         if threads is not None and threads < 1:
             raise UserError(f"--data.threads={threads}: must be at least 1")
         if seed < 0:
-            raise UserError(f"--data.seed={seed}: must not be negative")
+            raise UserError(f"--seed_everything={seed}: must not be negative")
         self.source = find_source(root)
         self.size = self.source.choose_size(size)
         self.batch_size, self.seed = batch_size, seed

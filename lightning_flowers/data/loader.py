@@ -72,12 +72,13 @@ class Loader:
                 while pending:
                     batch = self._finish(*pending.popleft())
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
+                    if not pending:  # the last one: a consumer that counts batches asks for no more
+                        self._warn_of_resizing()
                     yield batch
             finally:
                 for _, futures in pending:
                     for future in futures:
                         future.cancel()
-        self._warn_of_resizing()
 
     def _start(
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tfrecord import example_pb2
 
 from lightning_flowers.data.shards import ShardName, masked_crc
+from lightning_flowers.files import whole_file
 
 
 class Record(NamedTuple):
@@ -44,14 +45,9 @@ def write_split(folder: Path, size: int, records: Sequence[Record], shards: int)
 
 def write_shard(path: Path, records: Iterable[Record]) -> None:
     """Write one shard; it gets its name once it is whole, and leaves nothing behind if it fails."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            for record in records:
-                file.write(frame(serialize(record)))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, part.open("wb") as file:
+        for record in records:
+            file.write(frame(serialize(record)))
 
 
 def serialize(record: Record) -> bytes:

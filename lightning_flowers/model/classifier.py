@@ -133,7 +133,8 @@ class FlowerClassifier(LightningModule):
         loss = self._log_scores(self.train_counts, "train")
         if not math.isfinite(loss):
             raise UserError(
-                f"the training loss became {loss} in epoch {self.current_epoch}: lower --model.lr ({self.lr})"
+                f"the training loss became {loss} in epoch {self.current_epoch + 1}: "
+                f"lower --model.lr ({self.lr}), or use a wider --trainer.precision ({self.trainer.precision})"
             )
 
     def on_validation_epoch_end(self) -> None:
@@ -163,11 +164,10 @@ class FlowerClassifier(LightningModule):
 
     def _steps(self) -> tuple[int, int]:
         total = self.trainer.estimated_stepping_batches
-        epochs = self.trainer.max_epochs
         if not math.isfinite(total):
             raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")
         total = max(int(total), 1)
-        per_epoch = total / epochs if epochs and epochs > 0 else total
+        per_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
         return total, min(round(self.warmup_epochs * per_epoch), total // 2)
 
     def _log_scores(self, counts: Counts, prefix: str) -> float:

@@ -70,6 +70,6 @@ class Counts(nn.Module):
 
     def compute(self, sum_over_processes: Callable[[Tensor], Tensor]) -> tuple[float, Scores]:
         """The mean loss and the scores over all processes."""
-        confusion = sum_over_processes(self.confusion).cpu().numpy().reshape(self.num_classes, self.num_classes)
-        loss = float(sum_over_processes(self.loss))
+        confusion = sum_over_processes(self.confusion.clone()).cpu().numpy().reshape(self.num_classes, self.num_classes)
+        loss = float(sum_over_processes(self.loss.clone()))
         return loss / max(int(confusion.sum()), 1), scores(confusion)

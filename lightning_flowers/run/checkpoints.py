@@ -1,6 +1,5 @@
 """Which checkpoints a run keeps."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from typing_extensions import override
 
+from lightning_flowers.files import whole_file
 from lightning_flowers.run.folder import RunFolder
 
 MONITOR = "val_macro_f1"
@@ -32,27 +32,23 @@ class FolderCheckpoint(ModelCheckpoint):
     @override
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         # Lightning moves the file in from the system's temporary folder, which need not be on the same disk.
-        part = Path(f"{filepath}.part")
-        try:
-            super()._save_checkpoint(trainer, str(part))
-            if trainer.is_global_zero:
-                os.replace(part, filepath)
-        finally:
-            if trainer.is_global_zero:
-                part.unlink(missing_ok=True)
+        if trainer.is_global_zero:
+            with whole_file(Path(filepath)) as part:
+                super()._save_checkpoint(trainer, str(part))
+        else:
+            super()._save_checkpoint(trainer, filepath)
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         here = Path(str(self.dirpath))
         if (here / Path(state_dict["best_model_path"]).name).is_file():
-            state_dict = _moved(state_dict, here)
-        super().load_state_dict(state_dict)
+            super().load_state_dict(_moved(state_dict, here))
 
 
 def checkpoints(folder: RunFolder, validates: bool) -> list[FolderCheckpoint]:
-    """`last` after every epoch; `best` by macro F1 on val, where there is validation."""
+    """`last` after every epoch; then `best` by macro F1 on val, where there is validation."""
     last = FolderCheckpoint(folder.last)
-    return [FolderCheckpoint(folder.best, monitor=MONITOR, mode="max"), last] if validates else [last]
+    return [last, FolderCheckpoint(folder.best, monitor=MONITOR, mode="max")] if validates else [last]
 
 
 def _moved(state: dict[str, Any], here: Path) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What a run leaves behind, and where."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import write_text
 
 
 class RunFolder:
@@ -30,6 +30,7 @@ class RunFolder:
         self.last = self.checkpoints / "last.ckpt"
         self.summary = path / "summary.json"
         self.submission = path / "submission.csv"
+        self.made = False
 
     @classmethod
     def new(cls, runs: Path, name: str) -> "RunFolder":
@@ -40,17 +41,17 @@ class RunFolder:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> "RunFolder":
-        """The folder of a run that was made before.
+    def open(cls, path: Path, flag: str = "--run") -> "RunFolder":
+        """The folder of a run that was made before, as `flag` names it.
 
         Raises:
             UserError: no such folder, or it is not a run's.
         """
         folder = cls(path)
         if not path.is_dir():
-            raise UserError(f"--run={path}: no such folder")
+            raise UserError(f"{flag}={path}: no such folder")
         if not folder.config.is_file():
-            raise UserError(f"--run={path}: no config.yaml in it: not a folder that fit made")
+            raise UserError(f"{flag}={path}: no config.yaml in it: not a folder that fit made")
         return folder
 
     def make(self) -> None:
@@ -61,17 +62,20 @@ class RunFolder:
         """
         try:
             self.checkpoints.mkdir(parents=True)
+            self.made = True
         except FileExistsError as error:
             raise UserError(f"{self.path}: another run has just taken that folder: start again") from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be made: {error.strerror}: choose another --runs_dir") from error
 
     def checkpoint(self) -> Path:
-        """The best checkpoint.
+        """The best checkpoint; the last one of a run that had no validation to choose by.
 
         Raises:
             UserError: the run has none.
         """
+        if not self.best.is_file() and self.last.is_file() and self.read_summary().get("best", "") is None:
+            return self.last
         if not self.best.is_file():
             hint = f", resume it: fit --resume {self.path}" if self.last.is_file() else ": train it anew"
             raise UserError(f"--run={self.path}: has no {self.best.relative_to(self.path)}{hint}")
@@ -92,17 +96,16 @@ class RunFolder:
         return self.path / "predictions" / f"{split}.npz"
 
     def read_summary(self) -> dict[str, Any]:
-        """The summary, or nothing if the run has not come that far."""
-        return json.loads(self.summary.read_text("utf-8")) if self.summary.is_file() else {}
+        """The summary, or nothing if the run has not come that far.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        try:
+            return json.loads(self.summary.read_text("utf-8")) if self.summary.is_file() else {}
+        except ValueError as error:
+            raise UserError(f"{self.summary}: damaged ({error}): remove it") from error
 
     def write_summary(self, values: dict[str, Any]) -> None:
         """Put `values` into summary.json; other values in it stay."""
         write_text(self.summary, json.dumps({**self.read_summary(), **values}, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears, or replaces the one before, only once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, "utf-8")
-    os.replace(part, path)

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
 
-from lightning_flowers.run.folder import write_text
+from lightning_flowers.files import write_text
 
 SCORES = ("loss", "accuracy", "macro_f1", "macro_f1_present")
 COLUMNS = (
@@ -38,7 +38,9 @@ class History(Checkpoint):
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._started = self._trained = self._waited = 0.0
+        self._started = self._trained = self._waited = self._learning_rate = 0.0
+        self._batches = 0
+        self._validated = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -49,12 +51,20 @@ class History(Checkpoint):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
         self._waited = _waited(trainer)
+        self._batches, self._validated = 0, False
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self._learning_rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         # The last batch's time is the end of training: validation follows within the same epoch.
         self._trained = time.perf_counter()
+        self._batches += 1
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         row = self._row(trainer)
@@ -70,13 +80,15 @@ class History(Checkpoint):
         return max(scored, key=lambda row: row["val_macro_f1"], default=None)
 
     def _row(self, trainer: Trainer) -> Row:
-        logged = {name: float(trainer.callback_metrics[name]) for name in COLUMNS if name in trainer.callback_metrics}
+        # Lightning keeps the scores of an earlier validation: they are not this epoch's.
+        names = [name for name in COLUMNS if self._validated or not name.startswith("val_")]
+        logged = {name: float(trainer.callback_metrics[name]) for name in names if name in trainer.callback_metrics}
         loader: Any = trainer.train_dataloader
-        images = trainer.num_training_batches * loader.sampler.batch_size
+        images = self._batches * loader.sampler.batch_size
         return {
             "epoch": trainer.current_epoch + 1,
             **logged,
-            "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "learning_rate": self._learning_rate,
             "seconds": time.perf_counter() - self._started,
             "images_per_second": min(images, loader.sampler.records) / (self._trained - self._started),
             "data_wait_seconds": _waited(trainer) - self._waited,

@@ -1,6 +1,5 @@
 """Predictions of a split: collected over batches and processes, kept as .npz."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import whole_file
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,8 @@ class Predictions:
         arrays: dict[str, Any] = {"ids": self.ids, "probabilities": self.probabilities}
         if self.labels is not None:
             arrays["labels"] = self.labels
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        with part.open("wb") as file:
+        with whole_file(path) as part, part.open("wb") as file:
             np.savez(file, **arrays)
-        os.replace(part, path)
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":

@@ -2,10 +2,11 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_flowers.errors import DataError
-from lightning_flowers.run.folder import write_text
+from lightning_flowers.files import write_text
 from lightning_flowers.run.predictions import Predictions
 
 KAGGLE_WORKING = Path("/kaggle/working")
@@ -30,15 +31,18 @@ def to_csv(predictions: Predictions) -> str:
     return text.getvalue()
 
 
-def check_against_sample(predictions: Predictions, sample: Path) -> None:
-    """Compare the ids with those of the competition's `sample_submission.csv`.
+def check_ids(ids: Sequence[str], sample: Path) -> None:
+    """Compare the test split's ids with those of the competition's `sample_submission.csv`.
 
     Raises:
-        DataError: an id is missing or too many.
+        DataError: an id is missing or too many, or the sample cannot be read.
     """
-    with sample.open(newline="", encoding="utf-8") as lines:
-        wanted = {row["id"] for row in csv.DictReader(lines)}
-    found = set(predictions.ids.tolist())
+    try:
+        with sample.open(newline="", encoding="utf-8-sig") as lines:
+            wanted = {row["id"] for row in csv.DictReader(lines)}
+    except (OSError, KeyError, ValueError, csv.Error) as error:
+        raise DataError(f"{sample}: not a readable CSV with the column id: {error}") from error
+    found = set(ids)
     if found != wanted:
         raise DataError(
             f"{sample}: the test split's ids differ from it: {len(wanted - found)} missing, "
@@ -56,7 +60,7 @@ def write(path: Path, predictions: Predictions, sample: Path | None) -> list[Pat
         DataError: the predictions make no valid submission.
     """
     if sample is not None:
-        check_against_sample(predictions, sample)
+        check_ids(predictions.ids.tolist(), sample)
     text = to_csv(predictions)
     paths = [path, *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
     for target in paths:

@@ -28,7 +28,11 @@ def test_shards_are_named_as_the_competition_names_them(tmp_path: Path) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.lists(st.builds(Record, st.binary(max_size=50), st.integers(0, 6), st.text("0123456789abcdef é", max_size=9)))
+    st.lists(
+        st.builds(
+            Record, st.binary(max_size=50), st.integers(0, 6), st.text("0123456789abcdef é", min_size=1, max_size=9)
+        )
+    )
     .filter(bool)
     .flatmap(lambda records: st.tuples(st.just(records), st.integers(1, len(records))))
 )
