@@ -42,9 +42,9 @@ def _run(args: list[str]) -> None:
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    from lightning_flowers import cli
+    from lightning_flowers import arguments, cli
 
-    cli.quiet_lightning()
+    arguments.quiet_lightning()
     try:
         cli.FlowersCLI(args)
     except (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError) as error:

@@ -1,11 +1,6 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
 import errno
-import logging
-import shutil
-import warnings
-import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +12,9 @@ from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
-from tqdm import tqdm
 
 from lightning_flowers import hardware
+from lightning_flowers.arguments import TRAINER_DEFAULTS, Parser, choose_checkpoint, expand_run
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
@@ -29,21 +24,14 @@ from lightning_flowers.run import submission
 from lightning_flowers.run.checkpoints import checkpoints
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
-from lightning_flowers.run.predictions import PredictionCollector, Predictions
+from lightning_flowers.run.outcome import say, say_best, say_scores, write_predictions
+from lightning_flowers.run.predictions import PredictionCollector
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 
-TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = ("config", "name", "runs_dir", "resume", "ckpt_path", "weights_only")
-
-
-class Parser(LightningArgumentParser):
-    """Turns every mistake on the command line into one line."""
-
-    def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        raise UserError(f"{' '.join(message.split())} (see --help)") from ex
 
 
 class FlowersCLI(LightningCLI):
@@ -102,7 +90,10 @@ class FlowersCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self._settings
         self._weights = config.model.weights
-        self._choose_checkpoint(config)
+        self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
+        if self._checkpoint:
+            config.model.weights = "none"  # the checkpoint has them all
+        config.data.seed = int(config.seed_everything)  # `true` has become a number by now
         self._asked = config.clone()
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
@@ -139,10 +130,10 @@ class FlowersCLI(LightningCLI):
                 f"--trainer.strategy={self._settings.trainer.strategy}: forked or spawned processes keep their "
                 "history to themselves: use ddp, or on a TPU for now --trainer.devices=1"
             )
-        _say("data", self.datamodule.describe())
+        say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
-        _say("hardware", f"{self.trainer.world_size} x {device}, precision {precision}")
-        _say("model", self.model.describe())
+        say("hardware", f"{self.trainer.world_size} x {device}, precision {precision}")
+        say("model", self.model.describe())
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
@@ -164,14 +155,15 @@ class FlowersCLI(LightningCLI):
             what = f"{self._checkpoint}: not a checkpoint of this model with these classes"
             raise UserError(f"{what}: keep to the run's own --model settings and data") from error
         finally:
-            self._remove_if_nothing_was_trained()
+            if self.folder is not None:
+                self.folder.discard_untrained()
 
     def before_fit(self) -> None:
         if self.folder is None or not self.trainer.is_global_zero:
             return
         if not self._settings.resume:
             self.folder.make()
-        _say("run", f"{self.folder.path}")
+        say("run", f"{self.folder.path}")
 
     def after_fit(self) -> None:
         if self.folder is None:
@@ -181,21 +173,24 @@ class FlowersCLI(LightningCLI):
         kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
         if kept:
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[-1], return_predictions=False)
-            self._write_predictions(self.folder)
-        self._report(self.folder)
+            write_predictions(self.folder, self.datamodule, self.collector.results)
+        best = self.history.best()
+        if best is not None:
+            say_best(best, len(self.datamodule.classes))
+        say("run", str(self.folder.path))
 
     def validate(self, **kwargs: Any) -> None:
-        self._print_scores("val", self.trainer.validate(**kwargs, verbose=False)[0])
+        self._say_scores("val", self.trainer.validate(**kwargs, verbose=False))
 
     def test(self, **kwargs: Any) -> None:
-        self._print_scores("test", self.trainer.test(**kwargs, verbose=False)[0])
+        self._say_scores("test", self.trainer.test(**kwargs, verbose=False))
 
     def predict(self, **kwargs: Any) -> None:
         self.trainer.predict(**kwargs, return_predictions=False)
         out = self._settings.out
         folder = RunFolder(Path(out)) if out else self.folder
         assert folder is not None
-        self._write_predictions(folder)
+        write_predictions(folder, self.datamodule, self.collector.results)
 
     @property
     def _settings(self) -> Namespace:
@@ -228,28 +223,6 @@ class FlowersCLI(LightningCLI):
                 f"{splits[other[0]].folder}: not the {other[0]} split of the run {self.folder.path}: {mend}"
             )
 
-    def _choose_checkpoint(self, config: Namespace) -> None:
-        self._checkpoint = config.get("ckpt_path")
-        if self.subcommand == "fit":
-            if config.resume:
-                if config.name or config.trainer.fast_dev_run:
-                    raise UserError("--resume goes on in the run's own folder: leave out --name and fast_dev_run")
-                self.folder = RunFolder.open(Path(config.resume), "--resume")
-                self._checkpoint = str(self.folder.last_checkpoint())
-        elif config.run:
-            self.folder = RunFolder.open(Path(config.run))
-            self._checkpoint = self._checkpoint or str(self.folder.checkpoint())
-        elif not self._checkpoint:
-            raise UserError(f"{self.subcommand}: give --run=runs/NAME (or --config and --ckpt_path)")
-        elif self.subcommand == "predict" and not config.out:
-            raise UserError("predict: give --out=FOLDER for the predictions of --ckpt_path (or --run=runs/NAME)")
-        if self._checkpoint:
-            if not Path(self._checkpoint).is_file():
-                raise UserError(f"--ckpt_path={self._checkpoint}: no such file")
-            if not zipfile.is_zipfile(self._checkpoint):
-                raise UserError(f"{self._checkpoint}: not a checkpoint, or a damaged one")
-            config.model.weights = "none"  # the checkpoint has them all
-
     def _new_folder(self) -> RunFolder:
         config = self._settings
         return RunFolder.new(Path(config.runs_dir), config.name or config.model.backbone)
@@ -269,78 +242,16 @@ class FlowersCLI(LightningCLI):
             settings["data"]["root"] = str(self.datamodule.source.root.resolve())
         return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
 
-    def _remove_if_nothing_was_trained(self) -> None:
-        """Leave no folder of a new run behind that failed before its first epoch ended."""
-        if self.folder is not None and self.folder.made and not self.folder.metrics.exists():
-            shutil.rmtree(self.folder.path, ignore_errors=True)
-            with suppress(OSError):  # others' runs are in it
-                self.folder.path.parent.rmdir()
-
-    @rank_zero_only
-    def _write_predictions(self, folder: RunFolder) -> None:
-        sample = self.datamodule.source.sample_submission()
-        for name, probabilities in zip(self.datamodule.names_for("predict"), self.collector.results, strict=True):
-            split = self.datamodule.splits[name]
-            labels = split.labels if (split.labels >= 0).all() else None
-            predictions = Predictions(split.ids, probabilities, labels)
-            predictions.save(folder.predictions(name))
-            _say("predicted", str(folder.predictions(name)))
-            if name == "test":
-                for path in submission.write(folder.submission, predictions, sample):
-                    _say("submission", str(path))
-
     @rank_zero_only
     def _summarize(self) -> None:
         if self.folder is not None and self.folder.path.is_dir():
             summary = summarize(self.trainer, self.model, self.history, self.datamodule.summary())
             self.folder.write_summary(summary | {"seed": self._settings.seed_everything})
 
-    @rank_zero_only
-    def _report(self, folder: RunFolder) -> None:
-        best = self.history.best()
-        if best is not None:
-            scores = (
-                f"macro F1 {best['val_macro_f1']:.4f} over {len(self.datamodule.classes)} classes, "
-                f"{best['val_macro_f1_present']:.4f} over those present, accuracy {best['val_accuracy']:.4f}"
-            )
-            _say("best", f"epoch {best['epoch']:.0f}: val {scores}")
-        _say("run", str(folder.path))
-
-    @rank_zero_only
-    def _print_scores(self, split: str, scores: Any) -> None:
-        named = ", ".join(f"{name.removeprefix(f'{split}_')} {value:.4f}" for name, value in scores.items())
-        _say(split, f"{len(self.datamodule.splits[split])} records: {named}")
+    def _say_scores(self, split: str, scores: Any) -> None:
+        say_scores(split, len(self.datamodule.splits[split]), scores[0])
 
     def _how_to_resume(self) -> str:
         if self.folder is None or not self.folder.last.is_file():
             return "no epoch was saved"
         return f"resume with: {PROGRAM} fit --resume {self.folder.path}"
-
-
-def expand_run(args: list[str]) -> list[str]:
-    """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it."""
-    for number, arg in reversed(list(enumerate(args[1:], start=1))):
-        flag, _, value = arg.partition("=")
-        if flag in ("--run", "--resume"):
-            value = value or "".join(args[number + 1 : number + 2])
-            if not value:
-                raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
-            return [args[0], "--config", str(RunFolder.open(Path(value), flag).config), *args[1:]]
-    return args
-
-
-@rank_zero_only
-def _say(what: str, text: str) -> None:
-    tqdm.write(f"{what:<11}{text}")
-
-
-def quiet_lightning() -> None:
-    """Leave the announcements to us: what it says of devices and loggers stands in our own lines."""
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # True of every --run and --resume, and meant to be so.
-    warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
-    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    warnings.filterwarnings("ignore", "The dirpath has changed from")
-    # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
-    warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)

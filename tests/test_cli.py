@@ -15,7 +15,7 @@ import yaml
 from sklearn.metrics import f1_score
 
 from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
-from lightning_flowers.cli import expand_run
+from lightning_flowers.arguments import expand_run
 from lightning_flowers.run.predictions import Predictions
 
 TINY = [

@@ -32,6 +32,11 @@ def test_every_flag_it_names_exists(flags):
     assert own <= flags
 
 
+def test_nothing_is_left_to_fill_in():
+    assert "@@" not in README
+    assert "TODO" not in README
+
+
 def test_every_file_and_target_it_names_exists():
     for config in re.findall(r"configs/\w+\.yaml", README):
         assert (ROOT / config).is_file()

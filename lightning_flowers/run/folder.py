@@ -1,6 +1,8 @@
 """What a run leaves behind, and where."""
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,13 @@ class RunFolder:
             raise UserError(f"{self.path}: another run has just taken that folder: start again") from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be made: {error.strerror}: choose another --runs_dir") from error
+
+    def discard_untrained(self) -> None:
+        """Remove the folder if this process made it and no epoch has ended in it: a refused run leaves nothing."""
+        if self.made and not self.metrics.exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+            with suppress(OSError):  # other runs are there
+                self.path.parent.rmdir()
 
     def checkpoint(self) -> Path:
         """The best checkpoint; the last one of a run that had no validation to choose by.

@@ -1,0 +1,77 @@
+"""What the command line's arguments mean before anything is built."""
+
+import logging
+import warnings
+import zipfile
+from pathlib import Path
+
+from jsonargparse import Namespace
+from pytorch_lightning.cli import LightningArgumentParser
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+
+TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
+
+
+class Parser(LightningArgumentParser):
+    """Turns every mistake on the command line into one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise UserError(f"{' '.join(message.split())} (see --help)") from ex
+
+
+def expand_run(args: list[str]) -> list[str]:
+    """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it."""
+    for number, arg in reversed(list(enumerate(args[1:], start=1))):
+        flag, _, value = arg.partition("=")
+        if flag in ("--run", "--resume"):
+            value = value or "".join(args[number + 1 : number + 2])
+            if not value:
+                raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
+            return [args[0], "--config", str(RunFolder.open(Path(value), flag).config), *args[1:]]
+    return args
+
+
+def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None, str | None]:
+    """The run folder and the checkpoint that a command is to start from; none of either for a new fit.
+
+    Raises:
+        UserError: there is none where one is needed, or it is no checkpoint.
+    """
+    folder, checkpoint = None, config.get("ckpt_path")
+    if command == "fit":
+        if config.resume:
+            if config.name or config.trainer.fast_dev_run:
+                raise UserError("--resume goes on in the run's own folder: leave out --name and fast_dev_run")
+            folder = RunFolder.open(Path(config.resume), "--resume")
+            checkpoint = str(folder.last_checkpoint())
+    elif config.run:
+        folder = RunFolder.open(Path(config.run))
+        checkpoint = checkpoint or str(folder.checkpoint())
+    elif not checkpoint:
+        raise UserError(f"{command}: give --run=runs/NAME (or --config and --ckpt_path)")
+    elif command == "predict" and not config.out:
+        raise UserError("predict: give --out=FOLDER for the predictions of --ckpt_path (or --run=runs/NAME)")
+    if checkpoint:
+        _check_file(checkpoint)
+    return folder, checkpoint
+
+
+def quiet_lightning() -> None:
+    """Leave the announcements to us: what it says of devices and loggers stands in our own lines."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # True of every --run and --resume, and meant to be so.
+    warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
+    warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)
+
+
+def _check_file(checkpoint: str) -> None:
+    if not Path(checkpoint).is_file():
+        raise UserError(f"--ckpt_path={checkpoint}: no such file")
+    if not zipfile.is_zipfile(checkpoint):
+        raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one")
