@@ -172,7 +172,7 @@ class FlowersCLI(LightningCLI):
         # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.
         kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
         if kept:
-            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[-1], return_predictions=False)
+            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
             write_predictions(self.folder, self.datamodule, self.collector.results)
         best = self.history.best()
         if best is not None:

@@ -252,6 +252,15 @@ def test_a_run_resumed_with_another_trainable_part_is_refused(a_run, run):
     assert_refused(result, "last.ckpt", "--model settings")
 
 
+def test_the_last_checkpoint_knows_the_best_score_of_its_own_epoch(run, here):
+    """Else a resumed run would let a worse epoch take the place of a best one that was also the last."""
+    assert run("fit", *TINY, "--trainer.max_epochs=1")[0] == 0
+    folder = here / "runs/test_resnet"
+    callbacks = torch.load(folder / "checkpoints/last.ckpt", weights_only=False)["callbacks"]
+    (best,) = (state for name, state in callbacks.items() if "val_macro_f1" in name)
+    assert float(best["best_model_score"]) == pytest.approx(float(rows_of(folder / "metrics.csv")[0]["val_macro_f1"]))
+
+
 def test_a_refused_resume_leaves_the_run_as_it_was(a_run, run, make_petals, tmp_path):
     def contents():
         return {

@@ -46,9 +46,9 @@ class FolderCheckpoint(ModelCheckpoint):
 
 
 def checkpoints(folder: RunFolder, validates: bool) -> list[FolderCheckpoint]:
-    """`last` after every epoch; then `best` by macro F1 on val, where there is validation."""
+    """`best` by macro F1 on val, where there is validation; then `last`, which holds what `best` has come to know."""
     last = FolderCheckpoint(folder.last)
-    return [last, FolderCheckpoint(folder.best, monitor=MONITOR, mode="max")] if validates else [last]
+    return [FolderCheckpoint(folder.best, monitor=MONITOR, mode="max"), last] if validates else [last]
 
 
 def _moved(state: dict[str, Any], here: Path) -> dict[str, Any]:

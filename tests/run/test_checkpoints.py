@@ -20,7 +20,7 @@ def trainer(save) -> Any:
 
 
 def test_best_is_kept_only_where_there_is_validation(folder):
-    assert [checkpoint.filename for checkpoint in checkpoints(folder, validates=True)] == ["last", "best"]
+    assert [checkpoint.filename for checkpoint in checkpoints(folder, validates=True)] == ["best", "last"]
     assert [checkpoint.filename for checkpoint in checkpoints(folder, validates=False)] == ["last"]
 
 
