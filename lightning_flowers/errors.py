@@ -7,3 +7,11 @@ class UserError(Exception):
 
 class DataError(UserError):
     """A damaged or unsuitable shard, record or picture."""
+
+
+class RecordError(DataError):
+    """Something wrong with one record of a shard."""
+
+    def __init__(self, shard: object, record: int, offset: int, what: str) -> None:
+        super().__init__(f"{shard}: record {record} at byte {offset}: {what}")
+        self.what = what

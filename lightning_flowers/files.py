@@ -1,9 +1,12 @@
 """Writing files that are whole or not there."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from lightning_flowers.errors import DataError
 
 
 @contextmanager
@@ -22,3 +25,17 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) as a whole."""
     with whole_file(path) as part:
         part.write_text(text, "utf-8")
+
+
+def open_file(path: Path) -> int:
+    """Open a regular file for reading; gives its descriptor.
+
+    Raises:
+        DataError: it cannot be read, or is no regular file.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path}: cannot be read: not a file")
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

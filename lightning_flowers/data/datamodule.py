@@ -10,7 +10,7 @@ from lightning_flowers.data.augment import Augment, Preset
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.petals import SPLITS, find_source, read_labels
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.split import Split, open_split
 from lightning_flowers.errors import DataError, UserError
 
 
@@ -123,7 +123,7 @@ class PetalsDataModule(LightningDataModule):
 
     def _open(self, name: str) -> Split:
         assert name in SPLITS
-        split = Split(self.source.sizes[self.size] / name, self.size, len(self.classes), labelled=name != "test")
+        split = open_split(self.source.sizes[self.size] / name, self.size, len(self.classes), labelled=name != "test")
         if name == "test" and self.test_labels is not None:
             split.labels = np.array(self._read_test_labels(self.test_labels, split), dtype=np.int64)
         return split

@@ -21,7 +21,8 @@ from lightning_flowers.batch import Batch
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.split import UNKNOWN_LABEL, Split
+from lightning_flowers.data.index import UNKNOWN_LABEL
+from lightning_flowers.data.split import Split
 
 AHEAD = 3  # batches in the making while one is being used
 CHUNK = 8  # pictures a thread takes at a time
@@ -128,5 +129,5 @@ class Loader:
             self._warned = True
             size = self.split.size
             warnings.warn(
-                f"{self.split.folder}: {self.resized} pictures are not {size}x{size} and were resized", stacklevel=2
+                f"{self.split.name}: {self.resized} pictures are not {size}x{size} and were resized", stacklevel=2
             )

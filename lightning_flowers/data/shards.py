@@ -7,24 +7,27 @@ little-endian, CRC-32C masked as in https://github.com/tensorflow/tensorflow/blo
 import mmap
 import os
 import re
-import stat
 import struct
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from crc32c import crc32c
 
-from lightning_flowers.errors import DataError
+from lightning_flowers.data.gzipped import GZIP_MAGIC, unzipped
+from lightning_flowers.errors import DataError, RecordError
+from lightning_flowers.files import open_file
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
-_NAME = re.compile(r"(?P<number>\d+)-(?P<size>\d+)x(?P=size)-(?P<count>\d+)\.tfrec")
-_MEND = "fetch the shard again"
+MEND = "fetch the shard again"
+_NAME = re.compile(r"(?P<number>\d+)-(?P<size>\d+)x(?P=size)-(?P<count>\d+)\.tfrec(?:\.gz)?")
 
 
 class ShardName(NamedTuple):
-    """What a shard's name `NN-SxS-COUNT.tfrec` says of it."""
+    """What a shard's name `NN-SxS-COUNT.tfrec` says of it (`.gz` may follow)."""
 
     number: int
     size: int
@@ -49,81 +52,127 @@ class ShardName(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Where one record's payload lies in its shard, in bytes."""
+    """Where one record's payload lies in its shard, in bytes, and the CRC that is stored behind it."""
 
     offset: int
     length: int
+    crc: int
 
 
 class Shard:
-    """A memory-mapped shard whose framing was walked once: every length CRC checked, no payload read.
+    """A shard whose framing was walked once: every length and its CRC checked, no payload read.
+
+    A gzip file is unpacked to a nameless temporary file first. Records are read with `pread`, not from a mapping: a
+    file that somebody cuts while it is in use is then an error, where a mapping would kill the process (SIGBUS).
 
     Args:
         path: a file named `NN-SxS-COUNT.tfrec`.
+        skip: keep damaged records in `bad` in place of failing.
+        evictable: the file lies in a cache that may delete it; an open one is read on all the same.
+
+    Attributes:
+        bytes: size in bytes, unpacked.
+        spans: of each record that was found.
+        bad: why a record cannot be read, by its number; empty unless `skip`.
 
     Raises:
-        DataError: the name has another form; the file is cut or damaged; it holds another number of records than its
-            name says.
+        DataError: the name has another form; the file cannot be read; without `skip`, it is cut or damaged, or it holds
+            fewer records than its name says; with or without, it holds more.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, skip: bool = False, evictable: bool = False) -> None:
+        self.path, self._evictable = path, evictable
         self.name = ShardName.parse(path)
-        self._file = _open(path)
+        self.bad: dict[int, str] = {}
+        self._file, self._broken = _open(path)
         weakref.finalize(self, os.close, self._file)
-        self.bytes = os.fstat(self._file).st_size
-        # An empty file cannot be mapped.
-        self.buffer = memoryview(mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) if self.bytes else b"")
-        self.spans = self._walk()
-        if len(self.spans) != self.name.records:
-            raise DataError(
-                f"{path}: holds {len(self.spans)} records, but its name says {self.name.records}: {_MEND}, "
-                "or give it its own name back"
-            )
+        self._state = _state(self._file)
+        self.bytes = self._state[0]
+        with self.mapped() as buffer:
+            self.spans = self._walk(buffer, skip)
+        if len(self.spans) > self.name.records:
+            raise DataError(f"{path}: {self._miscounted()}")
 
     def __len__(self) -> int:
-        return len(self.spans)
+        """The number of records that the name states."""
+        return self.name.records
 
-    def payload(self, record: int) -> memoryview:
+    @contextmanager
+    def mapped(self) -> Iterator[memoryview]:
+        """The whole file as memory, to look at a few bytes here and there without reading the rest."""
+        if not self.bytes:  # an empty file cannot be mapped
+            yield memoryview(b"")
+            return
+        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as mapping, memoryview(mapping) as buffer:
+            yield buffer
+
+    def payload(self, record: int) -> bytes:
         """The payload of one record, its CRC checked.
 
         Raises:
-            DataError: the payload does not match its CRC, or the file has changed since it was opened.
+            DataError: the record is damaged, or the file was changed or cut since it was opened.
         """
-        if os.fstat(self._file).st_size != self.bytes:  # reading a cut mapping would kill the process (SIGBUS)
-            raise DataError(f"{self.path}: its size changed while it was being read: do not write to data in use")
-        offset, length = self.spans[record]
-        payload = self.buffer[offset : offset + length]
-        (stored,) = struct.unpack_from("<I", self.buffer, offset + length)
-        if stored != masked_crc(payload):
-            raise self.error(record, f"the payload does not match its CRC: {_MEND}")
+        if record in self.bad:
+            raise self.error(record, self.bad[record])
+        offset, length, stored = self.spans[record]
+        try:
+            payload = os.pread(self._file, length, offset)
+        except OSError as error:
+            raise self.error(record, f"cannot be read: {error.strerror}") from error
+        if _state(self._file) != self._state and not self._evictable:
+            raise self.error(record, "the file was changed, replaced or deleted while it was in use: start again")
+        if masked_crc(payload) != stored:
+            raise self.error(record, f"the payload does not match its CRC: {MEND}")
         return payload
 
-    def error(self, record: int, what: str) -> DataError:
-        """A DataError about one record, naming shard, record and byte offset."""
-        start = self.spans[record].offset - HEADER_BYTES
-        return _record_error(self.path, record, start, what)
+    def error(self, record: int, what: str) -> RecordError:
+        """An error about one record, naming shard, record and byte offset."""
+        last = self.spans[-1] if self.spans else Span(0, -FOOTER_BYTES, 0)
+        at_end = last.offset + last.length + FOOTER_BYTES
+        start = self.spans[record].offset - HEADER_BYTES if record < len(self.spans) else at_end
+        return RecordError(self.path, record, start, what)
 
-    def _walk(self) -> list[Span]:
-        spans: list[Span] = []
+    def _walk(self, buffer: memoryview, skip: bool) -> list[Span]:
+        self.spans = []
         position = 0
         while position < self.bytes:
-            length = self._read_length(len(spans), position)
-            spans.append(Span(position + HEADER_BYTES, length))
-            position += HEADER_BYTES + length + FOOTER_BYTES
-        return spans
+            number = len(self.spans)
+            try:
+                span = _read_span(buffer, position)
+            except _Damage as damage:
+                what = f"{damage.what}{self._broken}: {MEND}"
+                if not skip:
+                    raise RecordError(self.path, number, position, what) from damage
+                self.bad[number] = what
+                if damage.span is None:
+                    break
+                span = damage.span
+            self.spans.append(span)
+            position = span.offset + span.length + FOOTER_BYTES
+        self._note_missing(skip)
+        return self.spans
 
-    def _read_length(self, record: int, position: int) -> int:
-        left = self.bytes - position
-        if left < HEADER_BYTES:
-            raise _record_error(self.path, record, position, f"the file is cut inside the length: {_MEND}")
-        length, stored = struct.unpack_from("<QI", self.buffer, position)
-        if stored != masked_crc(self.buffer[position : position + 8]):
-            raise _record_error(self.path, record, position, f"the length does not match its CRC: {_MEND}")
-        if left < HEADER_BYTES + length + FOOTER_BYTES:
-            what = f"the record claims {length} bytes but the file is cut after {left - HEADER_BYTES}: {_MEND}"
-            raise _record_error(self.path, record, position, what)
-        return length
+    def _note_missing(self, skip: bool) -> None:
+        missing = range(len(self.spans), len(self))
+        if missing and not skip:
+            raise DataError(f"{self.path}: {self._miscounted()}")
+        if self._broken and not skip:
+            raise DataError(f"{self.path}: damaged at its end{self._broken}: {MEND}")
+        for record in missing:
+            self.bad.setdefault(record, f"lies behind damage, or is missing{self._broken}: {MEND}")
+
+    def _miscounted(self) -> str:
+        found = len(self.spans)
+        counts = f"holds {found} records, but its name says {len(self)}"
+        return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
+
+
+class _Damage(Exception):
+    """What is wrong with a record's framing; `span` where the record after it can be reached all the same."""
+
+    def __init__(self, what: str, span: Span | None = None) -> None:
+        super().__init__(what)
+        self.what, self.span = what, span
 
 
 def masked_crc(data: memoryview | bytes) -> int:
@@ -132,14 +181,36 @@ def masked_crc(data: memoryview | bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _open(path: Path) -> int:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path}: cannot be read: not a file")
-        return os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+def _read_span(buffer: memoryview, position: int) -> Span:
+    left = len(buffer) - position
+    if left < HEADER_BYTES:
+        raise _Damage("the file is cut inside the length")
+    length, stored = struct.unpack_from("<QI", buffer, position)
+    fits = left >= HEADER_BYTES + length + FOOTER_BYTES
+    good = stored == masked_crc(buffer[position : position + 8])
+    if good and not fits:
+        raise _Damage(f"the record claims {length} bytes but the file is cut after {left - HEADER_BYTES}")
+    start = position + HEADER_BYTES
+    span = Span(start, length, struct.unpack_from("<I", buffer, start + length)[0]) if fits else None
+    if not good:  # where the payload's own CRC vouches for the length, the records behind it can still be reached
+        sound = span is not None and masked_crc(buffer[start : start + length]) == span.crc
+        raise _Damage("the length does not match its CRC", span if sound else None)
+    assert span is not None
+    return span
 
 
-def _record_error(path: Path, record: int, offset: int, what: str) -> DataError:
-    return DataError(f"{path}: record {record} at byte {offset}: {what}")
+def _open(path: Path) -> tuple[int, str]:
+    """The file, unpacked if it is gzip's, and what broke while it was unpacked."""
+    file = open_file(path)
+    head = os.pread(file, HEADER_BYTES, 0)
+    # A record may well be as long as gzip's magic number says: its CRC tells.
+    if not head.startswith(GZIP_MAGIC) or struct.pack("<I", masked_crc(head[:8])) == head[8:]:
+        return file, ""
+    with os.fdopen(file, "rb") as packed:
+        return unzipped(packed, path)
+
+
+def _state(file: int) -> tuple[int, bool]:
+    """What tells that a file is still the one that was opened: its size, and whether it still has a name."""
+    status = os.fstat(file)
+    return status.st_size, status.st_nlink > 0

@@ -1,59 +1,49 @@
-"""A split: the records of a folder of shards, in order, addressable by position."""
+"""A split: records of any number of shards, in order, addressable by position."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.example import Feature, read_example
-from lightning_flowers.data.shards import Shard, ShardName
-from lightning_flowers.errors import DataError
+from lightning_flowers.data.index import UNKNOWN_LABEL, Rules, ShardRecords, SplitShard
+from lightning_flowers.data.shards import ShardName
+from lightning_flowers.errors import DataError, RecordError
 
-UNKNOWN_LABEL = -1
+MAX_BAD = 0.01  # of a split's records may be left out
 
 
 class Split:
-    """An ordered list of records; what each is called and labelled is known without decoding a picture.
+    """An ordered list of records.
+
+    Its length is known from the shards' names; a shard is opened when something of it is first asked for.
 
     Args:
-        folder: holds the shards `NN-SxS-COUNT.tfrec`, numbered from 00 without a gap.
-        size: the pictures' side in pixels that every shard's name must state.
-        num_classes: labels must lie in 0..num_classes-1.
-        labelled: whether every record must have a `class`; if not, labels are -1.
+        name: for people, such as its folder.
+        shards: the shards.
+        size: side of the pictures in pixels.
+        rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
 
     Attributes:
-        labels: int64 (records,), -1 where unknown.
-        ids: (records,) strings; a labelled record without an `id` is called `SHARD:RECORD`.
-
-    Raises:
-        DataError: no shard; a damaged, missing or misnamed one; a record without picture, label or id; a label
-            outside the classes; an id that stands twice in an unlabelled split.
+        bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
     """
 
-    def __init__(self, folder: Path, size: int, num_classes: int, labelled: bool) -> None:
-        self.folder, self.size, self.num_classes, self.labelled = folder, size, num_classes, labelled
-        self.shards = [Shard(path) for path in find_shards(folder, size)]
-        places: list[tuple[int, int, int, int]] = []
-        labels: list[int] = []
-        ids: list[str] = []
-        for number, shard in enumerate(self.shards):
-            for record in range(len(shard)):
-                (start, stop), label, identity = self._read_record(shard, record)
-                places.append((number, record, start, stop))
-                labels.append(label)
-                ids.append(identity)
-        if not places:
-            raise DataError(f"{folder}: an empty split: its {len(self.shards)} shards hold no record")
-        self._places = places
-        self.labels: NDArray[np.int64] = np.array(labels, dtype=np.int64)
-        self.ids: NDArray[np.str_] = np.array(ids, dtype=np.str_)
-        if not labelled:
-            self._check_ids()
+    def __init__(
+        self, name: str, shards: Sequence[SplitShard], size: int, rows: NDArray[np.int64] | None = None
+    ) -> None:
+        self.name, self.shards, self.size = name, list(shards), size
+        self.rows = _all_rows(shards) if rows is None else rows
+        self.skips = any(shard.rules.skip for shard in shards)
+        self.bad: dict[int, str] = {}
+        self._labels: NDArray[np.int64] | None = None
+        self._lock = Lock()
+        if not len(self.rows):
+            raise DataError(f"{name}: an empty split: its {len(self.shards)} shards hold no record")
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.rows)
 
     def image_bytes(self, position: int) -> memoryview:
         """The encoded picture (JPEG or PNG) of one record, its record's CRC checked.
@@ -61,57 +51,126 @@ class Split:
         Raises:
             DataError: the record is damaged.
         """
-        number, record, start, stop = self._places[position]
-        shard = self.shards[number]
-        shard.payload(record)
-        return shard.buffer[start:stop]
+        records, record = self.find(position)
+        return records.image_bytes(record)
 
-    def error(self, position: int, what: str) -> DataError:
-        """A DataError about one record, naming shard, record and byte offset."""
-        number, record, _, _ = self._places[position]
-        return self.shards[number].error(record, what)
+    def label(self, position: int) -> int:
+        """The label of one record, -1 where unknown."""
+        if self._labels is not None:
+            return int(self._labels[position])
+        records, record = self.find(position)
+        return int(records.labels[record])
+
+    def find(self, position: int) -> tuple[ShardRecords, int]:
+        """The opened shard of a record, and its number therein."""
+        shard, record = self.rows[position].tolist()
+        return self.shards[shard].open(), record
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 (records,), -1 where unknown; opens every shard."""
+        if self._labels is None:
+            self._labels = np.concatenate([shard.open().labels for shard in self.shards])[self._flat()]
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: NDArray[np.int64]) -> None:
+        self._labels = labels
+
+    @property
+    def ids(self) -> NDArray[np.str_]:
+        """(records,) strings; opens every shard."""
+        return np.array([identity for shard in self.shards for identity in shard.open().ids])[self._flat()]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (first 16 hex digits) over the names, sizes in bytes and record counts of the shards."""
-        rows = [f"{shard.path.name} {shard.bytes} {len(shard)}" for shard in self.shards]
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+        """SHA-256 (first 16 hex digits) over the names, sizes in bytes and record counts of the shards, and over the
+        rows where they are not all of them."""
+        lines = [f"{Path(shard.where).name} {shard.bytes} {len(shard)}" for shard in self.shards]
+        if not np.array_equal(self.rows, _all_rows(self.shards)):
+            lines.append(hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest())
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
-    def _read_record(self, shard: Shard, record: int) -> tuple[tuple[int, int], int, str]:
-        offset, length = shard.spans[record]
-        try:
-            features = read_example(shard.buffer, offset, offset + length)
-            image = _one_value("image", features.get("image"), "bytes").spans[0]
-            label = self._read_label(features)
-            identity = self._read_id(shard, record, features)
-        except ValueError as error:
-            raise shard.error(record, f"{error}: fetch or write the shard again") from error
-        return image, label, identity
+    def error(self, position: int, what: str) -> RecordError:
+        """An error about one record, naming shard, record and byte offset."""
+        records, record = self.find(position)
+        return records.shard.error(record, what)
 
-    def _read_label(self, features: dict[str, Feature]) -> int:
-        if not self.labelled:
-            return UNKNOWN_LABEL
-        (label,) = _one_value("class", features.get("class"), "int64").ints
-        if not 0 <= label < self.num_classes:
-            raise ValueError(
-                f"label {label} is outside the {self.num_classes} classes 0..{self.num_classes - 1} "
-                "(a data set with classes of its own names them in classes.txt beside the shards' folders)"
-            )
-        return label
+    def note_bad(self, position: int, error: DataError) -> None:
+        """Count a record that cannot be used.
 
-    def _read_id(self, shard: Shard, record: int, features: dict[str, Feature]) -> str:
-        if "id" not in features and self.labelled:
-            return f"{shard.path.stem}:{record}"
-        start, stop = _one_value("id", features.get("id"), "bytes").spans[0]
-        if start == stop:
-            raise ValueError("the feature 'id' is empty")
-        return bytes(shard.buffer[start:stop]).decode("utf-8")
+        Raises:
+            DataError: that are too many.
+        """
+        with self._lock:
+            self.bad[position] = str(error)
+            if len(self.bad) > MAX_BAD * len(self):
+                raise DataError(
+                    f"{self.name}: {len(self.bad)} of {len(self)} records cannot be used, more than "
+                    f"{MAX_BAD:.0%} of them; the last: {error}"
+                ) from error
 
-    def _check_ids(self) -> None:
+    def open(self) -> None:
+        """Open every shard, and note the records that cannot be used.
+
+        Raises:
+            DataError: a shard or a record is damaged; or, of a split that skips those, more than 1 % are.
+        """
+        opened = [shard.open() for shard in self.shards]
+        if not any(records.bad for records in opened):
+            return
+        for position, (shard, record) in enumerate(self.rows.tolist()):
+            if what := opened[shard].bad.get(record):
+                self.note_bad(position, opened[shard].shard.error(record, what))
+
+    def check_ids(self) -> None:
+        """Fail unless each id stands once.
+
+        Raises:
+            DataError: one stands more than once.
+        """
         names, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
             twice = str(names[counts > 1][0])
-            raise DataError(f"{self.folder}: the id {twice!r} stands more than once: each needs its own")
+            raise DataError(f"{self.name}: the id {twice!r} stands more than once: each needs its own")
+
+    def select(self, positions: NDArray[np.int64], name: str | None = None) -> "Split":
+        """A split of some of these records, over the same shards."""
+        return Split(name or self.name, self.shards, self.size, self.rows[positions])
+
+    def _flat(self) -> NDArray[np.int64]:
+        starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
+        return starts[self.rows[:, 0]] + self.rows[:, 1]
+
+
+def join(splits: Sequence[Split], name: str) -> Split:
+    """One split of all records of several, in their order."""
+    starts = np.cumsum([0, *(len(split.shards) for split in splits)])
+    rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
+    return Split(name, [shard for split in splits for shard in split.shards], splits[0].size, np.concatenate(rows))
+
+
+def open_split(folder: Path, size: int, num_classes: int, labelled: bool, skip: bool = False) -> Split:
+    """The split in a folder, every shard of it walked and every record's label and id read.
+
+    Args:
+        folder: holds the shards `NN-SxS-COUNT.tfrec`, numbered from 00 without a gap.
+        size: the pictures' side in pixels that every shard's name must state.
+        num_classes: labels must lie in 0..num_classes-1.
+        labelled: whether every record must have a `class`; if not, labels are -1 and each needs an id of its own.
+        skip: leave out damaged records, up to 1 % of them, in place of failing.
+
+    Raises:
+        DataError: no shard; a damaged, missing or misnamed one; a record without picture, label or id; a label
+            outside the classes; an id that stands twice in an unlabelled split.
+    """
+    rules = Rules(num_classes, labelled, skip)
+    paths = find_shards(folder, size)
+    split = Split(str(folder), [_local(path, rules) for path in paths], size)
+    split.open()
+    if not labelled:
+        split.check_ids()
+    return split
 
 
 def find_shards(folder: Path, size: int) -> Sequence[Path]:
@@ -122,8 +181,17 @@ def find_shards(folder: Path, size: int) -> Sequence[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of shards")
+    return in_order([path for path in folder.iterdir() if not path.name.startswith(".")], str(folder), size)
+
+
+def in_order(files: Sequence[Path], folder: str, size: int) -> Sequence[Path]:
+    """The shards among the files of a folder (a local one's or a URL's) in the order of their numbers.
+
+    Raises:
+        DataError: no shard, a shard with another kind of name or size, a number missing or twice.
+    """
     # Anything that may once have been a shard counts: a renamed one must not be silently left out.
-    paths = sorted(path for path in folder.iterdir() if ".tfrec" in path.name and not path.name.startswith("."))
+    paths = sorted(path for path in files if ".tfrec" in path.name)
     if not paths:
         raise DataError(f"{folder}: an empty split: it holds no shard (NN-SxS-COUNT.tfrec)")
     by_number: dict[int, Path] = {}
@@ -140,12 +208,12 @@ def find_shards(folder: Path, size: int) -> Sequence[Path]:
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _one_value(name: str, feature: Feature | None, kind: str) -> Feature:
-    if feature is None:
-        raise ValueError(f"the record has no feature {name!r}")
-    if feature.kind != kind:
-        raise ValueError(f"the feature {name!r} is of kind {feature.kind}, not {kind}")
-    count = len(feature.spans) + len(feature.ints)
-    if count != 1:
-        raise ValueError(f"the feature {name!r} holds {count} values, not one")
-    return feature
+def _local(path: Path, rules: Rules) -> SplitShard:
+    return SplitShard(str(path), rules, lambda: path, path.stat().st_size)
+
+
+def _all_rows(shards: Sequence[SplitShard]) -> NDArray[np.int64]:
+    counts = [len(shard) for shard in shards]
+    shard = np.repeat(np.arange(len(counts)), counts)
+    starts = np.repeat(np.cumsum([0, *counts[:-1]]), counts) if counts else 0
+    return np.stack([shard, np.arange(sum(counts)) - starts], 1).astype(np.int64)

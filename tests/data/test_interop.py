@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.split import Split, find_shards
+from lightning_flowers.data.split import Split, find_shards, open_split
 
 REAL_PETALS = "LIGHTNING_FLOWERS_REAL_PETALS"
 PYTHON = Path(__file__).parents[2] / ".venv-tf" / "bin" / "python"
@@ -103,7 +103,7 @@ class Job(NamedTuple):
     step: int = 1
 
     def ours(self) -> Seen:
-        split = Split(self.folder, self.size, self.classes, self.labelled)
+        split = open_split(self.folder, self.size, self.classes, self.labelled)
         images = [split.image_bytes(position) for position in range(len(split))]
         digests = [hashlib.sha256(image).hexdigest() for image in images]
         pixels = np.empty((len(images[:: self.step]), self.size, self.size, 3), np.uint8)

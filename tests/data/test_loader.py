@@ -17,7 +17,7 @@ from lightning_flowers.batch import Batch
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.split import Split, open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError
 
@@ -27,7 +27,7 @@ FOLDER = "tfrecords-jpeg-32x32"
 @pytest.fixture(scope="session")
 def train(petals_root: Path) -> Split:
     """40 records of 32 px."""
-    return Split(petals_root / FOLDER / "train", 32, 4, labelled=True)
+    return open_split(petals_root / FOLDER / "train", 32, 4, labelled=True)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ def test_labels_and_indices_are_the_records_and_minus_one_on_padding(train: Spli
 
 
 def test_unknown_labels_are_minus_one(petals_root: Path) -> None:
-    split = Split(petals_root / FOLDER / "test", 32, 4, labelled=False)
+    split = open_split(petals_root / FOLDER / "test", 32, 4, labelled=False)
     (batch,) = epoch(Loader(split, Order(9, 9)))
     assert batch["label"].tolist() == [-1] * 9
     assert batch["index"].tolist() == [*range(9)]
@@ -186,12 +186,12 @@ def test_an_early_break_leaves_no_thread_and_the_next_epoch_is_whole(train: Spli
 def damaged(petals_root: Path, tmp_path: Path) -> Split:
     """The training split, its record 17 (record 3 of shard 01) damaged."""
     shutil.copytree(petals_root / FOLDER / "train", tmp_path / "train")
-    split = Split(tmp_path / "train", 32, 4, labelled=True)
-    shard = split.shards[1]
+    split = open_split(tmp_path / "train", 32, 4, labelled=True)
+    shard = split.shards[1].open().shard
     data = bytearray(shard.path.read_bytes())
     data[shard.spans[3].offset + shard.spans[3].length // 2] ^= 0xFF
     shard.path.write_bytes(data)
-    return Split(tmp_path / "train", 32, 4, labelled=True)
+    return open_split(tmp_path / "train", 32, 4, labelled=True)
 
 
 def test_a_damaged_record_is_named_and_nothing_hangs(damaged: Split) -> None:
@@ -211,7 +211,7 @@ def test_a_damaged_record_is_named_and_nothing_hangs(damaged: Split) -> None:
 @pytest.mark.parametrize("image", [b"no picture", b"", b"\xff\xd8\xff"])
 def test_a_record_whose_picture_cannot_be_decoded_is_named(tmp_path: Path, image: bytes) -> None:
     write_split(tmp_path, 32, [Record(image, 0, "rose")], shards=1)
-    loader = Loader(Split(tmp_path, 32, 4, labelled=True), Order(1, 2))
+    loader = Loader(open_split(tmp_path, 32, 4, labelled=True), Order(1, 2))
     with pytest.raises(DataError, match=r"00-32x32-1\.tfrec: record 0 at byte 0: "):
         epoch(loader)
 
@@ -223,7 +223,7 @@ def test_resized_pictures_are_counted_without_padding_and_told_of_once(tmp_path:
         for number, side in enumerate(sides)
     ]
     write_split(tmp_path, 32, records, shards=1)
-    loader = Loader(Split(tmp_path, 32, 4, labelled=True), Order(5, 8))
+    loader = Loader(open_split(tmp_path, 32, 4, labelled=True), Order(5, 8))
     with pytest.warns(UserWarning, match=r": 3 pictures are not 32x32 and were resized"):
         epoch(loader)
     assert loader.resized == 3

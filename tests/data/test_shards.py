@@ -209,15 +209,18 @@ def test_a_shard_that_shrinks_or_grows_while_open_is_refused(path: Path, change:
     shard = Shard(path)
     os.truncate(path, shard.bytes + change)
     for record in range(3):
-        with pytest.raises(DataError, match=f"{path}: its size changed"):
+        with pytest.raises(DataError, match=f"{path}: record {record} at byte .* the file was changed"):
             shard.payload(record)
 
 
-def test_a_shard_replaced_by_another_while_open_is_still_the_old_one(path: Path) -> None:
-    shard = Shard(path)
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_shard_replaced_or_deleted_while_open_is_refused(path: Path, replaced: bool) -> None:
+    shard, cached = Shard(path), Shard(path, evictable=True)
     path.with_name("new").write_bytes(b"")
-    path.with_name("new").replace(path)
-    assert bytes(shard.payload(0)) == PAYLOADS[0]
+    path.with_name("new").replace(path) if replaced else path.unlink()
+    with pytest.raises(DataError, match=f"{path}: record 1 at byte .* the file was changed, replaced or deleted"):
+        shard.payload(1)
+    assert bytes(cached.payload(0)) == PAYLOADS[0]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to count open files")

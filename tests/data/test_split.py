@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tfrecord import example_pb2
 
-from lightning_flowers.data.split import Split, find_shards
+from lightning_flowers.data.split import Split, find_shards, open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError
 
@@ -52,7 +52,7 @@ def open_records(tmp_path: Path, write_records: WriteRecords) -> Callable[..., S
 
     def open_(*payloads: bytes, labelled: bool = True) -> Split:
         write_records(tmp_path / f"00-32x32-{len(payloads)}.tfrec", payloads)
-        return Split(tmp_path, 32, 4, labelled)
+        return open_split(tmp_path, 32, 4, labelled)
 
     return open_
 
@@ -60,7 +60,7 @@ def open_records(tmp_path: Path, write_records: WriteRecords) -> Callable[..., S
 def test_records_keep_their_order_over_all_shards(tmp_path: Path) -> None:
     records = [Record(f"picture {n}".encode(), n % 4, f"id{n}") for n in range(11)]
     write_split(tmp_path, 32, records, shards=3)
-    split = Split(tmp_path, 32, 4, labelled=True)
+    split = open_split(tmp_path, 32, 4, labelled=True)
     assert len(split) == 11
     assert split.ids.tolist() == [r.id for r in records]
     assert split.labels.tolist() == [r.label for r in records]
@@ -72,7 +72,7 @@ def test_more_than_ten_shards_are_ordered_by_number_and_not_by_name(
 ) -> None:
     for number in range(12):
         write_records(tmp_path / f"{number}-32x32-1.tfrec", [record(identity=f"id{number}".encode())])
-    assert Split(tmp_path, 32, 4, labelled=True).ids.tolist() == [f"id{number}" for number in range(12)]
+    assert open_split(tmp_path, 32, 4, labelled=True).ids.tolist() == [f"id{number}" for number in range(12)]
 
 
 def test_labels_are_unknown_in_an_unlabelled_split(open_records: Callable[..., Split]) -> None:
@@ -156,7 +156,7 @@ def test_a_flipped_byte_of_the_picture_is_found_when_it_is_read(tmp_path: Path, 
     path = write_records(tmp_path / SHARD, [record(b"first picture"), record(b"second picture")])
     data = path.read_bytes()
     path.write_bytes(data.replace(b"second picture", b"sekond picture"))
-    split = Split(tmp_path, 32, 4, labelled=True)
+    split = open_split(tmp_path, 32, 4, labelled=True)
     assert bytes(split.image_bytes(0)) == b"first picture"
     with pytest.raises(DataError, match=rf"{SHARD}: record 1 at byte \d+: the payload does not match its CRC"):
         split.image_bytes(1)
@@ -164,26 +164,26 @@ def test_a_flipped_byte_of_the_picture_is_found_when_it_is_read(tmp_path: Path, 
 
 def test_errors_about_a_position_name_its_shard_and_record(tmp_path: Path) -> None:
     write_split(tmp_path, 32, [Record(b"picture", 0, str(n)) for n in range(5)], shards=2)
-    error = Split(tmp_path, 32, 4, labelled=True).error(4, "is ugly")
+    error = open_split(tmp_path, 32, 4, labelled=True).error(4, "is ugly")
     assert str(error).startswith(f"{tmp_path / '01-32x32-2.tfrec'}: record 1 at byte ")
     assert str(error).endswith("is ugly")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="train: no such folder of shards"):
-        Split(tmp_path / "train", 32, 4, labelled=True)
+        open_split(tmp_path / "train", 32, 4, labelled=True)
 
 
 def test_a_folder_without_a_shard_is_an_empty_split(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").touch()
     with pytest.raises(DataError, match="an empty split"):
-        Split(tmp_path, 32, 4, labelled=True)
+        open_split(tmp_path, 32, 4, labelled=True)
 
 
 def test_shards_without_a_record_are_an_empty_split(tmp_path: Path) -> None:
     (tmp_path / "00-32x32-0.tfrec").touch()
     with pytest.raises(DataError, match="an empty split"):
-        Split(tmp_path, 32, 4, labelled=True)
+        open_split(tmp_path, 32, 4, labelled=True)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_shard_of_another_size_is_named(tmp_path: Path) -> None:
         find_shards(tmp_path, 32)
 
 
-@pytest.mark.parametrize("stray", ["flowers.tfrecord", "01-32x32-1.tfrec.gz", "01-32x32-1 (1).tfrec", "01.tfrec"])
+@pytest.mark.parametrize("stray", ["flowers.tfrecord", "01-32x32-1.tfrec.zip", "01-32x32-1 (1).tfrec", "01.tfrec"])
 def test_a_renamed_shard_is_not_silently_left_out(tmp_path: Path, stray: str) -> None:
     (tmp_path / "00-32x32-1.tfrec").touch()
     (tmp_path / stray).touch()
@@ -224,7 +224,7 @@ def test_other_files_and_unfinished_shards_are_left_alone(tmp_path: Path) -> Non
 
 
 def fingerprint(folder: Path) -> str:
-    return Split(folder, 32, 4, labelled=True).fingerprint
+    return open_split(folder, 32, 4, labelled=True).fingerprint
 
 
 def test_the_fingerprint_is_of_names_sizes_and_counts(tmp_path: Path, write_records: WriteRecords) -> None:

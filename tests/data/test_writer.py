@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tfrecord import example_pb2
 
 from lightning_flowers.data.shards import Shard
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.split import Split, open_split
 from lightning_flowers.data.writer import Record, serialize, write_shard, write_split
 
 RECORDS = [Record(f"picture {number}".encode(), number % 3, f"id{number}") for number in range(11)]
@@ -42,7 +42,7 @@ def test_what_is_written_is_read_back(
     records, shards = written
     folder = tmp_path_factory.mktemp("split")
     paths = write_split(folder, 32, records, shards)
-    split = Split(folder, 32, 7, labelled=True)
+    split = open_split(folder, 32, 7, labelled=True)
     found = [
         Record(bytes(split.image_bytes(at)), int(split.labels[at]), str(split.ids[at])) for at in range(len(split))
     ]
@@ -74,7 +74,7 @@ def test_more_shards_than_records_or_none_are_refused(tmp_path: Path, shards: in
 def test_a_shard_of_the_same_name_is_replaced(tmp_path: Path) -> None:
     write_split(tmp_path, 32, [Record(b"old", 0, "old")], shards=1)
     write_split(tmp_path, 32, [Record(b"new", 0, "new")], shards=1)
-    assert Split(tmp_path, 32, 1, labelled=True).ids.tolist() == ["new"]
+    assert open_split(tmp_path, 32, 1, labelled=True).ids.tolist() == ["new"]
 
 
 def test_a_shard_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:

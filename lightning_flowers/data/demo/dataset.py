@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from lightning_flowers.data.demo.draw import draw_flower
 from lightning_flowers.data.demo.species import SPECIES
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.split import open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError, UserError
 
@@ -65,7 +65,7 @@ def is_whole(root: Path) -> bool:
 
 
 def _is_whole_split(root: Path, name: str) -> bool:
-    split = Split(_folder(root, name), SIZE, len(SPECIES), labelled=name != "test")
+    split = open_split(_folder(root, name), SIZE, len(SPECIES), labelled=name != "test")
     for position in range(len(split)):
         split.image_bytes(position)
     return len(split) == PICTURES_PER_SPECIES[name] * len(SPECIES)

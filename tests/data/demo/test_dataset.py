@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.demo import dataset
 from lightning_flowers.data.demo.species import SPECIES
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.split import Split, open_split
 from lightning_flowers.errors import UserError
 
 COUNTS = {"train": 2, "val": 1, "test": 1}
@@ -66,7 +66,7 @@ def names(folder: Path) -> list[str]:
 
 
 def split(root: Path, name: str) -> Split:
-    return Split(root / "tfrecords-jpeg-192x192" / name, 192, len(SPECIES), labelled=name != "test")
+    return open_split(root / "tfrecords-jpeg-192x192" / name, 192, len(SPECIES), labelled=name != "test")
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -118,7 +118,7 @@ def test_test_labels_are_in_their_table_alone(flowers: Path) -> None:
     unlabelled = split(flowers, "test")
     assert set(unlabelled.labels) == {-1}
     with pytest.raises(UserError, match="class"):
-        Split(unlabelled.folder, 192, len(SPECIES), labelled=True)
+        open_split(Path(unlabelled.name), 192, len(SPECIES), labelled=True)
     sample, labels = table(flowers / "sample_submission.csv"), table(flowers / "test_labels.csv")
     assert [row["id"] for row in sample] == [row["id"] for row in labels] == unlabelled.ids.tolist()
     assert {row["label"] for row in sample} == {"0"}
