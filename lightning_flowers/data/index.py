@@ -1,16 +1,18 @@
 """The records of one shard: where each picture lies, its label and its id, found without reading a picture."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.example import Feature, read_example
 from lightning_flowers.data.shards import Shard, ShardName
+from lightning_flowers.data.window import Window
 from lightning_flowers.errors import RecordError
 
 UNKNOWN_LABEL = -1
@@ -45,6 +47,8 @@ class ShardRecords:
         labels: int64 (records,), -1 where unknown.
         ids: of each record; a labelled record without an `id`, or a damaged one, is called `SHARD:RECORD`.
         bad: why a record cannot be used, by its number; empty unless the rules say skip.
+        key: SHA-256 (first 32 hex digits) over the lengths and CRCs of all records, and what was read of them without
+            checking the CRC: the same pictures and labels, the same key.
 
     Raises:
         DataError: a damaged record, or one without picture, label or id, or with a label outside the classes; where
@@ -55,21 +59,18 @@ class ShardRecords:
         self.shard = Shard(path, rules.skip, rules.evictable)
         self.bad = self.shard.bad
         self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
-        self.ids = [f"{path.name.split('.')[0]}:{record}" for record in range(len(self.shard))]
+        self.ids = [self._name(record) for record in range(len(self.shard))]
         self._images = np.zeros((len(self.shard), 2), np.int64)
+        self._unchecked: list[str] = []
         self._rules = rules
-        with self.shard.mapped() as buffer:
-            for record in range(len(self.shard.spans)):
-                self._index(buffer, record)
+        buffer = self.shard.window()
+        for record in range(len(self.shard.spans)):
+            self._index(buffer, record)
+        spans = [(span.length, span.crc) for span in self.shard.spans]
+        self.key = hashlib.sha256(repr((spans, self._unchecked)).encode()).hexdigest()[:32]
 
     def __len__(self) -> int:
         return len(self.shard)
-
-    @property
-    def key(self) -> str:
-        """SHA-256 (first 32 hex digits) over the lengths and CRCs of all records: the same pictures, the same key."""
-        spans = np.array([(span.length, span.crc) for span in self.shard.spans], np.int64)
-        return hashlib.sha256(spans.tobytes()).hexdigest()[:32]
 
     def image_bytes(self, record: int) -> memoryview:
         """The encoded picture (JPEG or PNG) of one record, the record's CRC checked.
@@ -81,24 +82,42 @@ class ShardRecords:
         start, stop = self._images[record].tolist()
         return memoryview(payload)[start:stop]
 
-    def _index(self, buffer: memoryview, record: int) -> None:
+    def _index(self, buffer: Window, record: int) -> None:
         if record in self.bad:
             return
-        offset, length, _ = self.shard.spans[record]
         try:
-            features = read_example(buffer, offset, offset + length)
-            start, stop = _one_value("image", features.get("image"), "bytes").spans[0]
-            self._images[record] = start - offset, stop - offset
-            self.labels[record] = self._read_label(features)
-            self.ids[record] = self._read_id(buffer, features, self.ids[record])
+            self._read(buffer, record)
             if self._rules.skip:  # so that all processes leave out the same records, from the start
                 self.shard.payload(record)
-        except (ValueError, RecordError) as error:
-            what = error.what if isinstance(error, RecordError) else f"{error}: fetch or write the shard again"
+        except (ValueError, OSError, RecordError) as error:
+            damage = self._damage(record, error)
             if not self._rules.skip:
-                raise self.shard.error(record, what) from error
-            self.bad[record] = what
-            self.labels[record] = UNKNOWN_LABEL
+                raise damage from error
+            self.bad[record] = damage.what
+            self.labels[record], self.ids[record] = UNKNOWN_LABEL, self._name(record)
+
+    def _read(self, buffer: Window, record: int) -> None:
+        offset, length, _ = self.shard.spans[record]
+        features = read_example(buffer, offset, offset + length)
+        start, stop = _one_value("image", features.get("image"), "bytes").spans[0]
+        self._images[record] = start - offset, stop - offset
+        self.labels[record] = self._read_label(features)
+        self.ids[record] = self._read_id(buffer, features, self.ids[record])
+        self._unchecked.append(_unchecked(buffer, features, offset))
+
+    def _damage(self, record: int, error: Exception) -> RecordError:
+        if isinstance(error, RecordError):
+            return error
+        if isinstance(error, OSError):
+            return self.shard.error(record, f"cannot be read: {error.strerror}")
+        try:  # a flipped byte can look like anything: what the CRC says comes first
+            self.shard.payload(record)
+        except RecordError as damage:
+            return damage
+        return self.shard.error(record, f"{error}: fetch or write the shard again")
+
+    def _name(self, record: int) -> str:
+        return f"{self.shard.path.name.split('.')[0]}:{record}"
 
     def _read_label(self, features: dict[str, Feature]) -> int:
         if not self._rules.labelled:
@@ -111,7 +130,7 @@ class ShardRecords:
             )
         return label
 
-    def _read_id(self, buffer: memoryview, features: dict[str, Feature], default: str) -> str:
+    def _read_id(self, buffer: Window, features: dict[str, Feature], default: str) -> str:
         if "id" not in features and self._rules.labelled:
             return default
         start, stop = _one_value("id", features.get("id"), "bytes").spans[0]
@@ -120,42 +139,89 @@ class ShardRecords:
         return bytes(buffer[start:stop]).decode("utf-8")
 
 
+class Store(Protocol):
+    """Brings shards from elsewhere."""
+
+    def plan(self, paths: Sequence[str]) -> None:
+        """These will be needed, in this order."""
+
+    def get(self, path: str) -> Path:
+        """The file, once it is here, whole and checked."""
+        ...
+
+    def done(self, path: str) -> None:
+        """Not needed for now."""
+
+
 class SplitShard:
     """One shard of a split, opened when it is first needed.
 
     Args:
         where: its path or URL, for people.
-        size: side of the pictures in pixels, which its name must state.
         rules: what its records must keep to.
-        fetch: brings the file, or waits until it is here, and says where it lies.
         bytes: its size as it is stored, or None where that is not known.
+        store: what brings it, if it is not a file of this host.
+        place: its path in the store.
     """
 
-    def __init__(self, where: str, rules: Rules, fetch: Callable[[], Path], bytes: int | None = None) -> None:
-        self.where, self.rules, self.bytes = where, rules, bytes
+    def __init__(
+        self, where: str, rules: Rules, bytes: int | None, store: Store | None = None, place: str = ""
+    ) -> None:
+        self.where, self.rules, self.bytes, self.store, self.place = where, rules, bytes, store, place
         self.name = ShardName.parse(Path(where))
-        self._fetch = fetch
         self._records: ShardRecords | None = None
         self._lock = Lock()
 
     def __len__(self) -> int:
         return self.name.records
 
-    def open(self) -> ShardRecords:
-        """Its records; waits for a shard that is still on its way.
+    @property
+    def indexed(self) -> ShardRecords | None:
+        """What is known of its records, if it was ever opened."""
+        return self._records
+
+    def records(self) -> ShardRecords:
+        """What is known of its records; the first time this waits for a shard that is still on its way.
 
         Raises:
             DataError: it cannot be had, or it is damaged.
         """
+        return self._records or self.open()
+
+    def open(self) -> ShardRecords:
+        """Its records, with the file open to read pictures from.
+
+        Raises:
+            DataError: it cannot be had, or it is damaged.
+        """
+        records = self._records
+        if records is not None and not records.shard.closed:
+            return records
         with self._lock:
             if self._records is None:
-                self._records = ShardRecords(self._fetch(), self.rules)
-        return self._records
+                self._records = ShardRecords(self._path(), self.rules)
+            elif self._records.shard.closed:
+                self._path()  # it may have been evicted
+                self._records.shard.reopen()
+            return self._records
 
-    @property
-    def opened(self) -> ShardRecords | None:
-        """Its records if it is open."""
-        return self._records
+    def close(self) -> None:
+        """Close the file, which its store may then let go; what is known of its records stays."""
+        if self._records is not None:
+            self._records.shard.close()
+        if self.store:
+            self.store.done(self.place)
+
+    def _path(self) -> Path:
+        return self.store.get(self.place) if self.store else Path(self.where)
+
+
+def _unchecked(buffer: Window, features: dict[str, Feature], offset: int) -> str:
+    """What was read of a record that starts at `offset`, whatever the rules."""
+    kinds = [features.get(name, Feature("nothing", [], [])) for name in ("image", "class", "id")]
+    where = [(start - offset, stop - offset) for feature in kinds for start, stop in feature.spans]
+    identity = [bytes(buffer[start:stop]) for start, stop in kinds[2].spans]
+    return repr((where, kinds[1].ints, identity))
 
 
 def _one_value(name: str, feature: Feature | None, kind: str) -> Feature:

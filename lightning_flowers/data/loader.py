@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,16 +21,34 @@ from torch import Tensor
 from lightning_flowers.batch import Batch
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.index import UNKNOWN_LABEL, ShardRecords
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.index import UNKNOWN_LABEL
+from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import Split
+from lightning_flowers.errors import DataError, UserError
 
 AHEAD = 3  # batches in the making while one is being used
 CHUNK = 8  # pictures a thread takes at a time
 
 
+class _Rows(NamedTuple):
+    """A batch in the making, or some of its rows: numpy views of its tensors, which the threads fill."""
+
+    pictures: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    mask: NDArray[np.bool_]
+    positions: NDArray[np.int64]
+
+    def part(self, rows: slice) -> "_Rows":
+        return _Rows(*(array[rows] for array in self))  # pyright: ignore[reportArgumentType]
+
+
 class Loader:
     """An epoch of batches, each of the same shape, as an iterable with a length.
+
+    It can go on in the middle of an epoch: `state_dict` says how far the current one has come, and after
+    `load_state_dict` the next iteration yields the batches that were still to come.
 
     Args:
         split: where the records are.
@@ -37,6 +56,7 @@ class Loader:
         augment: applied to each picture; None or a `none` preset leaves them as they are.
         threads: decoding threads, at least 1.
         pin: whether batches lie in page-locked memory, for asynchronous copies to a GPU.
+        cache: keeps decoded pictures for the epochs to come.
 
     Attributes:
         sampler: the order; Lightning calls its `set_epoch`.
@@ -45,28 +65,58 @@ class Loader:
     """
 
     def __init__(
-        self, split: Split, order: Order, augment: Augment | None = None, threads: int = 2, pin: bool = False
+        self,
+        split: Split,
+        order: Order,
+        augment: Augment | None = None,
+        threads: int = 2,
+        pin: bool = False,
+        cache: PictureCache | None = None,
     ) -> None:
-        self.split, self.sampler, self.augment = split, order, augment
+        self.split, self.sampler, self.augment, self.cache = split, order, augment, cache
         self.batch_sampler = None  # Lightning asks for it wherever there is a sampler
         self.threads, self.pin = threads, pin
         self.waited = 0.0
         self.resized = 0
+        self._yielded = self._resume_at = 0
         self._warned = False
         self._pool: list[NDArray[np.uint8]] = []
 
     def __len__(self) -> int:
+        """Batches of a whole epoch."""
         return len(self.sampler)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the current epoch has come."""
+        return {"batches": self._yielded % len(self), "batch_size": self.sampler.batch_size, "records": len(self.split)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            UserError: batches have another size now, or the split another number of records.
+        """
+        now = self.state_dict()
+        for name in ("batch_size", "records"):
+            if state["batches"] and state[name] != now[name]:
+                raise UserError(
+                    f"--resume: the run stopped inside an epoch of {state['records']} records in batches of "
+                    f"{state['batch_size']}: keep to them (now: {now['records']} in batches of {now['batch_size']})"
+                )
+        self._resume_at = state["batches"]
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order's epoch.
 
         Raises:
-            DataError: a record is damaged or its picture cannot be decoded; names shard, record and byte offset.
+            DataError: a record is damaged or its picture cannot be decoded (names shard, record and byte offset), or,
+                of a split that skips those, too many are.
         """
         epoch = self.sampler.epoch
         self.resized = 0
-        rows = iter(self.sampler)
+        self._yielded, self._resume_at = self._resume_at, 0
+        rows = islice(self.sampler, self._yielded, None)
+        self.split.plan(self.sampler.positions(self._yielded), self._keeps)
         with ThreadPoolExecutor(self.threads, thread_name_prefix="decode") as pool:
             pending = deque(self._start(pool, epoch, *row) for row in islice(rows, AHEAD))
             try:
@@ -75,43 +125,76 @@ class Loader:
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
                     if not pending:  # the last one: a consumer that counts batches asks for no more
                         self._warn_of_resizing()
+                    self._yielded += 1
                     yield batch
             finally:
-                for _, futures in pending:
+                for *_, futures in pending:
                     for future in futures:
                         future.cancel()
 
     def _start(
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
-    ) -> tuple[Batch, list[Future[int]]]:
+    ) -> tuple[Batch, _Rows, list[Future[int]]]:
         image = self._new_images(len(positions))
-        pictures = image.numpy()
+        unknown = np.full(len(positions), UNKNOWN_LABEL)
+        rows = _Rows(image.numpy(), unknown, np.where(mask, positions, -1), mask.copy(), positions)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(positions), CHUNK)]
-        futures = [pool.submit(self._decode, epoch, pictures[chunk], positions[chunk], mask[chunk]) for chunk in chunks]
-        batch = Batch(
-            image=image.permute(0, 3, 1, 2),
-            label=torch.from_numpy(np.where(mask, self.split.labels[positions], UNKNOWN_LABEL)),
-            index=torch.from_numpy(np.where(mask, positions, -1)),
-            mask=torch.from_numpy(mask),
-        )
-        return batch, futures
+        futures = [pool.submit(self._fill, epoch, rows.part(chunk)) for chunk in chunks]
+        label, index, real = (torch.from_numpy(array) for array in rows[1:4])
+        return Batch(image=image.permute(0, 3, 1, 2), label=label, index=index, mask=real), rows, futures
 
-    def _finish(self, batch: Batch, futures: list[Future[int]]) -> Batch:
+    def _finish(self, batch: Batch, rows: _Rows, futures: list[Future[int]]) -> Batch:
         start = time.perf_counter()
         self.resized += sum(future.result() for future in futures)
         self.waited += time.perf_counter() - start
+        self.split.finish(rows.positions)
         return batch
 
-    def _decode(self, epoch: int, out: NDArray[np.uint8], positions: NDArray[np.int64], mask: NDArray[np.bool_]) -> int:
+    def _fill(self, epoch: int, rows: _Rows) -> int:
+        """Fill some rows of a batch; gives the number of pictures that were resized."""
         resized = 0
-        for picture, position, real in zip(out, positions.tolist(), mask.tolist(), strict=True):
+        for row, position in enumerate(rows.positions.tolist()):
             try:
-                resized += decode_into(self.split.image_bytes(position), picture) and real
-            except ValueError as error:
-                raise self.split.error(position, str(error)) from error
-            if self.augment:
-                picture[...] = self.augment(picture, self.sampler.seed, epoch, position)
+                resized += self._picture(rows.pictures[row], epoch, position) and bool(rows.mask[row])
+                if rows.mask[row]:
+                    rows.labels[row] = self.split.label(position)
+            except DataError as error:
+                if not self.split.skips:
+                    raise
+                self.split.note_bad(position, error)
+                rows.mask[row], rows.indices[row] = False, -1
+                # As padding does, it holds another picture of the batch where there is one, for BatchNorm's sake.
+                rows.pictures[row] = rows.pictures[row - 1] if row else 0
         return resized
+
+    def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> bool:
+        """Put the record's picture, augmented, into `out`; says whether it was resized."""
+        records, record = self.split.find(position)
+        cached = self.cache.of(records) if self.cache else None
+        picture = cached.get(record) if cached else None
+        if cached and picture is not None:
+            resized = cached.was_resized(record)
+        else:
+            picture, resized = out, self._decode(out, position)
+            if cached:
+                cached.put(record, out, resized)
+        if self.augment:
+            self.augment.into(picture, out, self.sampler.seed, epoch, position)
+        elif picture is not out:
+            np.copyto(out, picture)
+        return resized
+
+    def _keeps(self, records: ShardRecords) -> bool:
+        cached = self.cache.of(records) if self.cache else None
+        return cached is not None and cached.whole
+
+    def _decode(self, out: NDArray[np.uint8], position: int) -> bool:
+        if position in self.split.bad:
+            raise DataError(self.split.bad[position])
+        try:
+            return decode_into(self.split.image_bytes(position), out)
+        except ValueError as error:
+            raise self.split.error(position, str(error)) from error
 
     def _new_images(self, batch: int) -> Tensor:
         shape = (batch, self.split.size, self.split.size, 3)

@@ -20,18 +20,31 @@ class Order:
         shuffle: a new permutation each epoch; else the records' own order.
         seed: of the permutations.
         rank, world: this process and the number of processes.
+        groups: int64 (records,), the shard of each record, where shards are fetched as they are needed: the records
+            of a shard then stay together, shuffled, and the shards are shuffled.
+        regroup: whether later epochs keep to the groups too; else all records are mixed once all shards are here.
 
     Raises:
         ValueError: an argument outside its range.
     """
 
     def __init__(
-        self, records: int, batch_size: int, *, shuffle: bool = False, seed: int = 0, rank: int = 0, world: int = 1
+        self,
+        records: int,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        groups: NDArray[np.int64] | None = None,
+        regroup: bool = False,
     ) -> None:
         if records < 1 or batch_size < 1 or not 0 <= rank < world or batch_size % world:
             raise ValueError(f"no order of {records} records in batches of {batch_size} for process {rank} of {world}")
         self.records, self.batch_size, self.shuffle, self.seed = records, batch_size, shuffle, seed
         self.rank, self.world, self.epoch = rank, world, 0
+        self._groups, self._regroup = groups, regroup
 
     def __len__(self) -> int:
         """Number of batches an epoch, the same on every process."""
@@ -44,11 +57,24 @@ class Order:
     def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
         """Yield this process's (positions, mask) of each batch, both (batch_size / world,)."""
         order = self._permutation()
-        for first in range(0, len(self) * self.batch_size, self.batch_size):
-            rows = np.arange(first + self.rank, first + self.batch_size, self.world)
+        for rows in self._rows():
             yield order[rows % self.records], rows < self.records
+
+    def positions(self, start: int = 0) -> NDArray[np.int64]:
+        """All positions that this process reads in the epoch from batch `start` on, padding included, in order."""
+        rows = self._rows()[start:]
+        return self._permutation()[rows.ravel() % self.records]
+
+    def _rows(self) -> NDArray[np.int64]:
+        """Where in the permutation each row of this process's batches lies: (batches, batch_size / world)."""
+        return np.arange(len(self) * self.batch_size).reshape(len(self), -1, self.world)[:, :, self.rank]
 
     def _permutation(self) -> NDArray[np.int64]:
         if not self.shuffle:
             return np.arange(self.records, dtype=np.int64)
-        return np.random.default_rng([self.seed, self.epoch]).permutation(self.records).astype(np.int64)
+        random = np.random.default_rng([self.seed, self.epoch])
+        order = random.permutation(self.records).astype(np.int64)
+        if self._groups is None or (self.epoch and not self._regroup):
+            return order
+        ranks = random.permutation(int(self._groups.max()) + 1)
+        return order[np.argsort(ranks[self._groups[order]], kind="stable")]

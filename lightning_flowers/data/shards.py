@@ -4,26 +4,27 @@ A shard is a sequence of records, each `length (uint64) | CRC of length (uint32)
 little-endian, CRC-32C masked as in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/lib/hash/crc32c.h.
 """
 
-import mmap
 import os
 import re
 import struct
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from crc32c import crc32c
 
 from lightning_flowers.data.gzipped import GZIP_MAGIC, unzipped
+from lightning_flowers.data.window import Window
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
 MEND = "fetch the shard again"
-_NAME = re.compile(r"(?P<number>\d+)-(?P<size>\d+)x(?P=size)-(?P<count>\d+)\.tfrec(?:\.gz)?")
+_PIECE = 1 << 20
+# A count of more digits is a slip, and would claim as much memory.
+_NAME = re.compile(r"(?P<number>\d{1,20})-(?P<size>\d{1,6})x(?P=size)-(?P<count>\d{1,7})\.tfrec(?:\.gz)?", re.ASCII)
+_MAX_MISSING = 1 << 16  # records that can be noted as missing; beyond, it is the name that is wrong
 
 
 class ShardName(NamedTuple):
@@ -84,12 +85,11 @@ class Shard:
         self.path, self._evictable = path, evictable
         self.name = ShardName.parse(path)
         self.bad: dict[int, str] = {}
-        self._file, self._broken = _open(path)
-        weakref.finalize(self, os.close, self._file)
+        self._broken = ""
+        self.reopen()
         self._state = _state(self._file)
         self.bytes = self._state[0]
-        with self.mapped() as buffer:
-            self.spans = self._walk(buffer, skip)
+        self.spans = self._walk(self.window(), skip)
         if len(self.spans) > self.name.records:
             raise DataError(f"{path}: {self._miscounted()}")
 
@@ -97,14 +97,27 @@ class Shard:
         """The number of records that the name states."""
         return self.name.records
 
-    @contextmanager
-    def mapped(self) -> Iterator[memoryview]:
-        """The whole file as memory, to look at a few bytes here and there without reading the rest."""
-        if not self.bytes:  # an empty file cannot be mapped
-            yield memoryview(b"")
-            return
-        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as mapping, memoryview(mapping) as buffer:
-            yield buffer
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called since the file was last opened."""
+        return not self._close.alive
+
+    def close(self) -> None:
+        """Close the file; what is known of its records stays."""
+        self._close()
+
+    def reopen(self) -> None:
+        """Open the file, again after `close`.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        self._file, self._broken = _open(self.path)
+        self._close = weakref.finalize(self, os.close, self._file)
+
+    def window(self) -> Window:
+        """The whole file, to look at a few bytes here and there without reading the rest."""
+        return Window(self._file, self.bytes)
 
     def payload(self, record: int) -> bytes:
         """The payload of one record, its CRC checked.
@@ -132,14 +145,14 @@ class Shard:
         start = self.spans[record].offset - HEADER_BYTES if record < len(self.spans) else at_end
         return RecordError(self.path, record, start, what)
 
-    def _walk(self, buffer: memoryview, skip: bool) -> list[Span]:
+    def _walk(self, buffer: Window, skip: bool) -> list[Span]:
         self.spans = []
         position = 0
         while position < self.bytes:
             number = len(self.spans)
             try:
-                span = _read_span(buffer, position)
-            except _Damage as damage:
+                span = _read_span(buffer, position, skip)
+            except _FramingError as damage:
                 what = f"{damage.what}{self._broken}: {MEND}"
                 if not skip:
                     raise RecordError(self.path, number, position, what) from damage
@@ -154,7 +167,7 @@ class Shard:
 
     def _note_missing(self, skip: bool) -> None:
         missing = range(len(self.spans), len(self))
-        if missing and not skip:
+        if len(missing) > (_MAX_MISSING if skip else 0):
             raise DataError(f"{self.path}: {self._miscounted()}")
         if self._broken and not skip:
             raise DataError(f"{self.path}: damaged at its end{self._broken}: {MEND}")
@@ -167,7 +180,7 @@ class Shard:
         return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
 
 
-class _Damage(Exception):
+class _FramingError(Exception):
     """What is wrong with a record's framing; `span` where the record after it can be reached all the same."""
 
     def __init__(self, what: str, span: Span | None = None) -> None:
@@ -177,32 +190,53 @@ class _Damage(Exception):
 
 def masked_crc(data: memoryview | bytes) -> int:
     """CRC-32C of `data`, rotated and offset so that CRCs of data holding CRCs stay strong, as TFRecord stores it."""
-    crc = crc32c(data)
+    return _masked(crc32c(data))
+
+
+def _masked(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _read_span(buffer: memoryview, position: int) -> Span:
+def _read_span(buffer: Window, position: int, skip: bool) -> Span:
     left = len(buffer) - position
     if left < HEADER_BYTES:
-        raise _Damage("the file is cut inside the length")
-    length, stored = struct.unpack_from("<QI", buffer, position)
-    fits = left >= HEADER_BYTES + length + FOOTER_BYTES
-    good = stored == masked_crc(buffer[position : position + 8])
-    if good and not fits:
-        raise _Damage(f"the record claims {length} bytes but the file is cut after {left - HEADER_BYTES}")
-    start = position + HEADER_BYTES
-    span = Span(start, length, struct.unpack_from("<I", buffer, start + length)[0]) if fits else None
-    if not good:  # where the payload's own CRC vouches for the length, the records behind it can still be reached
-        sound = span is not None and masked_crc(buffer[start : start + length]) == span.crc
-        raise _Damage("the length does not match its CRC", span if sound else None)
-    assert span is not None
-    return span
+        raise _FramingError("the file is cut inside the length")
+    try:
+        header = buffer[position : position + HEADER_BYTES]
+        length, stored = struct.unpack("<QI", header)
+        start = position + HEADER_BYTES
+        fits = left >= HEADER_BYTES + length + FOOTER_BYTES
+        if stored != masked_crc(header[:8]):
+            # Where the payload's own CRC vouches for the length, the records behind it can still be reached.
+            sound = skip and fits and _crc_of(buffer, start, length) == _stored(buffer, start + length)
+            span = Span(start, length, _stored(buffer, start + length)) if sound else None
+            raise _FramingError("the length does not match its CRC", span)
+        if not fits:
+            raise _FramingError(f"the record claims {length} bytes but the file is cut after {left - HEADER_BYTES}")
+        return Span(start, length, _stored(buffer, start + length))
+    except OSError as error:
+        raise _FramingError(f"cannot be read ({error.strerror})") from error
+
+
+def _crc_of(buffer: Window, start: int, length: int) -> int:
+    crc = 0
+    for at in range(start, start + length, _PIECE):  # a wrong length may claim gigabytes
+        crc = crc32c(buffer[at : min(at + _PIECE, start + length)], crc)
+    return _masked(crc)
+
+
+def _stored(buffer: Window, at: int) -> int:
+    return struct.unpack("<I", buffer[at : at + FOOTER_BYTES])[0]
 
 
 def _open(path: Path) -> tuple[int, str]:
     """The file, unpacked if it is gzip's, and what broke while it was unpacked."""
     file = open_file(path)
-    head = os.pread(file, HEADER_BYTES, 0)
+    try:
+        head = os.pread(file, HEADER_BYTES, 0)
+    except OSError as error:
+        os.close(file)
+        raise DataError(f"{path}: cannot be read at byte 0: {error.strerror}") from error
     # A record may well be as long as gzip's magic number says: its CRC tells.
     if not head.startswith(GZIP_MAGIC) or struct.pack("<I", masked_crc(head[:8])) == head[8:]:
         return file, ""

@@ -1,14 +1,14 @@
 """A split: records of any number of shards, in order, addressable by position."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.index import UNKNOWN_LABEL, Rules, ShardRecords, SplitShard
+from lightning_flowers.data.index import Rules, ShardRecords, SplitShard, Store
 from lightning_flowers.data.shards import ShardName
 from lightning_flowers.errors import DataError, RecordError
 
@@ -38,6 +38,7 @@ class Split:
         self.skips = any(shard.rules.skip for shard in shards)
         self.bad: dict[int, str] = {}
         self._labels: NDArray[np.int64] | None = None
+        self._left: dict[int, int] = {}  # of each shard, how many of the planned records are still to be read
         self._lock = Lock()
         if not len(self.rows):
             raise DataError(f"{name}: an empty split: its {len(self.shards)} shards hold no record")
@@ -51,8 +52,8 @@ class Split:
         Raises:
             DataError: the record is damaged.
         """
-        records, record = self.find(position)
-        return records.image_bytes(record)
+        shard, record = self.rows[position].tolist()
+        return self.shards[shard].open().image_bytes(record)
 
     def label(self, position: int) -> int:
         """The label of one record, -1 where unknown."""
@@ -62,15 +63,15 @@ class Split:
         return int(records.labels[record])
 
     def find(self, position: int) -> tuple[ShardRecords, int]:
-        """The opened shard of a record, and its number therein."""
+        """What is known of a record's shard, and the record's number therein."""
         shard, record = self.rows[position].tolist()
-        return self.shards[shard].open(), record
+        return self.shards[shard].records(), record
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """int64 (records,), -1 where unknown; opens every shard."""
         if self._labels is None:
-            self._labels = np.concatenate([shard.open().labels for shard in self.shards])[self._flat()]
+            self._labels = np.concatenate([shard.records().labels for shard in self.shards])[self._flat()]
         return self._labels
 
     @labels.setter
@@ -80,7 +81,7 @@ class Split:
     @property
     def ids(self) -> NDArray[np.str_]:
         """(records,) strings; opens every shard."""
-        return np.array([identity for shard in self.shards for identity in shard.open().ids])[self._flat()]
+        return np.array([identity for shard in self.shards for identity in shard.records().ids])[self._flat()]
 
     @property
     def fingerprint(self) -> str:
@@ -110,13 +111,40 @@ class Split:
                     f"{MAX_BAD:.0%} of them; the last: {error}"
                 ) from error
 
+    def plan(self, positions: NDArray[np.int64], kept: Callable[[ShardRecords], bool]) -> None:
+        """Say which records are to be read next, in their order: shards that are elsewhere are fetched ahead.
+
+        Args:
+            positions: int64 (n,).
+            kept: whether all pictures of a shard are kept, so that it is not needed.
+        """
+        if all(shard.store is None for shard in self.shards):
+            return
+        numbers, first, counts = np.unique(self.rows[positions, 0], return_index=True, return_counts=True)
+        self._left = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        wanted: dict[Store, list[str]] = {}
+        for shard in (self.shards[number] for number in numbers[np.argsort(first)].tolist()):
+            if shard.store and not (shard.indexed and kept(shard.indexed)):
+                wanted.setdefault(shard.store, []).append(shard.place)
+        for store, places in wanted.items():
+            store.plan(places)
+
+    def finish(self, positions: NDArray[np.int64]) -> None:
+        """Say which of the planned records have been read: shards of which none is left may go."""
+        if not self._left:
+            return
+        for number, count in zip(*np.unique(self.rows[positions, 0], return_counts=True), strict=True):
+            self._left[int(number)] -= int(count)
+            if not self._left[int(number)] and self.shards[number].store:
+                self.shards[number].close()
+
     def open(self) -> None:
         """Open every shard, and note the records that cannot be used.
 
         Raises:
             DataError: a shard or a record is damaged; or, of a split that skips those, more than 1 % are.
         """
-        opened = [shard.open() for shard in self.shards]
+        opened = [shard.records() for shard in self.shards]
         if not any(records.bad for records in opened):
             return
         for position, (shard, record) in enumerate(self.rows.tolist()):
@@ -209,7 +237,7 @@ def in_order(files: Sequence[Path], folder: str, size: int) -> Sequence[Path]:
 
 
 def _local(path: Path, rules: Rules) -> SplitShard:
-    return SplitShard(str(path), rules, lambda: path, path.stat().st_size)
+    return SplitShard(str(path), rules, path.stat().st_size)
 
 
 def _all_rows(shards: Sequence[SplitShard]) -> NDArray[np.int64]:
