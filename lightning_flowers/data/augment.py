@@ -44,6 +44,10 @@ class Augment:
             `affine.py`).
         size: side of the pictures in pixels.
 
+    Attributes:
+        spec: as given.
+        pipeline: as albumentations has it; each thread runs a copy.
+
     Raises:
         UserError: neither a preset nor a file, or a pipeline that cannot be.
     """
@@ -53,13 +57,12 @@ class Augment:
         preset = PRESETS.get(spec) if isinstance(spec, str) else None  # pyright: ignore[reportArgumentType]
         if preset is None and isinstance(spec, str):
             _check_is_file(spec)
-        pipeline = read_pipeline(preset(size) if preset else spec, size)
-        self._changes = len(pipeline.transforms) > 0
-        self._apply = _flip if spec == "flips" else _Pipeline(pipeline)
+        self.pipeline = read_pipeline(preset(size) if preset else spec, size)
+        self._apply = _flip if spec == "flips" else _Pipeline(self.pipeline)
 
     def __bool__(self) -> bool:
         """Whether it changes pictures."""
-        return self._changes
+        return len(self.pipeline.transforms) > 0
 
     def into(self, picture: Picture, out: Picture, seed: int, epoch: int, record: int) -> None:
         """Write the augmented picture into `out`.

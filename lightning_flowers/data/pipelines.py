@@ -68,9 +68,10 @@ def _build_all(nodes: object) -> list[Transform]:
 def _build(node: object) -> Transform:
     name, arguments = _parse(node)
     kind = _find(name)
-    unknown = ", ".join(arguments.keys() - signature(kind).parameters.keys())
+    known = signature(kind).parameters
+    unknown = [str(argument) for argument in arguments if argument not in known]
     if unknown:
-        raise ValueError(f"{name} has no argument {unknown}: it has {', '.join(signature(kind).parameters)}")
+        raise ValueError(f"{name} has no argument {', '.join(unknown)}: it has {', '.join(known)}")
     if issubclass(kind, A.BasicTransform):
         arguments["strict"] = True  # else albumentations falls back to defaults where its own check fails
     elif "transforms" in arguments:

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from lightning_flowers.batch import Batch
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.metrics import Counts
+from lightning_flowers.model.mixing import Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
 from lightning_flowers.model.weights import build_backbone
 
@@ -38,6 +39,8 @@ class FlowerClassifier(LightningModule):
         schedule: cosine (warm-up, then cosine over the run's length) or starter (the competition's starter notebook:
             five epochs up, then times 0.8 an epoch).
         warmup_epochs: of the cosine schedule.
+        mixup: alpha of Mixup, which blends the pictures of a training batch; 0 is off, 0.2 is usual.
+        cutmix: alpha of CutMix, which pastes boxes between them; 0 is off, 1 is usual.
 
     Raises:
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
@@ -60,6 +63,8 @@ class FlowerClassifier(LightningModule):
         label_smoothing: float = 0.1,
         schedule: Literal["cosine", "starter"] = "cosine",
         warmup_epochs: float = 1.0,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -67,10 +72,13 @@ class FlowerClassifier(LightningModule):
         _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
         _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
         _check_range("warmup_epochs", warmup_epochs, warmup_epochs >= 0, "0 or more")
+        _check_range("mixup", mixup, 0 <= mixup < math.inf, "0 (off) or more")
+        _check_range("cutmix", cutmix, 0 <= cutmix < math.inf, "0 (off) or more")
         _check_range("hidden", hidden, all(width > 0 for width in hidden), "widths above 0")
         self.optimizer_name, self.lr, self.weight_decay = optimizer, lr, weight_decay
         self.schedule, self.warmup_epochs = schedule, warmup_epochs
         self.label_smoothing = label_smoothing
+        self.mixing = Mixing(mixup, cutmix)
         self.frozen = freeze_backbone
         self.backbone: Any = build_backbone(backbone, weights)
         self.backbone.requires_grad_(not freeze_backbone)
@@ -104,9 +112,19 @@ class FlowerClassifier(LightningModule):
         trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         return f"{self.hparams['backbone']}: {total / 1e6:.1f} M parameters, {trained / 1e6:.1f} M of them trained"
 
+    @property
+    def mixes(self) -> bool:
+        """Whether training mixes the pictures of a batch."""
+        return bool(self.mixing)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean loss; of a mixed picture, the counts take the label that weighs most."""
+        mixed = self.mixing(batch, self.mean.dtype) if self.mixes else None
+        batch = mixed.major if mixed else batch
         logits = self(batch["image"]).float()
         loss = _cross_entropy(logits, batch, self.label_smoothing)
+        if mixed:
+            loss = torch.lerp(_cross_entropy(logits, mixed.minor, self.label_smoothing), loss, mixed.weight)
         self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
         return torch.where(batch["mask"], loss, 0).sum() / batch["mask"].sum().clamp(min=1)
 

@@ -111,3 +111,54 @@ def test_any_timm_model_gives_features_that_fit_the_head():
         model = FlowerClassifier(backbone=name, weights="none", num_classes=4).eval()
         with torch.no_grad():
             assert model(pictures(2, size)).shape == (2, 4), name
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_a_mixed_picture_s_loss_weighs_both_labels(kind):
+    model = FlowerClassifier(**{**SMALL, kind: 1.0}).eval()
+    assert model.mixes
+    batch = batch_of([0, 1, 2, 3], [True] * 4)
+    torch.manual_seed(0)
+    loss = model.training_step(batch, 0)
+    torch.manual_seed(0)
+    mixed = model.mixing(batch)
+    log = torch.nn.functional.log_softmax(model(mixed.major["image"]), 1)
+    smooth = 0.1 * log.mean(1)
+    major, minor = (0.9 * log.gather(1, side["label"][:, None])[:, 0] + smooth for side in (mixed.major, mixed.minor))
+    torch.testing.assert_close(loss, -(mixed.weight * major + (1 - mixed.weight) * minor).mean())
+    confusion = model.train_counts.confusion.reshape(4, 4)
+    assert torch.equal(confusion.sum(1), mixed.major["label"].bincount(minlength=4))
+
+
+def test_pictures_are_mixed_in_training_only():
+    model = FlowerClassifier(**SMALL, mixup=1.0, cutmix=1.0).eval()
+    plain = FlowerClassifier(**SMALL).eval()
+    assert not plain.mixes
+    plain.load_state_dict(model.state_dict())
+    batch = batch_of([0, 1, 2, 3], [True] * 4)
+    for one in (model, plain):
+        one.validation_step(batch, 0)
+    assert torch.equal(model.eval_counts.loss, plain.eval_counts.loss)
+    assert model.training_step(batch, 0) != plain.training_step(batch, 0)
+
+
+def test_padding_has_no_part_in_a_mixed_loss():
+    model = FlowerClassifier(**SMALL, mixup=1.0).eval()
+    losses = []
+    for value in (0, 255):
+        batch = batch_of([0, 1, 2, -1], [True, True, True, False])
+        batch["image"][3] = value
+        torch.manual_seed(0)
+        losses.append(model.training_step(batch, 0))
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_mixing_works_in_bfloat16_alone():
+    model = FlowerClassifier(**SMALL, mixup=1.0, cutmix=1.0).to(torch.bfloat16)
+    assert model.training_step(batch_of([0, 1, 2, 3], [True] * 4), 0).isfinite()
+
+
+@pytest.mark.parametrize(("setting", "value"), [("mixup", -1.0), ("cutmix", -0.5), ("mixup", float("inf"))])
+def test_an_alpha_out_of_range_is_named(setting, value):
+    with pytest.raises(UserError, match=rf"--model\.{setting}={value}: must be 0 \(off\) or more"):
+        FlowerClassifier(**{**SMALL, setting: value})
