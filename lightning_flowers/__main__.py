@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lightning_flowers import __version__
-from lightning_flowers.commands import COMMANDS, usage
+from lightning_flowers.commands import COMMANDS, TOOLS, usage
 from lightning_flowers.errors import UserError
 
 MISUSED, INTERRUPTED = 2, 130
@@ -21,7 +21,7 @@ def main(args: list[str] | None = None) -> int:
         return 0
     warnings.showwarning = _one_line_warning
     try:
-        _run(args)
+        return _run(args)
     except UserError as error:
         return _fail(str(error))
     except KeyboardInterrupt as interrupt:
@@ -33,12 +33,15 @@ def main(args: list[str] | None = None) -> int:
         if error.errno is None:
             raise
         return _fail(f"{error.filename or 'a file'}: {error.strerror}: make room, or choose another folder")
-    return 0
 
 
-def _run(args: list[str]) -> None:
+def _run(args: list[str]) -> int:
+    if args[0] == "records":
+        from lightning_flowers.records import cli as records
+
+        return records.run(args[1:])
     if args[0] not in COMMANDS:
-        raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS)} (see --help)")
+        raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
@@ -51,6 +54,7 @@ def _run(args: list[str]) -> None:
         if not _is_lightnings(error):
             raise
         raise UserError(f"Lightning refuses these settings: {' '.join(str(error).split())}") from error
+    return 0
 
 
 def _is_lightnings(error: Exception) -> bool:

@@ -1,17 +1,22 @@
 """The commands by name, for the help, without importing anything slow."""
 
 PROGRAM = "python -m lightning_flowers"
+# Those of Lightning's command line.
 COMMANDS = {
     "fit": "Train, validate each epoch, predict with the best epoch; leaves a run folder with submission.csv.",
     "validate": "Score a run's best checkpoint on the val split.",
     "test": "Score a run's best checkpoint on the test split, with labels from --data.test_labels.",
     "predict": "Write a run's predictions of val and test, and submission.csv.",
 }
+# Those that do without torch and Lightning.
+TOOLS = {
+    "records": "Look into shards, check them, or make them from pictures.",
+}
 
 
 def usage() -> str:
     """The help of the program as a whole."""
-    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<10}{text}" for name, text in (COMMANDS | TOOLS).items()]
     return "\n".join(
         [
             f"usage: {PROGRAM} COMMAND [--data.*] [--model.*] [--trainer.*] [--config FILE]",

@@ -42,7 +42,7 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         assert start(*args, env=environment).returncode == status, args
     assert "fit" in start("--help").stdout
     assert start("train").stderr.splitlines() == [
-        "lightning_flowers: train: no such command: use one of fit, validate, test, predict (see --help)"
+        "lightning_flowers: train: no such command: use one of fit, validate, test, predict, records (see --help)"
     ]
 
 

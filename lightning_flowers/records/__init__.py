@@ -1,0 +1,1 @@
+"""`records`: looks into shards, checks them, and makes them."""

@@ -1,0 +1,68 @@
+"""The command line of `records`."""
+
+import importlib
+from collections.abc import Callable
+from inspect import signature
+
+from jsonargparse import ArgumentParser
+
+from lightning_flowers.commands import PROGRAM
+from lightning_flowers.errors import UserError
+
+# Of each command: what it does, and what its first arguments are, which need no flag.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "inspect": ("Tell what shards hold: counts, classes, sizes, features, first records.", "root", "?"),
+    "verify": ("Check every record and decode every picture; exit status 1 if anything is bad.", "paths", "*"),
+}
+_POSITIONAL = {
+    "root": "The folder that holds tfrecords-jpeg-SxS/{train,val,test}. Default: where fit finds its data.",
+    "paths": "Such a folder, folders of shards, or shards. Default: where fit finds its data.",
+}
+
+
+class Parser(ArgumentParser):
+    """Turns every mistake on the command line into one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise UserError(f"{' '.join(message.split())} (see --help)") from ex
+
+
+def run(args: list[str]) -> int:
+    """Run `records COMMAND ...` and return its exit status: 0, or 1 where a check has failed.
+
+    Raises:
+        UserError: a mistake in the arguments or the data.
+    """
+    if not args or args[0] in ("--help", "-h"):
+        from lightning_flowers.records.text import say
+
+        say(usage())
+        return 0
+    if args[0] not in COMMANDS:
+        raise UserError(f"records {args[0]}: no such command: use one of {', '.join(COMMANDS)} (see records --help)")
+    # Imported late: what one command needs, the others should not wait for.
+    function: Callable[..., int] = getattr(
+        importlib.import_module(f"lightning_flowers.records.{args[0]}"), f"{args[0]}_records"
+    )
+    parser = _parser(args[0], function)
+    return function(**parser.parse_args(_spell_out(args[1:], function)).as_dict())
+
+
+def usage() -> str:
+    """The help of `records` as a whole."""
+    lines = [f"  {name:<10}{text}" for name, (text, *_) in COMMANDS.items()]
+    return "\n".join([f"usage: {PROGRAM} records COMMAND", "", "commands:", *lines, "", "See records COMMAND --help."])
+
+
+def _spell_out(args: list[str], function: Callable[..., int]) -> list[str]:
+    """A bare `--json` as the `--json=true` that jsonargparse wants."""
+    switches = {f"--{name}" for name, value in signature(function).parameters.items() if value.annotation is bool}
+    return [f"{arg}=true" if arg in switches else arg for arg in args]
+
+
+def _parser(name: str, function: Callable[..., int]) -> Parser:
+    text, positional, count = COMMANDS[name]
+    parser = Parser(prog=f"{PROGRAM} records {name}", description=text, allow_abbrev=False)
+    parser.add_argument(positional, nargs=count, help=_POSITIONAL[positional])
+    parser.add_function_arguments(function, skip={positional})
+    return parser
