@@ -28,7 +28,13 @@ PRESETS: dict[Preset, Callable[[int], list[Any]]] = {
         {"VerticalFlip": {"p": 0.5}},
         {"RandomResizedCrop": {"size": (size, size), "scale": (0.5, 1.0)}},
         {"Rotate": {"limit": 30, "border_mode": cv2.BORDER_CONSTANT, "p": 0.5}},
-        {"ColorJitter": {"brightness": (0.8, 1.2), "contrast": (0.8, 1.2), "saturation": (0.8, 1.2), "hue": (0, 0)}},
+        {
+            "ColorJitter": {
+                **dict.fromkeys(("brightness", "contrast", "saturation"), (0.8, 1.2)),
+                "hue": (0, 0),
+                "p": 0.5,
+            }
+        },
     ],
     "affine": lambda size: [{"KernelAffine": {"p": 1.0}}],
 }
@@ -77,7 +83,9 @@ class Augment:
         Raises:
             UserError: the pipeline gives another size or type for this picture.
         """
-        self._apply(picture, out, random_bits(seed, epoch, record))
+        if picture is not out:
+            out[...] = picture  # transforms may work in place, which also makes a flip quicker than one that copies
+        self._apply(out, random_bits(seed, epoch, record))
 
     def __call__(self, picture: Picture, *key: int) -> Picture:
         """A new picture, augmented with the random numbers of `key` (seed, epoch, record)."""
@@ -101,11 +109,9 @@ def random_bits(*key: int) -> int:
     return bits
 
 
-def _flip(picture: Picture, out: Picture, bits: int) -> None:
+def _flip(picture: Picture, bits: int) -> None:
     if bits & 1:
-        cv2.flip(picture, 1, dst=out)
-    elif picture is not out:
-        out[...] = picture
+        cv2.flip(picture, 1, dst=picture)
 
 
 class _Pipeline:
@@ -115,14 +121,13 @@ class _Pipeline:
         self._pipeline = pipeline
         self._local = threading.local()
 
-    def __call__(self, picture: Picture, out: Picture, bits: int) -> None:
-        if picture is not out:
-            out[...] = picture  # some transforms work in place, and `picture` is not ours
-        result = self._seeded(bits)(image=out)["image"]
-        fault = find_fault(result, len(out))
+    def __call__(self, picture: Picture, bits: int) -> None:
+        result = self._seeded(bits)(image=picture)["image"]
+        fault = find_fault(result, len(picture))
         if fault:
             raise UserError(f"--data.augment: the pipeline {fault}")
-        out[...] = result
+        if result is not picture:
+            picture[...] = result
 
     def _seeded(self, bits: int) -> A.Compose:
         # A pipeline holds its random state: each thread has one of its own.
