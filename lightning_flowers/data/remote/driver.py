@@ -1,0 +1,202 @@
+"""One fsspec file system: opened with time limits, stopped at will, asked again while the network fails."""
+
+import asyncio
+import errno
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, wait_exponential_jitter
+
+from lightning_flowers.errors import DataError, UserError
+
+BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)  # seconds
+CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10, 30  # seconds; a slow link that still sends is never given up
+_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs", "s3a": "s3fs"}
+_S3_LOGIN = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for a public bucket"
+_GS_LOGIN = "log in (gcloud auth application-default login), or set FSSPEC_GS_TOKEN=anon for a public bucket"
+_LOGINS = {"gs": _GS_LOGIN, "gcs": _GS_LOGIN, "s3": _S3_LOGIN, "s3a": _S3_LOGIN}
+# Drivers share no base class for a failing network, and need not be installed: these are the names of theirs.
+_NETWORK = {"OSError", "ClientError", "HTTPClientError", "ConnectionError", "HTTPException", "HttpError"}
+_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError)
+_LASTING_ERRNOS = (errno.EINVAL, errno.EPERM, errno.ENOSYS)
+_REFUSALS = ("PermissionError", "NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
+_T = TypeVar("_T")
+
+
+class StoppedError(RuntimeError):
+    """The driver was closed."""
+
+
+class Driver:
+    """The file system of one URL. Any thread may call any method.
+
+    Args:
+        url: as fsspec takes it.
+
+    Attributes:
+        protocol: such as `s3`.
+        root: the URL's path, as the file system calls it.
+        stopped: set once it is closed.
+
+    Raises:
+        UserError: nothing that is installed can read such a URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.protocol = url.partition("://")[0]
+        self._fs, self.root = _open(url, self.protocol)
+        self._loop = getattr(self._fs, "loop", None)  # where the driver is asynchronous
+        self.stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._running: set[Future[Any]] = set()
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the file system, once.
+
+        Raises:
+            StoppedError: the driver is closed, or was meanwhile.
+        """
+        if self._loop is None:
+            self.check_open()
+            return getattr(self._fs, method)(*args, **kwargs)
+        with self._lock:
+            self.check_open()
+            coroutine = getattr(self._fs, f"_{method}")(*args, **kwargs)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            self._running.add(future)
+        return self._wait(future)
+
+    def retry(self, url: str, attempts: int, call: Callable[[], _T]) -> _T:
+        """Do `call`, again with exponential back-off while the network is what fails.
+
+        Args:
+            url: what is asked for, for errors.
+            attempts: how often at most.
+            call: uses `self.call`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            DataError: it failed for good, or in all attempts.
+            StoppedError: the driver is closed, or was meanwhile.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(attempts),
+            wait=BACKOFF,
+            retry=retry_if_exception(is_transient),
+            sleep=sleep_using_event(self.stopped),
+            reraise=True,
+        )
+        try:
+            return retrying(call)
+        except (UserError, StoppedError):
+            raise
+        except Exception as error:  # each driver has its own
+            cause = _cause(error)
+            if isinstance(cause, FileNotFoundError) or _status(cause) in (404, 410):
+                raise FileNotFoundError(url) from error
+            raise DataError(f"{url}: {self._explain(cause, attempts)}") from error
+
+    def check_open(self) -> None:
+        """Raise StoppedError if the driver is closed."""
+        if self.stopped.is_set():
+            raise StoppedError("the store of remote files is closed")
+
+    def forget(self) -> None:
+        """Ask the store itself from now on, not what is remembered of it."""
+        self._fs.invalidate_cache()
+
+    def close(self) -> None:
+        """End what is under way in other threads: it raises `StoppedError`."""
+        with self._lock:
+            self.stopped.set()
+            for future in list(self._running):
+                future.cancel()
+        for name in ("_session", "_s3"):  # fsspec itself closes connections only when it is garbage collected
+            if (session := getattr(self._fs, name, None)) is not None:
+                self._fs.close_session(self._loop, session)
+
+    def _wait(self, future: Future[Any]) -> Any:
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise StoppedError("the store of remote files was closed") from error
+        finally:
+            future.cancel()  # where Ctrl-C ended the wait
+            with self._lock:
+                self._running.discard(future)
+
+    def _explain(self, error: BaseException, attempts: int) -> str:
+        said = f"{type(error).__name__}: {error}".partition("\n")[0]
+        if type(error).__name__ in _REFUSALS or _status(error) in (401, 403):
+            return f"access refused ({said}): {_LOGINS.get(self.protocol, 'check what it takes to read it')}"
+        if is_transient(error):
+            return (
+                f"cannot be fetched, tried {attempts} times ({said}): check the address and the network, and start "
+                "again (what has come is kept)"
+            )
+        return f"cannot be read ({said}): check the address"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether asking again may help."""
+    cause = _cause(error)
+    if isinstance(cause, _LASTING) or (isinstance(cause, OSError) and cause.errno in _LASTING_ERRNOS):
+        return False
+    status = _status(cause)
+    if status is not None:
+        return status in (408, 425, 429) or status >= 500
+    return any(kind.__name__ in _NETWORK for kind in type(cause).__mro__)
+
+
+def shown(url: str) -> str:
+    """The URL without user, password and query, which may be secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _open(url: str, protocol: str) -> tuple[Any, str]:
+    from fsspec.config import conf
+    from fsspec.core import url_to_fs
+
+    options = {**_options(protocol), **conf.get(protocol, {})}
+    try:
+        fs, root = url_to_fs(url, skip_instance_cache=True, **options)
+    except ImportError as error:
+        package = _PACKAGES.get(protocol)
+        mend = f"pip install {package}" if package else str(error)
+        raise UserError(f"{shown(url)}: what reads {protocol}:// is not installed: {mend}") from error
+    except ValueError as error:
+        raise UserError(f"{shown(url)}: no such URL can be read ({error}): give gs://, s3:// or https://") from error
+    return fs, root.rstrip("/")
+
+
+def _options(protocol: str) -> dict[str, Any]:
+    if protocol in ("s3", "s3a"):
+        # One attempt of theirs is one of ours.
+        times = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": SILENCE_TIMEOUT, "retries": {"max_attempts": 0}}
+        return {"config_kwargs": times}
+    if protocol not in ("http", "https", "gs", "gcs"):
+        return {}
+    import aiohttp
+
+    limits = aiohttp.ClientTimeout(total=None, connect=2 * CONNECT_TIMEOUT, sock_read=SILENCE_TIMEOUT)
+    session = {"timeout": limits, "trust_env": True}  # which heeds HTTPS_PROXY
+    if protocol in ("gs", "gcs"):
+        return {"session_kwargs": session}
+    return {"client_kwargs": session, "headers": {"Accept-Encoding": "identity"}}  # packed, ranges mean other bytes
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What lies behind an error: fsspec's HTTP `info` calls every failure a missing file."""
+    cause = error.__cause__
+    hidden = isinstance(error, FileNotFoundError) and cause is not None and type(cause).__module__.startswith("aiohttp")
+    return cause if hidden and cause is not None else error
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status of an error, as aiohttp and gcsfs tell it."""
+    status = str(getattr(error, "status", getattr(error, "code", None)))
+    return int(status) if status.isdecimal() else None
