@@ -1,0 +1,107 @@
+"""Our loader, and the limits that it is held against: decoding alone, and copying alone."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+import torch
+from numpy.typing import NDArray
+
+from lightning_flowers.data.augment import Augment, Preset
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.loader import Loader
+from lightning_flowers.data.order import Order
+from lightning_flowers.data.pictures import PictureCache
+from lightning_flowers.data.split import Split, open_split
+
+from .petals import CLASSES
+from .protocol import Candidate, Job, drawn_from
+
+PACKAGES = ("lightning_flowers", "torch", "simplejpeg", "albumentations", "opencv-python-headless", "numpy")
+SEED = 0
+
+cv2.setNumThreads(0)
+torch.set_num_threads(1)
+
+
+def candidates(job: Job) -> dict[str, Candidate]:
+    split = open_split(Path(job.folder), job.size, CLASSES, labelled=True)
+    cache = PictureCache(None, job.size)
+    return {
+        "ours": drawn_from(_counts(split, job, "flips")),
+        "pure_decode": _pure_decode(split, job),
+        "cached": drawn_from(_counts(split, job, "none", cache)),
+        "cached_flips": drawn_from(_counts(split, job, "flips", cache)),
+        "cache_memcpy": _memcpy(split, job),
+    }
+
+
+def _counts(split: Split, job: Job, preset: Preset, cache: PictureCache | None = None) -> Iterator[int]:
+    """Epoch after epoch, with a cache from the second on; pictures that only fill up a last batch do not count."""
+    order = Order(len(split), job.batch_size, shuffle=True, seed=SEED)
+    loader = Loader(split, order, Augment(preset, job.size), threads=job.threads, cache=cache)
+    for epoch in itertools.count():
+        order.set_epoch(epoch)
+        for batch in loader:
+            if epoch or cache is None:
+                yield int(batch["mask"].sum())
+
+
+def _pure_decode(split: Split, job: Job) -> Candidate:
+    """Each thread decodes its share of the same random order into one buffer that stays in its core's cache."""
+    encoded = [bytes(split.image_bytes(position)) for position in range(len(split))]
+    orders = [_endless_order(len(split), thread) for thread in range(job.threads)]
+
+    def work(thread: int, until: float) -> int:
+        picture = np.empty((job.size, job.size, 3), np.uint8)
+        for done in itertools.count():
+            if time.perf_counter() >= until:
+                return done
+            simplejpeg.decode_jpeg(encoded[next(orders[thread])], buffer=picture)
+        raise AssertionError
+
+    return _in_threads(job.threads, work)
+
+
+def _memcpy(split: Split, job: Job) -> Candidate:
+    """Each thread gathers random pictures into its share of one batch, which is used over and over."""
+    pictures = _decoded(split)
+    batch = np.empty((job.batch_size, *pictures.shape[1:]), np.uint8)
+    shares = np.array_split(batch, job.threads)
+    orders = [_endless_order(len(split), thread) for thread in range(job.threads)]
+
+    def work(thread: int, until: float) -> int:
+        done, share = 0, shares[thread]
+        while time.perf_counter() < until:
+            rows = list(itertools.islice(orders[thread], len(share)))
+            np.take(pictures, rows, axis=0, out=share, mode="clip")  # another mode would copy twice
+            done += len(share)
+        return done
+
+    return _in_threads(job.threads, work)
+
+
+def _decoded(split: Split) -> NDArray[np.uint8]:
+    pictures = np.empty((len(split), split.size, split.size, 3), np.uint8)
+    for position, picture in enumerate(pictures):
+        decode_into(split.image_bytes(position), picture)
+    return pictures
+
+
+def _endless_order(records: int, thread: int) -> Iterator[int]:
+    random = np.random.default_rng([SEED, thread])
+    while True:
+        yield from random.permutation(records).tolist()
+
+
+def _in_threads(threads: int, work: Callable[[int, float], int]) -> Candidate:
+    def run(until: float) -> int:
+        with ThreadPoolExecutor(threads) as pool:
+            return sum(pool.map(work, range(threads), itertools.repeat(until)))
+
+    return run
