@@ -38,7 +38,14 @@ def test_a_run_without_a_tpu_never_imports_torch_xla(petals_root, tmp_path, with
 def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
     (tmp_path / "torch.py").write_text(TRAP)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    for args, status in ((["--help"], 0), ([], 0), (["--version"], 0), (["train"], 2)):
+    for args, status in (
+        (["--help"], 0),
+        ([], 0),
+        (["--version"], 0),
+        (["train"], 2),
+        (["records"], 0),
+        (["records", "x"], 2),
+    ):
         assert start(*args, env=environment).returncode == status, args
     assert "fit" in start("--help").stdout
     assert start("train").stderr.splitlines() == [

@@ -13,9 +13,13 @@ from lightning_flowers.errors import UserError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "inspect": ("Tell what shards hold: counts, classes, sizes, features, first records.", "root", "?"),
     "verify": ("Check every record and decode every picture; exit status 1 if anything is bad.", "paths", "*"),
+    "stats": ("Draw the classes' histogram, measure mean and std, find near-duplicates and leaks.", "root", "?"),
+    "show": ("Draw pictures with their classes' names, with --augment beside their augmented selves.", "root", "?"),
+    "convert": ("Make shards of pictures in folders, or of those that a CSV names.", "source", "?"),
 }
 _POSITIONAL = {
     "root": "The folder that holds tfrecords-jpeg-SxS/{train,val,test}. Default: where fit finds its data.",
+    "source": "The folder of pictures: CLASS/*, or train, val and test with CLASS/* (test may be flat).",
     "paths": "Such a folder, folders of shards, or shards. Default: where fit finds its data.",
 }
 
@@ -64,5 +68,5 @@ def _parser(name: str, function: Callable[..., int]) -> Parser:
     text, positional, count = COMMANDS[name]
     parser = Parser(prog=f"{PROGRAM} records {name}", description=text, allow_abbrev=False)
     parser.add_argument(positional, nargs=count, help=_POSITIONAL[positional])
-    parser.add_function_arguments(function, skip={positional})
+    parser.add_function_arguments(function, skip={positional}, as_positional=False)
     return parser

@@ -15,6 +15,8 @@ from lightning_flowers.errors import DataError
 from lightning_flowers.records.parts import Part, choose_parts, find, list_shards, without_path
 from lightning_flowers.records.text import megabytes, say, table
 
+_NAMED = 6  # absent classes that are told by name
+
 
 def inspect_records(
     root: str | None = None,
@@ -139,7 +141,8 @@ def _say_details(look: dict[str, Any], classes: tuple[str, ...]) -> None:
 
 def _absent(look: dict[str, Any], classes: tuple[str, ...]) -> list[str]:
     absent = [name for name in classes if name not in look["by_class"]] if look["by_class"] else []
-    return [f"no record of {', '.join(absent)}"] if absent else []
+    more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+    return [f"no record of {', '.join(absent[:_NAMED])}{more}"] if absent else []
 
 
 def _label(one: dict[str, Any]) -> str:

@@ -108,5 +108,5 @@ def own_flags() -> Iterator[None]:
     """Let errors of the data room name the arguments that `records` has, not those of `fit`."""
     try:
         yield
-    except DataError as error:
+    except UserError as error:
         raise DataError(str(error).replace("--data.root=", "").replace("--data.", "--")) from error

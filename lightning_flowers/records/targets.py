@@ -9,7 +9,7 @@ from lightning_flowers.data.index import Rules
 from lightning_flowers.data.petals import competition_classes, open_source
 from lightning_flowers.data.shards import Shard
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.parts import Odd, Part, choose_parts, find, list_shards, own_flags, parse_name
+from lightning_flowers.records.parts import Odd, Part, choose_parts, find, list_shards, parse_name
 
 
 class Target(NamedTuple):
@@ -69,8 +69,7 @@ def _of_root(root: str | None, size: int | None, splits: str) -> list[Target]:
 def _count_classes(folder: Path) -> int:
     """How many classes the data set has to which a folder of shards belongs: the competition's where there is none."""
     try:
-        with own_flags():
-            return len(open_source(folder.absolute().parent).classes)
+        return len(open_source(folder.absolute().parent).classes)
     except DataError:
         return len(competition_classes())
 

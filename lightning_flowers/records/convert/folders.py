@@ -1,0 +1,117 @@
+"""Pictures in folders: ROOT/CLASS/*, or ROOT/{train,val,test}/CLASS/*, where test may hold its pictures directly."""
+
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from lightning_flowers.data.petals import SPLITS
+from lightning_flowers.errors import DataError
+from lightning_flowers.records.convert.inputs import Input, Inputs, number_classes
+
+
+class _Found:
+    """Gathers (path, split, class) and what is no picture."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.pictures: list[tuple[str, str | None, str | None]] = []
+        self.left_out: list[str] = []
+
+    def add(self, folder: Path, split: str | None, name: str | None) -> None:
+        """Take the pictures of a folder that holds nothing else to take.
+
+        Raises:
+            DataError: it holds a folder.
+        """
+        for path in _entries(folder):
+            if path.is_dir():
+                raise DataError(
+                    f"{path}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
+                )
+            self._add_file(path, split, name)
+
+    def leave_out_files(self, folder: Path) -> None:
+        """Note the files of a folder that should hold folders.
+
+        Raises:
+            DataError: one of them is a picture, which has no class.
+        """
+        for path in _entries(folder):
+            if path.is_file():
+                if _is_picture(path):
+                    raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
+                self.left_out.append(path.relative_to(self.root).as_posix())
+
+    def _add_file(self, path: Path, split: str | None, name: str | None) -> None:
+        relative = path.relative_to(self.root).as_posix()
+        if _is_picture(path):
+            self.pictures.append((relative, split, name))
+        else:
+            self.left_out.append(relative)
+
+
+def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
+    """The pictures of a folder tree.
+
+    Args:
+        classes: names in the order of their labels. Default: the folders' names, sorted.
+
+    Raises:
+        DataError: no such folder, or none that is laid out so.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
+    found = _Found(root)
+    folders = _folders(root)
+    splits = [folder for folder in folders if folder.name in SPLITS]
+    if splits and len(splits) < len(folders):
+        other = next(folder for folder in folders if folder.name not in SPLITS)
+        raise DataError(
+            f"{root}: holds {splits[0].name} beside {other.name}: splits (train, val, test) or classes, not both"
+        )
+    found.leave_out_files(root)
+    if splits:
+        for folder in splits:
+            _add_split(found, folder)
+    else:
+        _add_classes(found, root, None)
+    return _number(found, classes)
+
+
+def _add_split(found: _Found, folder: Path) -> None:
+    if folder.name == "test" and not _folders(folder):
+        found.add(folder, "test", None)
+        return
+    found.leave_out_files(folder)
+    _add_classes(found, folder, folder.name)
+
+
+def _add_classes(found: _Found, folder: Path, split: str | None) -> None:
+    for one in _folders(folder):
+        found.add(one, split, one.name.strip())
+
+
+def _number(found: _Found, classes: tuple[str, ...] | None) -> Inputs:
+    labels = number_classes([name for _, _, name in found.pictures if name is not None], classes)
+    pictures = [
+        Input(path, split, None if name is None else labels[name], None) for path, split, name in sorted(found.pictures)
+    ]
+    return Inputs(found.root, tuple(labels), pictures, found.left_out)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _suffixes()
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN)

@@ -1,0 +1,45 @@
+"""Draws pictures in rows and columns, each under its title."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+_INCHES = 1.9  # side of a picture
+_LINE = 0.15  # height of a line of its title
+_DPI = 120
+
+
+class Shown(NamedTuple):
+    """A picture, uint8 (size, size, 3), and what stands over it."""
+
+    picture: NDArray[np.uint8]
+    title: str
+
+
+def draw_grid(path: Path, shown: Sequence[Shown], columns: int, pairs: bool) -> None:
+    """Write the pictures as one PNG.
+
+    Args:
+        columns: pictures beside each other.
+        pairs: two and two pictures belong together: they stand closer.
+    """
+    columns = min(columns, len(shown))
+    titles = [fill(one.title, 25, max_lines=2, placeholder="...") for one in shown]
+    above = 0.12 + _LINE * (1 + max(title.count("\n") for title in titles))
+    rows = -(-len(shown) // columns)
+    width, height = columns * _INCHES, rows * (_INCHES + above)
+    figure = Figure(figsize=(width, height), dpi=_DPI)
+    for number, one in enumerate(shown):
+        row, column = divmod(number, columns)
+        shift = (0.03 if column % 2 == 0 else -0.03) if pairs else 0
+        left, bottom = (column + 0.04 + shift) * _INCHES, height - (row + 1) * (_INCHES + above) + 0.04 * _INCHES
+        axes = figure.add_axes((left / width, bottom / height, 0.92 * _INCHES / width, 0.92 * _INCHES / height))
+        axes.imshow(one.picture)
+        axes.set_axis_off()
+        axes.set_title(titles[number], fontsize=8, pad=3, parse_math=False)
+    figure.savefig(path, format="png")

@@ -1,0 +1,113 @@
+"""`records show`: pictures with the names of their classes, as they are stored and as training sees them."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.petals import SPLITS
+from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.errors import UserError
+from lightning_flowers.files import whole_file
+from lightning_flowers.records.grid import Shown, draw_grid
+from lightning_flowers.records.outputs import choose_out
+from lightning_flowers.records.parts import choose_parts, choose_size, find, own_flags
+from lightning_flowers.records.text import say
+
+
+def show_records(
+    root: str | None = None,
+    size: int | None = None,
+    split: str = "train",
+    count: int = 20,
+    columns: int = 5,
+    classes: str | None = None,
+    augment: str | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+    out: str | None = None,
+) -> int:
+    """Draw a grid of pictures.
+
+    Args:
+        root: the data set's folder.
+        size: side of the pictures in pixels. Default: the one nearest to 224.
+        split: train, val or test.
+        count: pictures to show.
+        columns: pictures beside each other; with --augment, pairs.
+        classes: names (or labels) to choose from, with commas between. Default: all.
+        augment: what --data.augment takes, such as study: each picture stands beside its augmented self.
+        seed: of the choice, and of the augmentation as in `fit --seed_everything`.
+        epoch: whose augmentation to show, from 0.
+        out: PNG to write. Default: records.png, or the next name that is free.
+    """
+    for name, value, least in (("count", count, 1), ("columns", columns, 1), ("seed", seed, 0), ("epoch", epoch, 0)):
+        if value < least:
+            raise UserError(f"--{name}={value}: must be at least {least}")
+    if split not in SPLITS:
+        raise UserError(f"--split={split}: must be one of {', '.join(SPLITS)}")
+    source = find(root)
+    (part,) = choose_parts(source, choose_size(source, size), split)
+    path = choose_out(out, "records.png")
+    records = open_split(part.folder, part.size, len(source.classes), part.labelled)
+    positions = _choose(records, _labels(classes, source.classes), count, seed)
+    shown = [Shown(_decode(records, position), _title(records, position, source.classes)) for position in positions]
+    if augment is not None:
+        shown = _beside_augmented(shown, positions, augment, (seed, epoch))
+    pairs = augment is not None
+    with whole_file(path) as file:
+        draw_grid(file, shown, 2 * columns if pairs else columns, pairs)
+    say(f"written: {path} ({len(positions)} of {len(records):,} records of {part})")
+    return 0
+
+
+def _labels(wanted: str | None, classes: Sequence[str]) -> list[int] | None:
+    if wanted is None:
+        return None
+    return [_label(name.strip(), classes) for name in wanted.split(",")]
+
+
+def _label(name: str, classes: Sequence[str]) -> int:
+    if name in classes:
+        return classes.index(name)
+    if name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    near = get_close_matches(name, classes, n=3)
+    hint = f": {' or '.join(near)}?" if near else f" (0 to {len(classes) - 1}, or a name of classes.txt)"
+    raise UserError(f"--classes={name}: no such class{hint}")
+
+
+def _choose(split: Split, labels: list[int] | None, count: int, seed: int) -> list[int]:
+    positions = np.arange(len(split)) if labels is None else np.flatnonzero(np.isin(split.labels, labels))
+    if not len(positions):
+        raise UserError(f"--classes: {split.name} has no record of them")
+    chosen = np.random.default_rng(seed).permutation(positions)[:count]
+    return sorted(chosen.tolist(), key=lambda position: (split.label(position), position))
+
+
+def _decode(split: Split, position: int) -> NDArray[np.uint8]:
+    out = np.empty((split.size, split.size, 3), np.uint8)
+    try:
+        decode_into(split.image_bytes(position), out)
+    except ValueError as error:
+        raise split.error(position, str(error)) from error
+    return out
+
+
+def _title(split: Split, position: int, classes: Sequence[str]) -> str:
+    label = split.label(position)
+    return classes[label] if label >= 0 else str(split.ids[position])
+
+
+def _beside_augmented(shown: list[Shown], positions: list[int], spec: str, key: tuple[int, int]) -> list[Shown]:
+    from lightning_flowers.data.augment import Augment  # imported late: it takes seconds
+
+    with own_flags():
+        augment = Augment(spec, shown[0].picture.shape[0])
+    pairs = [
+        (one, Shown(augment(one.picture, *key, position), "augmented"))
+        for one, position in zip(shown, positions, strict=True)
+    ]
+    return [one for pair in pairs for one in pair]

@@ -1,0 +1,354 @@
+import csv
+import hashlib
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image
+
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.petals import open_source
+from lightning_flowers.data.split import open_split
+from lightning_flowers.records.convert import write as writing
+
+COLOURS = {"iris": (120, 60, 200), "lily": (230, 230, 220), "rose": (200, 30, 60)}
+
+
+def save(path, colour=(90, 120, 30), size=(60, 40), mode="RGB", **kwargs):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).convert(mode).save(path, **kwargs)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """ROOT/CLASS/*.jpg: 10 pictures of each of 3 classes, all of other shades."""
+    for name, colour in COLOURS.items():
+        for number in range(10):
+            shade = tuple(max(value - 2 * number, 0) for value in colour)
+            save(tmp_path / "pictures" / name / f"{number}.jpg", shade, quality=95)
+    return tmp_path / "pictures"
+
+
+def decoded(split, position):
+    out = np.empty((split.size, split.size, 3), np.uint8)
+    decode_into(split.image_bytes(position), out)
+    return out
+
+
+def open_all(root, size, classes=3):
+    folder = root / f"tfrecords-jpeg-{size}x{size}"
+    return {path.name: open_split(path, size, classes, path.name != "test") for path in sorted(folder.iterdir())}
+
+
+def files(root):
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != ".convert.lock"
+    }
+
+
+def table(path):
+    with path.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_folders_of_classes_become_a_data_set_that_verifies(records, pictures, tmp_path):
+    out = tmp_path / "petals"
+    status, said, err = records(
+        "convert", pictures, f"--out={out}", "--sizes=24,48", "--shards=2", "--test_fraction=0.1"
+    )
+    assert (status, err) == (0, "")
+    assert said.splitlines() == [
+        f"{out}: 3 classes, 21 train, 6 val, 3 test; 12 of 12 shards written now",
+        "note: 30 pictures were smaller than 48 px and are enlarged",
+    ]
+    assert records("verify", out)[0] == 0
+    source = open_source(out)
+    assert source.classes == ("iris", "lily", "rose")
+    assert sorted(source.sizes) == [24, 48]
+    for size in (24, 48):
+        splits = open_all(out, size)
+        assert {name: len(split) for name, split in splits.items()} == {"test": 3, "train": 21, "val": 6}
+        assert np.bincount(splits["train"].labels).tolist() == [7, 7, 7]
+        assert np.bincount(splits["val"].labels).tolist() == [2, 2, 2]
+        by_id = {row["id"]: row for row in table(out / "pictures.csv")}
+        for position, identity in enumerate(splits["train"].ids.tolist()):
+            row = by_id[identity]
+            assert (row["split"], row["class"]) == ("train", source.classes[splits["train"].label(position)])
+            with Image.open(pictures / row["path"]) as original:
+                shade = np.asarray(original)[0, 0].astype(int)
+            assert np.abs(decoded(splits["train"], position) - shade).max() <= 4
+    test = splits["test"].ids.tolist()
+    assert sorted(row["id"] for row in table(out / "sample_submission.csv")) == sorted(test)
+    labels = {row["id"]: int(row["label"]) for row in table(out / "test_labels.csv")}
+    assert sorted(labels.values()) == [0, 1, 2]
+
+
+def test_an_interrupted_conversion_goes_on_to_the_same_bytes(records, pictures, tmp_path, monkeypatch):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    flags = ["--sizes=24,32", "--shards=3"]
+    assert records("convert", pictures, f"--out={whole}", *flags)[0] == 0
+    calls, render = [], writing.render
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 18:
+            raise KeyboardInterrupt
+        return render(*args)
+
+    monkeypatch.setattr(writing, "render", interrupted)
+    status, _, err = records("convert", pictures, f"--out={broken}", *flags)
+    assert (status, err) == (
+        130,
+        "lightning_flowers: interrupted; 4 of 12 shards are written: the same command goes on\n",
+    )
+    assert list(broken.rglob("*.part")) == []
+    before = {path: path.stat().st_mtime_ns for path in broken.rglob("*.tfrec")}
+    assert len(before) == 4
+    monkeypatch.setattr(writing, "render", render)
+    said = records("convert", pictures, f"--out={broken}", *flags)[1]
+    assert "8 of 12 shards written now" in said
+    assert files(broken) == files(whole)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "0 of 12 shards written now" in records("convert", pictures, f"--out={broken}", *flags)[1]
+    assert files(broken) == files(whole)
+
+
+def test_a_rerun_with_other_pictures_or_settings_is_refused(records, pictures, tmp_path):
+    out = tmp_path / "out"
+    flags = [f"--out={out}", "--sizes=24", "--shards=1"]
+    records("convert", pictures, *flags)
+    before = files(out)
+
+    def refused(*args):
+        status, _, err = records("convert", pictures, *flags, *args)
+        assert (status, len(err.splitlines()), files(out)) == (2, 1, before)
+        return err
+
+    assert "--quality was 95, now 90: choose another folder, or delete this one" in refused("--quality=90")
+    os.utime(pictures / "rose" / "3.jpg", ns=(0, time.time_ns()))
+    assert "rose/3.jpg was changed" in refused()
+    (pictures / "iris" / "0.jpg").unlink()
+    assert "iris/0.jpg is gone" in refused()
+    save(pictures / "aster" / "0.jpg")
+    assert "its 3 classes are not these 4" in refused()
+    (out / "convert.json").write_text(json.dumps({"format": 0}))
+    before = files(out)
+    assert "convert.json: cannot be read: it is of another version" in refused()
+
+
+def test_what_is_not_ours_is_left_alone(records, pictures, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    status, _, err = records("convert", pictures, f"--out={tmp_path / 'out'}")
+    assert (status, "holds thesis.txt but no conversion of ours" in err) == (2, True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+    assert "lies in the folder of pictures" in records("convert", pictures, f"--out={pictures / 'out'}")[2]
+
+
+def test_given_splits_are_kept_and_a_flat_test_has_no_labels(records, tmp_path):
+    root, out = tmp_path / "pictures", tmp_path / "out"
+    for split, count in (("train", 4), ("val", 2)):
+        for name, colour in COLOURS.items():
+            for number in range(count):
+                save(root / split / name / f"{number}.png", colour)
+    for number in range(3):
+        save(root / "test" / f"{number}.webp", (9 * number, 0, 0))
+    (root / "train" / "readme.txt").write_text("mine")
+    status, said, _ = records("convert", root, f"--out={out}", "--sizes=16", "--shards=2")
+    assert status == 0
+    assert "note: 1 files that are no pictures are left out, the first: train/readme.txt" in said
+    assert {name: len(split) for name, split in open_all(out, 16).items()} == {"test": 3, "train": 12, "val": 6}
+    assert not (out / "test_labels.csv").exists()
+    err = records("convert", root, f"--out={tmp_path / 'b'}", "--val_fraction=0.1")[2]
+    assert "--val_fraction=0.1: there are pictures for val already" in err
+
+
+def test_without_val_some_of_train_goes_there(records, tmp_path):
+    for name, colour in COLOURS.items():
+        for number in range(5):
+            save(tmp_path / "p" / "train" / name / f"{number}.png", colour)
+    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--sizes=16")
+    assert {name: len(split) for name, split in open_all(tmp_path / "out", 16).items()} == {"train": 12, "val": 3}
+
+
+def test_a_class_of_one_picture_stays_in_train(records, tmp_path):
+    for name, count in (("rose", 10), ("iris", 1)):
+        for number in range(count):
+            save(tmp_path / "p" / name / f"{number}.png")
+    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--sizes=16", "--val_fraction=0.8")
+    splits = open_all(tmp_path / "out", 16, 2)
+    assert np.bincount(splits["train"].labels).tolist() == [1, 2]
+
+
+def test_a_table_names_pictures_classes_splits_and_ids(records, tmp_path):
+    for number in range(6):
+        save(tmp_path / "pictures" / f"{number}.jpg", (40 * number, 0, 0), quality=95)
+    rows = [
+        "path,class,split,id",
+        "0.jpg,rose,train,a",
+        "1.jpg,iris,train,b",
+        "2.jpg,rose,val,c",
+        "3.jpg,,test,d",
+        "4.jpg,iris,test,",
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    out = tmp_path / "out"
+    status = records("convert", tmp_path / "pictures", f"--csv={tmp_path / 't.csv'}", f"--out={out}", "--sizes=16")[0]
+    assert status == 0
+    splits = open_all(out, 16, 2)
+    assert sorted(zip(splits["train"].ids.tolist(), splits["train"].labels.tolist(), strict=True)) == [
+        ("a", 1),
+        ("b", 0),
+    ]
+    assert splits["val"].ids.tolist() == ["c"]
+    assert "d" in splits["test"].ids
+    assert not (out / "test_labels.csv").exists()  # not all are known
+
+
+def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path):
+    for number in range(4):
+        save(tmp_path / f"{number}.jpg", (40 * number, 0, 0), quality=95)
+    (tmp_path / "t.csv").write_text("path,label\n0.jpg,2\n1.jpg,0\n2.jpg,2\n3.jpg,2\n")
+    flags = ["convert", f"--csv={tmp_path / 't.csv'}", "--sizes=16", "--val_fraction=0"]
+    assert "not 0 to 1 without a gap" in records(*flags, f"--out={tmp_path / 'a'}")[2]
+    (tmp_path / "classes.txt").write_text("iris\nlily\nrose\n")
+    assert records(*flags, f"--classes={tmp_path / 'classes.txt'}", f"--out={tmp_path / 'b'}")[0] == 0
+    assert np.bincount(open_all(tmp_path / "b", 16)["train"].labels).tolist() == [1, 0, 3]
+    assert open_source(tmp_path / "b").classes == ("iris", "lily", "rose")
+    assert records(*flags, "--classes=petals", f"--out={tmp_path / 'c'}")[0] == 0
+    assert len(open_source(tmp_path / "c").classes) == 104
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("file,class\na.jpg,x", "has no column path"),
+        ("path,class\n", "has no row"),
+        ("path,class\na.jpg,", "row 2 has neither class nor label"),
+        ("path,class,split\na.jpg,x,dev", "row 2: the split 'dev'"),
+        ("path,class\na.jpg,x\na.jpg,y", "the path 'a.jpg' stands twice"),
+        ("path,class\na.jpg,x\nb.jpg,x", "two or more classes are needed, only 'x' was found"),
+        ("path,class,id\na.jpg,x,1\nb.jpg,y,1", "the id '1' is that of a.jpg and of b.jpg"),
+        ("path,class,label\na.jpg,x,0\nb.jpg,y,0", "row 3: label 0 is 'y' here and 'x' before"),
+        ("path,class\na.jpg,x\nno.jpg,y", "no.jpg: cannot be read: No such file"),
+    ],
+)
+def test_a_table_that_cannot_be_is_one_line(records, tmp_path, rows, said):
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.jpg")
+    (tmp_path / "t.csv").write_text(rows)
+    status, _, err = records("convert", f"--csv={tmp_path / 't.csv'}", f"--out={tmp_path / 'out'}")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert said in err
+    assert list((tmp_path / "out").rglob("*.tfrec")) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ([], "give a folder of pictures, or --csv=FILE"),
+        (["nowhere"], "nowhere: no such folder"),
+        (["pictures", "--sizes=24,x"], "--sizes=24,x"),
+        (["pictures", "--quality=0"], "--quality=0: must be 1 to 100"),
+        (["pictures", "--val_fraction=1"], "--val_fraction=1.0: must be at least 0 and less than 1"),
+        (["pictures", "--val_fraction=0.5", "--test_fraction=0.5"], "leave nothing to train on"),
+        (["pictures", "--classes=none.txt"], "--classes=none.txt"),
+        (["pictures", "--classes=classes.txt"], "'lily' is none of the 3 --classes: lilly?"),
+        (["mixed"], "holds train beside rose: splits (train, val, test) or classes, not both"),
+        (["loose"], "a picture outside the classes' folders"),
+        (["deep"], "a folder where pictures were expected"),
+        (["pictures/rose"], "0.jpg: a picture outside the classes' folders"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(records, pictures, tmp_path, monkeypatch, args, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "classes.txt").write_text("iris\nlilly\nrose\n")
+    for path in ("mixed/train/a/0.jpg", "mixed/rose/0.jpg", "loose/0.jpg", "loose/rose/0.jpg", "deep/rose/more/0.jpg"):
+        save(tmp_path / path)
+    status, _, err = records("convert", *args, "--out=out")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert said in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_cannot_be_used_are_listed_or_left_out(records, pictures, tmp_path):
+    jpeg = simplejpeg.encode_jpeg(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    (pictures / "rose" / "cut.jpg").write_bytes(jpeg[:-300])
+    (pictures / "rose" / "hole.jpg").write_bytes(jpeg[:1500] + b"\xff\xd9" + jpeg[1502:])
+    (pictures / "rose" / "text.png").write_text("no picture")
+    (pictures / "rose" / "empty.gif").write_bytes(b"")
+    Image.new("I;16", (40, 40)).save(pictures / "rose" / "deep.png")
+    frames = [Image.new("RGB", (20, 20), (value, 0, 0)) for value in (0, 200)]
+    frames[0].save(pictures / "rose" / "moves.gif", save_all=True, append_images=frames[1:])
+    png = save(tmp_path / "whole.png", size=(50, 50)).read_bytes()
+    (pictures / "rose" / "cut.png").write_bytes(png[: len(png) // 2])
+    status, said, err = records("convert", pictures, f"--out={tmp_path / 'out'}", "--sizes=16")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "7 of 37 pictures cannot be used (listed above)" in err
+    told = dict(line.split(": ", 1) for line in said.splitlines())
+    reasons = {path.rsplit("/", 1)[1]: why for path, why in told.items()}
+    assert sorted(reasons) == ["cut.jpg", "cut.png", "deep.png", "empty.gif", "hole.jpg", "moves.gif", "text.png"]
+    assert reasons["deep.png"].startswith("has more than 8 bits a channel")
+    assert reasons["moves.gif"] == "holds 2 pictures (GIF): save one of them by itself"
+    assert reasons["text.png"] == "is no picture of a known format"
+    assert list((tmp_path / "out").rglob("*.tfrec")) == []
+    status, said, _ = records("convert", pictures, f"--out={tmp_path / 'out'}", "--sizes=16", "--skip_bad")
+    assert (status, f"7 pictures were left out: see {tmp_path / 'out' / 'skipped.csv'}" in said) == (0, True)
+    assert [row["path"] for row in table(tmp_path / "out" / "skipped.csv")] == [
+        f"rose/{name}" for name in sorted(reasons)
+    ]
+    assert records("verify", tmp_path / "out")[0] == 0
+
+
+def test_every_kind_of_picture_comes_out_right(records, tmp_path):
+    root, out = tmp_path / "pictures", tmp_path / "out"
+    green = (30, 160, 60)
+    grey = Image.new("RGB", (1, 1), green).convert("L").getpixel((0, 0))
+    expected = {}
+    for name, mode, wanted in (
+        ("grey.jpg", "L", (grey,) * 3),
+        ("cmyk.jpg", "CMYK", green),
+        ("palette.png", "P", green),
+        ("plain.bmp", "RGB", green),
+    ):
+        save(root / "rose" / name, green, mode=mode)
+        expected[f"rose/{name}"] = wanted
+    clear = Image.new("RGBA", (60, 40), (*green, 0))
+    clear.save(root / "rose" / "clear.png")
+    expected["rose/clear.png"] = (255, 255, 255)
+    save(root / "iris" / "0.png")
+    flags = ["--sizes=16", "--val_fraction=0", "--shards=1"]
+    assert records("convert", root, f"--out={out}", *flags)[0] == 0
+    split = open_all(out, 16, 2)["train"]
+    paths = {row["id"]: row["path"] for row in table(out / "pictures.csv")}
+    seen = {paths[identity]: decoded(split, number).mean((0, 1)) for number, identity in enumerate(split.ids.tolist())}
+    for path, colour in expected.items():
+        assert np.abs(seen[path] - colour).max() < 12, path
+
+
+def test_pictures_stand_upright_and_are_cut_or_squashed(records, tmp_path):
+    """A picture whose left third is red; its EXIF says to turn it a quarter clockwise, so that red is on top."""
+    pixels = np.zeros((90, 180, 3), np.uint8)
+    pixels[:, :60, 0] = 220
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("rose", "iris"):
+        (tmp_path / "p" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "p" / name / "0.jpg", exif=exif, quality=95)
+    rows = {}
+    for shape in ("crop", "squash"):
+        records(
+            "convert", tmp_path / "p", f"--out={tmp_path / shape}", "--sizes=60", "--val_fraction=0", f"--shape={shape}"
+        )
+        picture = decoded(open_all(tmp_path / shape, 60, 2)["train"], 0)
+        assert np.ptp(picture[:, 5:55, 0].astype(int), axis=1).max() < 20  # rows are of one colour
+        rows[shape] = int((picture[:, 30, 0] > 110).sum())
+    # Turned, it is 90 wide and 180 high with 60 red rows: the middle square holds 15 of them, of 90.
+    assert rows["squash"] == pytest.approx(20, abs=1)
+    assert rows["crop"] == pytest.approx(10, abs=1)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_flowers.records.grid import Shown, draw_grid
+
+
+def size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_a_grid_of_pictures_is_drawn(records, petals_root, tmp_path):
+    status, out, err = records("show", petals_root, "--count=7", "--columns=3", f"--out={tmp_path / 'grid.png'}")
+    assert (status, err) == (0, "")
+    assert out == f"written: {tmp_path / 'grid.png'} (7 of 40 records of 32 px train)\n"
+    width, height = size(tmp_path / "grid.png")
+    assert width == pytest.approx(height, rel=0.2)  # 3 columns, 3 rows
+
+
+def test_the_same_seed_shows_the_same_pictures(records, petals_root, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        records("show", petals_root, f"--seed={seed}", "--count=4", f"--out={tmp_path / name}.png")
+    first, again, other = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert first == again != other
+
+
+def test_augmented_pictures_stand_beside_the_originals(records, petals_root, tmp_path):
+    shown = tmp_path / "pairs.png"
+    assert records("show", petals_root, "--augment=study", "--count=2", "--columns=1", f"--out={shown}")[0] == 0
+    width, height = size(shown)
+    assert width == pytest.approx(height, rel=0.2)  # 2 rows of one pair
+    picture = np.asarray(Image.open(shown).convert("RGB"), np.float64)
+    left, right = picture[:, : width // 2], picture[:, width // 2 :]
+    assert np.abs(left - right).mean() > 5
+
+
+def test_classes_are_chosen_by_name_or_label(records, petals_root, tmp_path):
+    out = records("show", petals_root, "--classes=flower 1, 3", "--count=50", f"--out={tmp_path / 'some.png'}")[1]
+    assert "20 of 40 records" in out
+
+
+def test_a_test_split_shows_its_ids(records, petals_root, tmp_path):
+    assert records("show", petals_root, "--split=test", f"--out={tmp_path / 'test.png'}")[0] == 0
+
+
+def test_nothing_is_overwritten(records, petals_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert records("show", petals_root, "--count=1")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["records-2.png", "records.png"]
+    assert "is there already" in records("show", petals_root, "--out=records.png")[2]
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--count=0", "--count=0: must be at least 1"),
+        ("--split=dev", "--split=dev: must be one of train, val, test"),
+        ("--classes=flowr 1", "--classes=flowr 1: no such class: flower 1"),
+        ("--classes=9", "--classes=9: no such class (0 to 3"),
+        ("--augment=studdy", "--augment=studdy"),
+    ],
+)
+def test_mistakes_are_one_line(records, petals_root, tmp_path, flag, said):
+    status, _, err = records("show", petals_root, flag, f"--out={tmp_path / 'x.png'}")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_long_names_are_wrapped_and_a_dollar_is_a_dollar(tmp_path):
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    draw_grid(
+        tmp_path / "a.png", [Shown(grey, "a name that is much longer than its picture is wide $x_")] * 2, 5, False
+    )
+    draw_grid(tmp_path / "b.png", [Shown(grey, "short")] * 2, 5, False)
+    assert size(tmp_path / "a.png")[1] > size(tmp_path / "b.png")[1]
