@@ -5,71 +5,24 @@ size; the file appears in it under its own name when it is whole. Locks are the 
 """
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from lightning_flowers.data.remote.entry import Entry
 from lightning_flowers.data.remote.files import RemoteFile
-from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.errors import UserError
 
 _KEY = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}-(\d+)")
 
 Rank = Callable[[str], int | None]  # of a key: the lowest is evicted first, None never
-
-
-class DamagedError(DataError):
-    """A file that came whole but did not pass its check."""
-
-
-class Entry:
-    """The place of one version of a file: `path` where it is whole, `part` where it grows."""
-
-    def __init__(self, folder: Path, file: RemoteFile) -> None:
-        self.file = file
-        self.of_url = hashlib.sha256(file.url.encode()).hexdigest()[:16]
-        self.key = f"{self.of_url}-{hashlib.sha256(file.version.encode()).hexdigest()[:8]}-{file.size}"
-        self.folder = folder / self.key
-        name = PurePosixPath(file.url).name  # a shard's name is part of what is checked
-        self.path, self.part = self.folder / name, self.folder / "part" / name
-
-    def is_whole(self) -> bool:
-        """Whether the file is there."""
-        with suppress(OSError):
-            return self.path.stat().st_size == self.file.size
-        return False
-
-    def fill(self, pieces: Callable[[int], Iterator[bytes]], check: Callable[[Path], None]) -> None:
-        """Go on from what is there of `part`, check it, and give it its place.
-
-        Args:
-            pieces: gives the bytes from a position on.
-            check: raises DataError if the file is not what it should be.
-
-        Raises:
-            DamagedError: it is not; it must be fetched anew.
-        """
-        self.part.parent.mkdir(exist_ok=True)
-        with self.part.open("ab") as out:
-            if out.tell() > self.file.size:
-                out.truncate(0)
-            for piece in pieces(out.tell()):
-                out.write(piece)
-                out.flush()
-            os.fsync(out.fileno())
-        try:
-            check(self.part)
-        except DataError as error:
-            self.part.unlink()
-            raise DamagedError(str(error).replace(str(self.part), self.file.url)) from error
-        os.replace(self.part, self.path)
 
 
 class _Present(NamedTuple):
@@ -145,11 +98,11 @@ class Cache:
 
     def pin(self, entry: Entry) -> None:
         """Tell all processes that this one needs the entry, and that it was used now; within `fetching`."""
+        self.unpin(entry.key)  # which may be of a folder that is no longer there
+        folder = os.open(entry.folder, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_SH)
         with self._lock:
-            if entry.key not in self._pins:
-                folder = os.open(entry.folder, os.O_RDONLY)
-                fcntl.flock(folder, fcntl.LOCK_SH)
-                self._pins[entry.key] = folder
+            self._pins[entry.key] = folder
         os.utime(entry.folder)
 
     def unpin(self, key: str) -> None:
@@ -158,9 +111,9 @@ class Cache:
             if (folder := self._pins.pop(key, None)) is not None:
                 os.close(folder)
 
-    def is_pinned(self, key: str) -> bool:
-        """Whether this process needs it, and had it when it was last looked for."""
-        return key in self._pins
+    def has_pinned(self, entry: Entry) -> bool:
+        """Whether this process needs the entry, and it is there, whole."""
+        return entry.key in self._pins and entry.is_whole()
 
     def close(self) -> None:
         """This process needs nothing any more."""

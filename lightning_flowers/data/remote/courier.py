@@ -6,8 +6,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from lightning_flowers.data.remote.cache import Cache, DamagedError, Entry
+from lightning_flowers.data.remote.cache import Cache
 from lightning_flowers.data.remote.driver import StoppedError
+from lightning_flowers.data.remote.entry import DamagedError, Entry
 from lightning_flowers.data.remote.files import Remote, RemoteFile
 from lightning_flowers.data.remote.needs import DONE, UNKNOWN, Needs
 from lightning_flowers.errors import DataError, UserError
@@ -74,7 +75,7 @@ class Courier:
 
     def _is_here(self, path: str) -> bool:
         entry = self._entries.get(path)
-        return entry is not None and self._cache.is_pinned(entry.key) and entry.is_whole()
+        return entry is not None and self._cache.has_pinned(entry)
 
     def _ahead(self, path: str, step: Callable[[], Entry | None]) -> Entry | None:
         """A step towards a file that nobody waits for yet: what fails is told once somebody does."""

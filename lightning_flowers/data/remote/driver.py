@@ -6,15 +6,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, wait_exponential_jitter
 
+from lightning_flowers.data.remote.filesystem import open_filesystem
 from lightning_flowers.errors import DataError, UserError
 
 BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)  # seconds
-CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10, 30  # seconds; a slow link that still sends is never given up
-_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs", "s3a": "s3fs"}
 _S3_LOGIN = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for a public bucket"
 _GS_LOGIN = "log in (gcloud auth application-default login), or set FSSPEC_GS_TOKEN=anon for a public bucket"
 _LOGINS = {"gs": _GS_LOGIN, "gcs": _GS_LOGIN, "s3": _S3_LOGIN, "s3a": _S3_LOGIN}
@@ -47,7 +45,7 @@ class Driver:
 
     def __init__(self, url: str) -> None:
         self.protocol = url.partition("://")[0]
-        self._fs, self.root = _open(url, self.protocol)
+        self._fs, self.root = open_filesystem(url, self.protocol)
         self._loop = getattr(self._fs, "loop", None)  # where the driver is asynchronous
         self.stopped = threading.Event()
         self._lock = threading.Lock()
@@ -129,8 +127,9 @@ class Driver:
                 self._running.discard(future)
 
     def _explain(self, error: BaseException, attempts: int) -> str:
-        said = f"{type(error).__name__}: {error}".partition("\n")[0]
-        if type(error).__name__ in _REFUSALS or _status(error) in (401, 403):
+        status = _status(error)  # its own words may hold the URL with its secrets
+        said = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".partition("\n")[0]
+        if type(error).__name__ in _REFUSALS or status in (401, 403):
             return f"access refused ({said}): {_LOGINS.get(self.protocol, 'check what it takes to read it')}"
         if is_transient(error):
             return (
@@ -151,44 +150,6 @@ def is_transient(error: BaseException) -> bool:
     return any(kind.__name__ in _NETWORK for kind in type(cause).__mro__)
 
 
-def shown(url: str) -> str:
-    """The URL without user, password and query, which may be secret."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _open(url: str, protocol: str) -> tuple[Any, str]:
-    from fsspec.config import conf
-    from fsspec.core import url_to_fs
-
-    options = {**_options(protocol), **conf.get(protocol, {})}
-    try:
-        fs, root = url_to_fs(url, skip_instance_cache=True, **options)
-    except ImportError as error:
-        package = _PACKAGES.get(protocol)
-        mend = f"pip install {package}" if package else str(error)
-        raise UserError(f"{shown(url)}: what reads {protocol}:// is not installed: {mend}") from error
-    except ValueError as error:
-        raise UserError(f"{shown(url)}: no such URL can be read ({error}): give gs://, s3:// or https://") from error
-    return fs, root.rstrip("/")
-
-
-def _options(protocol: str) -> dict[str, Any]:
-    if protocol in ("s3", "s3a"):
-        # One attempt of theirs is one of ours.
-        times = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": SILENCE_TIMEOUT, "retries": {"max_attempts": 0}}
-        return {"config_kwargs": times}
-    if protocol not in ("http", "https", "gs", "gcs"):
-        return {}
-    import aiohttp
-
-    limits = aiohttp.ClientTimeout(total=None, connect=2 * CONNECT_TIMEOUT, sock_read=SILENCE_TIMEOUT)
-    session = {"timeout": limits, "trust_env": True}  # which heeds HTTPS_PROXY
-    if protocol in ("gs", "gcs"):
-        return {"session_kwargs": session}
-    return {"client_kwargs": session, "headers": {"Accept-Encoding": "identity"}}  # packed, ranges mean other bytes
-
-
 def _cause(error: BaseException) -> BaseException:
     """What lies behind an error: fsspec's HTTP `info` calls every failure a missing file."""
     cause = error.__cause__
@@ -196,7 +157,7 @@ def _cause(error: BaseException) -> BaseException:
     return cause if hidden and cause is not None else error
 
 
-def _status(error: BaseException) -> int | None:
+def _status(error: Any) -> int | None:
     """The HTTP status of an error, as aiohttp and gcsfs tell it."""
-    status = str(getattr(error, "status", getattr(error, "code", None)))
+    status = str(error.status if hasattr(error, "status") else getattr(error, "code", None))
     return int(status) if status.isdecimal() else None

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lightning_flowers.data.remote.driver import Driver, shown
+from lightning_flowers.data.remote.driver import Driver
+from lightning_flowers.data.remote.filesystem import shown
 from lightning_flowers.errors import DataError
 
 LISTING = "listing.txt"

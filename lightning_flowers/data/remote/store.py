@@ -50,6 +50,7 @@ class RemoteStore:
         check: raises DataError if a file is damaged; gets it under its own name.
 
     Attributes:
+        url: without user, password and query, for messages.
         waited: seconds that callers of `get` have waited.
 
     Raises:
@@ -66,6 +67,7 @@ class RemoteStore:
     ) -> None:
         self.waited = 0.0
         self._remote = Remote(url, attempts)
+        self.url = self._remote.url
         self._cache = Cache(folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / "shards", limit)
         self._needs = Needs()
         self._courier = Courier(self._remote, self._cache, self._needs, check)
@@ -121,7 +123,7 @@ class RemoteStore:
                 self.waited += time.perf_counter() - began
 
     def done(self, path: str) -> None:
-        """The file is not needed for now: it goes first when there must be room."""
+        """Nobody in this process needs the file for now, however often they got it: it goes first."""
         if self._needs.finish(path):
             self._courier.drop(path)
 
