@@ -1,15 +1,20 @@
 """Decodes one picture straight into its place in a batch."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
 _JPEG_MAGIC = b"\xff\xd8"
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 # simplejpeg converts these itself; anything else (CMYK) goes to OpenCV.
 _JPEG_COLOURS = {"RGB", "Gray", "YCbCr"}
 _IMDECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-_MAX_PIXELS = 1 << 27  # a damaged header must not claim all memory
+# A damaged header must not claim all memory: deflate packs 1032 bytes of 8 pixels into one, JPEG less than 512 pixels.
+_MAX_PIXELS, _MAX_PIXELS_PER_BYTE = 1 << 27, 8 * 1032
 
 cv2.setNumThreads(0)  # pictures are decoded side by side: OpenCV's own threads would only fight for the same cores
 
@@ -28,17 +33,17 @@ def decode_into(encoded: memoryview, out: NDArray[np.uint8]) -> bool:
         ValueError: the bytes are no picture that can be decoded.
     """
     height, width = out.shape[:2]
-    if bytes(encoded[:2]) == _JPEG_MAGIC:
+    if bytes(encoded[: len(_JPEG_MAGIC)]) == _JPEG_MAGIC:
         found_height, found_width, colour, _ = simplejpeg.decode_jpeg_header(encoded)
-        if int(found_height) * int(found_width) > _MAX_PIXELS:
-            raise ValueError(f"the picture cannot be decoded: it claims {found_width}x{found_height} pixels")
+        _check_claim(encoded, int(found_height), int(found_width))
         if colour in _JPEG_COLOURS and (found_height, found_width) == (height, width):
             simplejpeg.decode_jpeg(encoded, buffer=out)
             return False
-        # One decoder for all sizes: OpenCV would turn pictures by their EXIF, and take cut ones for whole.
-        picture = simplejpeg.decode_jpeg(encoded) if colour in _JPEG_COLOURS else _decode_any(encoded)
+        picture = _decode_jpeg(encoded, colour)
+    elif bytes(encoded[: len(_PNG_MAGIC)]) == _PNG_MAGIC:
+        picture = _decode_png(encoded)
     else:
-        picture = _decode_any(encoded)
+        raise ValueError("the picture cannot be decoded: it is neither a JPEG nor a PNG")
     if picture.shape == out.shape:
         out[...] = picture
         return False
@@ -47,11 +52,44 @@ def decode_into(encoded: memoryview, out: NDArray[np.uint8]) -> bool:
     return True
 
 
+def _decode_jpeg(encoded: memoryview, colour: str) -> NDArray[np.uint8]:
+    # One decoder for all sizes: OpenCV would turn pictures by their EXIF, and take cut ones for whole.
+    if colour in _JPEG_COLOURS:
+        return simplejpeg.decode_jpeg(encoded)
+    simplejpeg.decode_jpeg(encoded, "CMYK")  # fails if it is cut
+    return _decode_any(encoded)
+
+
+def _decode_png(encoded: memoryview) -> NDArray[np.uint8]:
+    width, height = struct.unpack(">II", bytes(encoded[16:24]).ljust(8, b"\0"))
+    _check_claim(encoded, height, width)
+    _check_chunks(encoded)
+    return _decode_any(encoded)
+
+
+def _check_chunks(encoded: memoryview) -> None:
+    # OpenCV allocates what a chunk's length claims before it looks whether so much is there.
+    position, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", bytes(encoded[position : position + 8]).ljust(8, b"\xff"))
+        content, stored = encoded[position + 4 : position + 8 + length], encoded[position + 8 + length :][:4]
+        position += 12 + length
+        if position > len(encoded):
+            raise ValueError("the picture cannot be decoded: the PNG is cut")
+        if zlib.crc32(content) != int.from_bytes(stored, "big"):
+            raise ValueError("the picture cannot be decoded: a chunk of the PNG does not match its CRC")
+
+
+def _check_claim(encoded: memoryview, height: int, width: int) -> None:
+    if height * width > min(_MAX_PIXELS, _MAX_PIXELS_PER_BYTE * len(encoded)):
+        raise ValueError(f"the picture cannot be decoded: it claims {width}x{height} pixels")
+
+
 def _decode_any(encoded: memoryview) -> NDArray[np.uint8]:
     try:
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), _IMDECODE_FLAGS)
     except cv2.error as error:
         raise ValueError(f"the picture cannot be decoded: {error.err}") from error
     if picture is None:
-        raise ValueError("the picture cannot be decoded: it is neither a JPEG nor a PNG, or it is damaged")
+        raise ValueError("the picture cannot be decoded: it is damaged")
     return np.asarray(picture, np.uint8)

@@ -8,8 +8,11 @@ for the three nested messages of https://github.com/tensorflow/tensorflow/blob/m
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from lightning_flowers.data.window import Bytes
+
 Kind = Literal["bytes", "float", "int64", "nothing"]
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
+_TAG_BYTES, _LAST_NUMBER = 5, (1 << 29) - 1
 _KINDS: dict[int, Kind] = {1: "bytes", 2: "float", 3: "int64"}
 
 
@@ -30,7 +33,7 @@ class Field(NamedTuple):
     stop: int
 
 
-def read_example(buffer: memoryview, start: int, stop: int) -> dict[str, Feature]:
+def read_example(buffer: Bytes, start: int, stop: int) -> dict[str, Feature]:
     """Find the features of the serialized `Example` in buffer[start:stop].
 
     Raises:
@@ -44,19 +47,19 @@ def read_example(buffer: memoryview, start: int, stop: int) -> dict[str, Feature
     return features
 
 
-def _read_entry(buffer: memoryview, start: int, stop: int) -> tuple[str, Feature]:
-    name, feature = "", Feature("nothing", [], [])
+def _read_entry(buffer: Bytes, start: int, stop: int) -> tuple[str, Feature]:
+    # Parsers differ over an entry of a map that has more than its key and its value: no writer makes one.
+    fields: dict[int, Field] = {}
     for field in _fields(buffer, start, stop):
-        if field.wire != LENGTH_DELIMITED:
-            continue
-        if field.number == 1:
-            name = bytes(buffer[field.start : field.stop]).decode("utf-8")
-        elif field.number == 2:
-            feature = _read_feature(buffer, field.start, field.stop)
+        if field.number > 2 or field.wire != LENGTH_DELIMITED or field.number in fields:
+            raise ValueError(f"the feature at byte {start} has more than a name and a value")
+        fields[field.number] = field
+    name = bytes(buffer[fields[1].start : fields[1].stop]).decode("utf-8") if 1 in fields else ""
+    feature = _read_feature(buffer, fields[2].start, fields[2].stop) if 2 in fields else Feature("nothing", [], [])
     return name, feature
 
 
-def _read_feature(buffer: memoryview, start: int, stop: int) -> Feature:
+def _read_feature(buffer: Bytes, start: int, stop: int) -> Feature:
     feature = Feature("nothing", [], [])
     for field in _fields(buffer, start, stop):
         kind = _KINDS.get(field.number) if field.wire == LENGTH_DELIMITED else None
@@ -68,10 +71,12 @@ def _read_feature(buffer: memoryview, start: int, stop: int) -> Feature:
             feature.spans.extend(_messages(buffer, field.start, field.stop, number=1))
         elif kind == "int64":
             feature.ints.extend(_read_ints(buffer, field.start, field.stop))
+        else:
+            _check_floats(buffer, field.start, field.stop)
     return feature
 
 
-def _read_ints(buffer: memoryview, start: int, stop: int) -> Iterator[int]:
+def _read_ints(buffer: Bytes, start: int, stop: int) -> Iterator[int]:
     for field in _fields(buffer, start, stop):
         if field.number != 1:
             continue
@@ -84,19 +89,26 @@ def _read_ints(buffer: memoryview, start: int, stop: int) -> Iterator[int]:
                 yield _signed(value)
 
 
-def _messages(buffer: memoryview, start: int, stop: int, number: int) -> Iterator[tuple[int, int]]:
+def _check_floats(buffer: Bytes, start: int, stop: int) -> None:
+    for field in _fields(buffer, start, stop):
+        if field.number == 1 and field.wire == LENGTH_DELIMITED and (field.stop - field.start) % 4:
+            raise ValueError(f"floats at byte {field.start} of {field.stop - field.start} bytes")
+
+
+def _messages(buffer: Bytes, start: int, stop: int, number: int) -> Iterator[tuple[int, int]]:
     for field in _fields(buffer, start, stop):
         if field.number == number and field.wire == LENGTH_DELIMITED:
             yield field.start, field.stop
 
 
-def _fields(buffer: memoryview, start: int, stop: int) -> Iterator[Field]:
+def _fields(buffer: Bytes, start: int, stop: int) -> Iterator[Field]:
     position = start
     while position < stop:
+        tag_start = position
         tag, position = _varint(buffer, position, stop)
         number, wire = tag >> 3, tag & 7
-        if number == 0:
-            raise ValueError(f"field number 0 at byte {position}")
+        if not 0 < number <= _LAST_NUMBER or position - tag_start > _TAG_BYTES:
+            raise ValueError(f"field number {number} at byte {position}, {position - tag_start} bytes long")
         if wire == VARINT:
             value, position = _varint(buffer, position, stop)
             yield Field(number, wire, value, value)
@@ -108,7 +120,7 @@ def _fields(buffer: memoryview, start: int, stop: int) -> Iterator[Field]:
         position += size
 
 
-def _payload_size(buffer: memoryview, position: int, stop: int, wire: int) -> tuple[int, int]:
+def _payload_size(buffer: Bytes, position: int, stop: int, wire: int) -> tuple[int, int]:
     if wire == LENGTH_DELIMITED:
         return _varint(buffer, position, stop)
     sizes = {FIXED64: 8, FIXED32: 4}
@@ -117,7 +129,7 @@ def _payload_size(buffer: memoryview, position: int, stop: int, wire: int) -> tu
     return sizes[wire], position
 
 
-def _varint(buffer: memoryview, position: int, stop: int) -> tuple[int, int]:
+def _varint(buffer: Bytes, position: int, stop: int) -> tuple[int, int]:
     value = shift = 0
     while position < stop:
         byte = buffer[position]

@@ -1,6 +1,5 @@
 """Unpacks gzip files, as far as they are whole."""
 
-import gzip
 import os
 import tempfile
 import zlib
@@ -10,7 +9,8 @@ from typing import BinaryIO
 from lightning_flowers.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b\x08"  # https://www.rfc-editor.org/rfc/rfc1952, with its one compression method
-_PIECE = 1 << 20
+_WITH_HEADER = 16 + zlib.MAX_WBITS
+_PIECE = 1 << 14  # unpacks to 16 MB at most
 
 
 def unzipped(packed: BinaryIO, path: Path) -> tuple[int, str]:
@@ -25,20 +25,44 @@ def unzipped(packed: BinaryIO, path: Path) -> tuple[int, str]:
         did. All that came before the damage is in the file.
 
     Raises:
-        DataError: the disk for temporary files is full.
+        DataError: the disk for temporary files is full, or there is none.
     """
-    broken = ""
-    with tempfile.TemporaryFile() as file:
+    try:
+        with tempfile.TemporaryFile() as file:
+            broken = _unpack(packed, file)
+            file.flush()
+            return os.dup(file.fileno()), broken
+    except OSError as error:
+        where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
+        raise DataError(f"{path}: cannot be unpacked{where}: {error.strerror}: unpack it yourself (gunzip)") from error
+
+
+def _unpack(packed: BinaryIO, file: BinaryIO) -> str:
+    member = zlib.decompressobj(_WITH_HEADER)
+    while True:
         try:
-            with gzip.GzipFile(fileobj=packed) as pieces:
-                while piece := pieces.read(_PIECE):
-                    file.write(piece)
-            file.flush()
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            broken = f" (gzip, near packed byte {packed.tell()}: {error})"
-            file.flush()
+            piece = packed.read(_PIECE)
         except OSError as error:
-            raise DataError(
-                f"{path}: cannot be unpacked in {tempfile.gettempdir()}: {error.strerror}: unpack it yourself (gunzip)"
-            ) from error
-        return os.dup(file.fileno()), broken
+            return f" (gzip, after packed byte {packed.tell()}: {error.strerror})"
+        if not piece:
+            return "" if member.eof else f" (gzip, cut at packed byte {packed.tell()})"
+        end = packed.tell()
+        while piece := piece.lstrip(b"\0") if member.eof else piece:  # zeros may follow, or another member
+            if member.eof:
+                member = zlib.decompressobj(_WITH_HEADER)
+            before = member.copy()
+            try:
+                file.write(member.decompress(piece))
+            except zlib.error as error:
+                return f" (gzip, near packed byte {end - len(piece) + _salvage(before, piece, file)}: {error})"
+            piece = member.unused_data
+
+
+def _salvage(member: "zlib._Decompress", piece: bytes, file: BinaryIO) -> int:
+    """Unpack a damaged piece up to the damage, as zlib gives nothing of it; gives the number of good bytes."""
+    for position in range(len(piece)):
+        try:
+            file.write(member.decompress(piece[position : position + 1]))
+        except zlib.error:
+            return position
+    return len(piece)

@@ -201,8 +201,7 @@ class SplitShard:
             if self._records is None:
                 self._records = ShardRecords(self._path(), self.rules)
             elif self._records.shard.closed:
-                self._path()  # it may have been evicted
-                self._records.shard.reopen()
+                self._records.shard.reopen(self._path())
             return self._records
 
     def close(self) -> None:

@@ -1,8 +1,4 @@
-"""One TFRecord shard: its name, its framing, and checked access to its records.
-
-A shard is a sequence of records, each `length (uint64) | CRC of length (uint32) | payload | CRC of payload (uint32)`,
-little-endian, CRC-32C masked as in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/lib/hash/crc32c.h.
-"""
+"""One TFRecord shard: its name, and checked access to its records."""
 
 import os
 import re
@@ -11,17 +7,13 @@ import weakref
 from pathlib import Path
 from typing import NamedTuple
 
-from crc32c import crc32c
-
+from lightning_flowers.data.framing import FOOTER_BYTES, HEADER_BYTES, FramingError, Span, masked_crc, read_span
 from lightning_flowers.data.gzipped import GZIP_MAGIC, unzipped
 from lightning_flowers.data.window import Window
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
 
-HEADER_BYTES = 12
-FOOTER_BYTES = 4
 MEND = "fetch the shard again"
-_PIECE = 1 << 20
 # A count of more digits is a slip, and would claim as much memory.
 _NAME = re.compile(r"(?P<number>\d{1,20})-(?P<size>\d{1,6})x(?P=size)-(?P<count>\d{1,7})\.tfrec(?:\.gz)?", re.ASCII)
 _MAX_MISSING = 1 << 16  # records that can be noted as missing; beyond, it is the name that is wrong
@@ -52,14 +44,6 @@ class ShardName(NamedTuple):
         return f"{self.number:02d}-{self.size}x{self.size}-{self.records}.tfrec"
 
 
-class Span(NamedTuple):
-    """Where one record's payload lies in its shard, in bytes, and the CRC that is stored behind it."""
-
-    offset: int
-    length: int
-    crc: int
-
-
 class Shard:
     """A shard whose framing was walked once: every length and its CRC checked, no payload read.
 
@@ -85,8 +69,7 @@ class Shard:
         self.path, self._evictable = path, evictable
         self.name = ShardName.parse(path)
         self.bad: dict[int, str] = {}
-        self._broken = ""
-        self.reopen()
+        self.reopen(path)
         self._state = _state(self._file)
         self.bytes = self._state[0]
         self.spans = self._walk(self.window(), skip)
@@ -106,13 +89,14 @@ class Shard:
         """Close the file; what is known of its records stays."""
         self._close()
 
-    def reopen(self) -> None:
-        """Open the file, again after `close`.
+    def reopen(self, path: Path) -> None:
+        """Open the file, again after `close`, wherever it lies now.
 
         Raises:
             DataError: it cannot be read.
         """
-        self._file, self._broken = _open(self.path)
+        self.path = path
+        self._file, self._broken = _open(path)
         self._close = weakref.finalize(self, os.close, self._file)
 
     def window(self) -> Window:
@@ -151,8 +135,8 @@ class Shard:
         while position < self.bytes:
             number = len(self.spans)
             try:
-                span = _read_span(buffer, position, skip)
-            except _FramingError as damage:
+                span = read_span(buffer, position, skip)
+            except FramingError as damage:
                 what = f"{damage.what}{self._broken}: {MEND}"
                 if not skip:
                     raise RecordError(self.path, number, position, what) from damage
@@ -178,55 +162,6 @@ class Shard:
         found = len(self.spans)
         counts = f"holds {found} records, but its name says {len(self)}"
         return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
-
-
-class _FramingError(Exception):
-    """What is wrong with a record's framing; `span` where the record after it can be reached all the same."""
-
-    def __init__(self, what: str, span: Span | None = None) -> None:
-        super().__init__(what)
-        self.what, self.span = what, span
-
-
-def masked_crc(data: memoryview | bytes) -> int:
-    """CRC-32C of `data`, rotated and offset so that CRCs of data holding CRCs stay strong, as TFRecord stores it."""
-    return _masked(crc32c(data))
-
-
-def _masked(crc: int) -> int:
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _read_span(buffer: Window, position: int, skip: bool) -> Span:
-    left = len(buffer) - position
-    if left < HEADER_BYTES:
-        raise _FramingError("the file is cut inside the length")
-    try:
-        header = buffer[position : position + HEADER_BYTES]
-        length, stored = struct.unpack("<QI", header)
-        start = position + HEADER_BYTES
-        fits = left >= HEADER_BYTES + length + FOOTER_BYTES
-        if stored != masked_crc(header[:8]):
-            # Where the payload's own CRC vouches for the length, the records behind it can still be reached.
-            sound = skip and fits and _crc_of(buffer, start, length) == _stored(buffer, start + length)
-            span = Span(start, length, _stored(buffer, start + length)) if sound else None
-            raise _FramingError("the length does not match its CRC", span)
-        if not fits:
-            raise _FramingError(f"the record claims {length} bytes but the file is cut after {left - HEADER_BYTES}")
-        return Span(start, length, _stored(buffer, start + length))
-    except OSError as error:
-        raise _FramingError(f"cannot be read ({error.strerror})") from error
-
-
-def _crc_of(buffer: Window, start: int, length: int) -> int:
-    crc = 0
-    for at in range(start, start + length, _PIECE):  # a wrong length may claim gigabytes
-        crc = crc32c(buffer[at : min(at + _PIECE, start + length)], crc)
-    return _masked(crc)
-
-
-def _stored(buffer: Window, at: int) -> int:
-    return struct.unpack("<I", buffer[at : at + FOOTER_BYTES])[0]
 
 
 def _open(path: Path) -> tuple[int, str]:
