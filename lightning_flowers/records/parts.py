@@ -39,8 +39,20 @@ def find(root: str | None) -> Source:
     Raises:
         DataError: no such folder, or no shards in it.
     """
+    if root is not None:
+        check_local(root)
     with own_flags():
         return find_source(root)
+
+
+def check_local(path: str) -> None:
+    """Fail if `path` is a URL.
+
+    Raises:
+        UserError: it is.
+    """
+    if "://" in path:
+        raise UserError(f"{path}: records reads folders and files of this host: copy the shards here first")
 
 
 def choose_size(source: Source, size: int | None) -> int:

@@ -9,7 +9,7 @@ from lightning_flowers.data.index import Rules
 from lightning_flowers.data.petals import competition_classes, open_source
 from lightning_flowers.data.shards import Shard
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.parts import Odd, Part, choose_parts, find, list_shards, parse_name
+from lightning_flowers.records.parts import Odd, Part, check_local, choose_parts, find, list_shards, parse_name
 
 
 class Target(NamedTuple):
@@ -41,6 +41,8 @@ def find_targets(paths: Sequence[str], size: int | None, splits: str) -> list[Ta
     """
     if not paths:
         return _of_root(None, size, splits)
+    for path in paths:
+        check_local(path)
     return [target for path in paths for target in _of_path(Path(path).expanduser(), size, splits)]
 
 

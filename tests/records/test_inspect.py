@@ -66,6 +66,8 @@ def test_mistakes_are_one_line(records, petals_root, tmp_path):
         (["inspect", petals_root, "--size=64"], "--size=64: "),
         (["inspect", petals_root, "--splits=train,dev"], "--splits=train,dev: 'dev' is none of train, val, test"),
         (["inspect", petals_root, "--sise=64"], "--sise"),
+        (["inspect", "gs://bucket/petals"], "gs://bucket/petals: records reads folders and files of this host"),
+        (["verify", "gs://bucket/petals"], "gs://bucket/petals: records reads folders and files of this host"),
         (["look", petals_root], "records look: no such command: use one of inspect,"),
     ):
         status, out, err = records(*args)
