@@ -18,3 +18,16 @@ class Batch(TypedDict):
     label: Tensor
     index: Tensor
     mask: Tensor
+
+
+class FeatureBatch(TypedDict):
+    """What stands in a batch's place where pooled features of a frozen backbone are kept.
+
+    features: (batch, channels), of the type in which the backbone gave them.
+    label, index, mask: as in a batch of pictures.
+    """
+
+    features: Tensor
+    label: Tensor
+    index: Tensor
+    mask: Tensor

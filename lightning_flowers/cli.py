@@ -1,6 +1,7 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
 import errno
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.run import submission
-from lightning_flowers.run.checkpoints import checkpoints
+from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
+from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.outcome import say, say_best, say_scores, write_predictions
@@ -31,7 +34,9 @@ from lightning_flowers.run.summary import summarize
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
-_OF_ONE_COMMAND = ("config", "name", "runs_dir", "resume", "ckpt_path", "weights_only")
+_OF_ONE_COMMAND = (
+    "config", "name", "runs_dir", "resume", "ckpt_path", "weights_only", "save_every_minutes", "save_every_steps",
+)  # fmt: skip
 
 
 class FlowersCLI(LightningCLI):
@@ -67,7 +72,18 @@ class FlowersCLI(LightningCLI):
         if subcommand == "fit":
             parser.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
             parser.add_argument("--runs_dir", type=str, default="runs", help="Where run folders are made.")
-            parser.add_argument("--resume", type=str | None, help="A run folder to go on with, from its last epoch.")
+            parser.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
+            parser.add_argument(
+                "--save_every_minutes",
+                type=float | None,
+                default=10,
+                help="How often last.ckpt is saved within an epoch.",
+            )
+            parser.add_argument(
+                "--save_every_steps",
+                type=int | None,
+                help="The same by batches, in place of or beside minutes.",
+            )
         else:
             parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
         if subcommand == "predict":
@@ -103,7 +119,7 @@ class FlowersCLI(LightningCLI):
         self._check_data()
         self.history = History(None)
         self.collector = PredictionCollector()
-        callbacks: list[Callback] = [hardware.ChannelsLast(), self.collector]
+        callbacks: list[Callback] = [hardware.ChannelsLast(), BadRecords(self.datamodule), self.collector]
         config: dict[str, Any] = {**self._get(self.config_init, "trainer"), **kwargs}
         if config["limit_predict_batches"] is not None:
             raise UserError("--trainer.limit_predict_batches: predictions are of whole splits: leave it out")
@@ -112,8 +128,14 @@ class FlowersCLI(LightningCLI):
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
             self.history.path = self.folder.metrics
-            self.checkpoints = checkpoints(self.folder, config["limit_val_batches"] != 0)
-            callbacks += [LambdaCallback(on_train_start=self._start_record), self.history, *self.checkpoints]
+            self.checkpoints = checkpoints(
+                self.folder, self.datamodule.rules.validates and config["limit_val_batches"] != 0
+            )
+            inside = StepCheckpoint(
+                self.folder.last, self._settings.save_every_steps, self._settings.save_every_minutes
+            )
+            callbacks += [LambdaCallback(on_train_start=self._start_record), Continuity(), self.history]
+            callbacks += [inside, *self.checkpoints]
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(
                     self.folder.path, "tensorboard", version="", default_hp_metric=False
@@ -134,6 +156,19 @@ class FlowersCLI(LightningCLI):
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{self.trainer.world_size} x {device}, precision {precision}")
         say("model", self.model.describe())
+        if self.subcommand == "fit":
+            self._choose_caches()
+
+    def _choose_caches(self) -> None:
+        """Keep features of a frozen backbone where they do not change; else decoded pictures where they fit."""
+        views, text = feature_views(self.model, bool(self.datamodule.augment))
+        if views:
+            self.datamodule.wrap = FeatureCache(self.model, views, partial(say, "features")).loader
+        else:
+            say("cache", self.datamodule.choose_cache(self.trainer.num_devices))
+        if self.model.frozen:
+            say("features", text)
+        self.datamodule.warn_if_augmenting_is_dear()
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
@@ -204,28 +239,26 @@ class FlowersCLI(LightningCLI):
         stage = str(self.subcommand)
         if stage == "test" and self.datamodule.test_labels is None:
             raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
-        has_test = stage == "fit" and self.datamodule.source.has("test", self.datamodule.size)
+        has_test = stage == "fit" and self.datamodule.rules.has("test")
         return (*self.datamodule.names_for(stage), *(("test",) if has_test else ()))
 
     def _check_data(self) -> None:
         names, splits = self._splits(), self.datamodule.splits
         self.datamodule.open(*names)
-        sample = self.datamodule.source.sample_submission()
-        if "test" in names and sample is not None and self.subcommand in ("fit", "predict"):
-            submission.check_ids(splits["test"].ids.tolist(), sample)
+        if "test" in names and not splits["test"].lazy and self.subcommand in ("fit", "predict"):
+            submission.check_ids(splits["test"].ids.tolist(), self.datamodule.source.sample_submission())
         if self.folder is None or self._settings.get("out") or self.subcommand not in ("fit", "predict"):
             return
         known = self.folder.read_summary().get("data", {}).get("fingerprints", {})
         other = [name for name in names if known.get(name, splits[name].fingerprint) != splits[name].fingerprint]
         if other:
             mend = "give --out=FOLDER" if self.subcommand == "predict" else "start a new run"
-            raise UserError(
-                f"{splits[other[0]].folder}: not the {other[0]} split of the run {self.folder.path}: {mend}"
-            )
+            raise UserError(f"{splits[other[0]].name}: not the {other[0]} split of the run {self.folder.path}: {mend}")
 
     def _new_folder(self) -> RunFolder:
         config = self._settings
-        return RunFolder.new(Path(config.runs_dir), config.name or config.model.backbone)
+        name = config.name or self.datamodule.label(config.model.backbone)
+        return RunFolder.new(Path(config.runs_dir), name)
 
     @rank_zero_only
     def _start_record(self, trainer: Trainer, model: LightningModule) -> None:
@@ -239,7 +272,8 @@ class FlowersCLI(LightningCLI):
         settings["model"]["weights"] = self._weights
         settings["data"]["size"] = self.datamodule.size
         if settings["data"].get("root") is not None:  # a run must find its data from any folder
-            settings["data"]["root"] = str(self.datamodule.source.root.resolve())
+            settings["data"]["root"] = self.datamodule.source.where
+        settings["data"]["extra_roots"] = [other.where for other in self.datamodule.rules.extra]
         return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
 
     @rank_zero_only

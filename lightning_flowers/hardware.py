@@ -8,10 +8,13 @@ import functools
 import importlib.util
 import os
 import platform
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -85,6 +88,36 @@ def describe(device: torch.device) -> str:
     if device.type == "cpu":
         return f"{_cpu_name()}, {cpu_count()} cores"
     return device.type
+
+
+def gather(value: Any) -> list[Any]:
+    """A small value of each process of the run, in the order of their ranks; on every process."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The state of the random numbers of this process: Python's, numpy's, torch's, and the GPU's."""
+    numpy_state = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in numpy_state],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def set_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Go on with the random numbers where `random_state` was taken."""
+    random.setstate(state["python"])
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
 def prepare_host(accelerator: str) -> None:

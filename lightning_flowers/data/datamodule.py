@@ -1,31 +1,52 @@
 """The data of a run, as Lightning takes it."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pytorch_lightning import LightningDataModule
 
 from lightning_flowers import hardware
-from lightning_flowers.data.augment import Augment, Preset
+from lightning_flowers.data import caching
+from lightning_flowers.data.augment import Augment
+from lightning_flowers.data.costs import warn_if_dear
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.petals import SPLITS, find_source, read_labels
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.petals import REMOTE_LIMIT, find_source, read_labels
+from lightning_flowers.data.pictures import PictureCache
+from lightning_flowers.data.split import OnBadRecord, Split
+from lightning_flowers.data.splits import Splits, TrainOn
 from lightning_flowers.errors import DataError, UserError
+
+PROBED = 8  # pictures that the cost of augmenting is measured on
 
 
 class PetalsDataModule(LightningDataModule):
     """TFRecord shards in the competition's layout, as batches of uint8 pictures.
 
     Args:
-        root: the folder that holds tfrecords-jpeg-SxS/{train,val,test}. Default: the competition where Kaggle mounts
-            it, else the demo petals.
+        root: the folder that holds tfrecords-jpeg-SxS/{train,val,test}, or a URL that fsspec reads (gs://, s3://,
+            https:// with a listing.txt). Default: the competition where Kaggle mounts it, else the demo petals.
         size: side of the pictures in pixels, one of those present. Default: the one nearest to 224.
         batch_size: pictures a step, over all devices together.
-        augment: none, flips (left to right), or study (both flips, crop, rotation, brightness, contrast, saturation).
+        augment: none, flips (left to right), study (both flips, crop, rotation, brightness, contrast, saturation),
+            affine (the rotation kernel's rotation, shear, zoom and shift), a YAML file of any albumentations pipeline,
+            or such a pipeline itself in a config.
         threads: decoding threads of each process. Default: one for each CPU core the process may use.
+        cache: where decoded pictures are kept for later epochs and runs: ram, disk, none, or auto: in memory if they
+            fit into it.
+        cache_dir: where cache=disk keeps them. Default: the user's cache folder.
+        on_bad_record: error, or skip to leave damaged records out (they are listed in summary.json; past 1 % of a
+            split it is an error all the same).
+        train_on: train, or train+val for the last run before a submission, which then has no validation.
+        folds: cut train+val into so many stratified folds; fold is val, the others are train.
+        fold: which of the folds is val, from 0.
+        extra_roots: other data sets of the same classes whose train shards are trained on too. The run is marked
+            external.
+        remote_limit: bytes of a URL's shards that this host keeps at a time.
         test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
-        seed: of the order and the augmentation. Default: --seed_everything.
+        seed: of the order, the augmentation and the folds. Default: --seed_everything.
 
     Raises:
         UserError: an argument that cannot be; the message names its flag.
@@ -37,30 +58,49 @@ class PetalsDataModule(LightningDataModule):
         root: str | None = None,
         size: int | None = None,
         batch_size: int = 32,
-        augment: Preset = "flips",
+        augment: str | list[Any] | dict[str, Any] = "flips",
         threads: int | None = None,
+        cache: caching.Mode = "auto",
+        cache_dir: str | None = None,
+        on_bad_record: OnBadRecord = "error",
+        train_on: TrainOn = "train",
+        folds: int | None = None,
+        fold: int | None = None,
+        extra_roots: Sequence[str] = (),
+        remote_limit: int = REMOTE_LIMIT,
         test_labels: str | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise UserError(f"--data.batch_size={batch_size}: must be at least 1")
-        if threads is not None and threads < 1:
-            raise UserError(f"--data.threads={threads}: must be at least 1")
+        for name, value in (("batch_size", batch_size), ("threads", threads), ("remote_limit", remote_limit)):
+            if value is not None and value < 1:
+                raise UserError(f"--data.{name}={value}: must be at least 1")
         if seed < 0:
             raise UserError(f"--seed_everything={seed}: must not be negative")
-        self.source = find_source(root)
+        self.source = find_source(root, remote_limit)
         self.size = self.source.choose_size(size)
         self.batch_size, self.seed = batch_size, seed
         self.augment = Augment(augment, self.size)
         self.threads = threads or hardware.cpu_count()
+        extra = [find_source(other, remote_limit) for other in extra_roots]
+        skip = on_bad_record == "skip"
+        self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip, seed)
         self.test_labels = test_labels
         self.splits: dict[str, Split] = {}
+        self.wrap: Callable[[Loader, str], Any] = lambda loader, split: loader
+        self._cache_mode: caching.Mode = cache
+        self._cache_dir = cache_dir
+        self._cache: PictureCache | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their labels."""
         return self.source.classes
+
+    @property
+    def external(self) -> bool:
+        """Whether shards of other data sets are trained on."""
+        return len(self.rules.extra) > 0
 
     def open(self, *names: str) -> None:
         """Open splits: walk their shards, check names, counts, framing, labels and ids.
@@ -87,43 +127,78 @@ class PetalsDataModule(LightningDataModule):
                 f"--data.batch_size={self.batch_size}: {devices} devices do not divide it: use a multiple of {devices}"
             )
 
+    def choose_cache(self, processes: int) -> str:
+        """Choose where decoded pictures of what `fit` reads are kept; gives a line for people.
+
+        Args:
+            processes: of this host that will read them.
+
+        Raises:
+            UserError: there is no room where they were to be kept.
+        """
+        splits = [self.splits[name] for name in self.names_for("fit")]
+        self._cache, text = caching.choose(self._cache_mode, splits, self._cache_dir, processes)
+        return text
+
+    def warn_if_augmenting_is_dear(self) -> None:
+        """Warn if augmenting a picture takes longer than decoding it, measured on the first few."""
+        split = self.splits["train"]
+        good = [position for position in range(min(len(split), PROBED)) if position not in split.bad]
+        if self.augment and good and not split.lazy:
+            warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
+
+    def label(self, name: str) -> str:
+        """`name` with what sets this data apart from that of other runs: the fold, train+val, external data."""
+        parts = [name, *([f"fold{self.rules.fold}"] if self.rules.folds else [])]
+        parts += ["trainval"] * (not self.rules.validates) + ["external"] * self.external
+        return "-".join(parts)
+
     def describe(self) -> str:
         """One line about the data."""
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
-        return f"{self.source.root}: {self.size} px, {len(self.classes)} classes, records: {counts}"
+        more = (
+            f", with external data of {', '.join(other.where for other in self.rules.extra)}" if self.external else ""
+        )
+        return f"{self.source.root}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}"
 
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""
         if stage == "predict":
-            return tuple(name for name in ("val", "test") if self.source.has(name, self.size)) or ("test",)
-        return {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
+            return tuple(name for name in ("val", "test") if self.rules.has(name)) or ("test",)
+        fit = ("train", "val") if self.rules.validates else ("train",)
+        return {"fit": fit, "validate": ("val",), "test": ("test",)}[stage]
 
-    def train_dataloader(self) -> Loader:
+    def train_dataloader(self) -> Any:
         return self._loader("train", train=True)
 
-    def val_dataloader(self) -> Loader:
-        return self._loader("val")
+    def val_dataloader(self) -> Any:
+        return self._loader("val") if self.rules.validates else []
 
-    def test_dataloader(self) -> Loader:
+    def test_dataloader(self) -> Any:
         return self._loader("test")
 
-    def predict_dataloader(self) -> list[Loader]:
+    def predict_dataloader(self) -> list[Any]:
         return [self._loader(name) for name in self.names_for("predict")]
 
     def summary(self) -> dict[str, object]:
         """What the run's summary says of its data."""
         return {
-            "root": str(self.source.root.resolve()),
+            "root": self.source.where,
             "size": self.size,
             "classes": len(self.classes),
             "records": {name: len(split) for name, split in self.splits.items()},
             "fingerprints": {name: split.fingerprint for name, split in self.splits.items()},
-            "external": False,
+            "train_on": self.rules.train_on,
+            "folds": self.rules.folds,
+            "fold": self.rules.fold,
+            "augment": self.augment.spec,
+            "external": self.external,
+            "extra_roots": [other.where for other in self.rules.extra],
+            "bad_records": {name: list(split.bad.values()) for name, split in self.splits.items() if split.bad},
         }
 
     def _open(self, name: str) -> Split:
-        assert name in SPLITS
-        split = open_split(self.source.sizes[self.size] / name, self.size, len(self.classes), labelled=name != "test")
+        split = self.rules.open(name)
         if name == "test" and self.test_labels is not None:
             split.labels = np.array(self._read_test_labels(self.test_labels, split), dtype=np.int64)
         return split
@@ -137,9 +212,19 @@ class PetalsDataModule(LightningDataModule):
             raise DataError(f"--data.test_labels={path}: a label is outside the classes 0..{len(self.classes) - 1}")
         return labels
 
-    def _loader(self, name: str, train: bool = False) -> Loader:
+    def _loader(self, name: str, train: bool = False) -> Any:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         split = self.splits[name]
-        order = Order(len(split), self.batch_size, shuffle=train, seed=self.seed, rank=rank, world=world)
+        order = Order(
+            len(split),
+            self.batch_size,
+            shuffle=train,
+            seed=self.seed,
+            rank=rank,
+            world=world,
+            groups=split.rows[:, 0] if split.lazy else None,
+            regroup=split.streams,
+        )
         pin = self.trainer is not None and hardware.pins_memory(self.trainer.strategy.root_device)
-        return Loader(split, order, self.augment if train else None, self.threads, pin)
+        cache = self._cache if name in self.names_for("fit") else None
+        return self.wrap(Loader(split, order, self.augment if train else None, self.threads, pin, cache), name)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from lightning_flowers.batch import Batch
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.index import UNKNOWN_LABEL, ShardRecords
-from lightning_flowers.data.order import Order
+from lightning_flowers.data.order import Order, Place
 from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import Split
-from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.errors import DataError
 
 AHEAD = 3  # batches in the making while one is being used
 CHUNK = 8  # pictures a thread takes at a time
@@ -62,6 +62,7 @@ class Loader:
         sampler: the order; Lightning calls its `set_epoch`.
         waited: seconds that the consumer has spent waiting for batches, over all epochs.
         resized: pictures of the last epoch that had another size and were resized.
+        place: how far the current epoch has come.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Loader:
         self.threads, self.pin = threads, pin
         self.waited = 0.0
         self.resized = 0
-        self._yielded = self._resume_at = 0
+        self.place = Place(order)
         self._warned = False
         self._pool: list[NDArray[np.uint8]] = []
 
@@ -86,24 +87,17 @@ class Loader:
         """Batches of a whole epoch."""
         return len(self.sampler)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int]:
         """How far the current epoch has come."""
-        return {"batches": self._yielded % len(self), "batch_size": self.sampler.batch_size, "records": len(self.split)}
+        return self.place.state_dict()
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken.
 
         Raises:
             UserError: batches have another size now, or the split another number of records.
         """
-        now = self.state_dict()
-        for name in ("batch_size", "records"):
-            if state["batches"] and state[name] != now[name]:
-                raise UserError(
-                    f"--resume: the run stopped inside an epoch of {state['records']} records in batches of "
-                    f"{state['batch_size']}: keep to them (now: {now['records']} in batches of {now['batch_size']})"
-                )
-        self._resume_at = state["batches"]
+        self.place.load_state_dict(state)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order's epoch.
@@ -114,9 +108,9 @@ class Loader:
         """
         epoch = self.sampler.epoch
         self.resized = 0
-        self._yielded, self._resume_at = self._resume_at, 0
-        rows = islice(self.sampler, self._yielded, None)
-        self.split.plan(self.sampler.positions(self._yielded), self._keeps)
+        start = self.place.begin()
+        rows = islice(self.sampler, start, None)
+        self.split.plan(self.sampler.positions(start), self._keeps)
         with ThreadPoolExecutor(self.threads, thread_name_prefix="decode") as pool:
             pending = deque(self._start(pool, epoch, *row) for row in islice(rows, AHEAD))
             try:
@@ -125,7 +119,7 @@ class Loader:
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
                     if not pending:  # the last one: a consumer that counts batches asks for no more
                         self._warn_of_resizing()
-                    self._yielded += 1
+                    self.place.advance()
                     yield batch
             finally:
                 for *_, futures in pending:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.errors import UserError
+
 
 class Order:
     """Batches of record positions, a function of (seed, epoch) alone.
@@ -78,3 +80,39 @@ class Order:
             return order
         ranks = random.permutation(int(self._groups.max()) + 1)
         return order[np.argsort(ranks[self._groups[order]], kind="stable")]
+
+
+class Place:
+    """How far into an epoch of `order` a loader has come, so that another one can go on there."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._batches = self._begin = 0
+
+    def begin(self) -> int:
+        """The batch with which an iteration is to begin: the first, but after `load_state_dict`."""
+        self._batches, self._begin = self._begin, 0
+        return self._batches
+
+    def advance(self) -> None:
+        """Count a batch that was given out."""
+        self._batches += 1
+
+    def state_dict(self) -> dict[str, int]:
+        """Batches given out (0 at the end of an epoch), and what they were cut from."""
+        order = self._order
+        return {"batches": self._batches % len(order), "batch_size": order.batch_size, "records": order.records}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin the next iteration where `state_dict` was taken.
+
+        Raises:
+            UserError: in the middle of an epoch of other batches or records.
+        """
+        order = self._order
+        if state["batches"] and (state["batch_size"], state["records"]) != (order.batch_size, order.records):
+            raise UserError(
+                f"--resume: the run stopped inside an epoch of {state['records']} records in batches of "
+                f"{state['batch_size']}: keep to them (now: {order.records} in batches of {order.batch_size})"
+            )
+        self._begin = state["batches"]

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from lightning_flowers.data.demo import dataset as demo
+from lightning_flowers.data.split import Split, open_split
 from lightning_flowers.errors import DataError
 
 DEFAULT_SIZE = 224
@@ -18,6 +19,7 @@ KAGGLE_MOUNTS = (
     Path("/kaggle/input/competitions/flower-classification-with-tpus"),
     Path("/kaggle/input/flower-classification-with-tpus"),
 )
+REMOTE_LIMIT = 20 * 10**9
 _SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
 
 
@@ -56,21 +58,42 @@ class Source:
             raise DataError(f"--data.size={size}: {self.root} has no shards of that size, only of {present} px")
         return size
 
+    @property
+    def where(self) -> str:
+        """The root, to be found again from any folder."""
+        return str(self.root.resolve())
+
     def has(self, split: str, size: int) -> bool:
         """Whether there is a folder of that split."""
         return (self.sizes[size] / split).is_dir()
+
+    def open(self, split: str, size: int, skip: bool = False) -> Split:
+        """One of the splits; `skip` leaves out damaged records, up to 1 % of them.
+
+        Raises:
+            DataError: something is wrong with a shard or a record.
+        """
+        return open_split(self.sizes[size] / split, size, len(self.classes), split != "test", skip)
 
     def sample_submission(self) -> Path | None:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""
         return _find_beside(self.root, "sample_submission.csv")
 
 
-def find_source(root: str | None) -> Source:
+def find_source(root: str | None, remote_limit: int = REMOTE_LIMIT) -> Source:
     """Look for the data: at `root`, else on Kaggle's mounts, else the demo petals (made if need be).
 
+    Args:
+        root: a folder, or a URL that fsspec reads (`gs://`, `s3://`, `https://` with a listing.txt).
+        remote_limit: bytes of a URL's shards that this host may keep at a time.
+
     Raises:
-        DataError: no such folder, or no shards in it; says what was expected.
+        DataError: no such folder or URL, or no shards in it; says what was expected.
     """
+    if root is not None and "://" in root:
+        from lightning_flowers.data.remote.source import open_remote  # fsspec takes a while to import
+
+        return open_remote(root, remote_limit)
     if root is not None:
         return open_source(Path(root).expanduser())
     mounted = next((mount for mount in KAGGLE_MOUNTS if mount.is_dir()), None)
@@ -92,7 +115,7 @@ def open_source(root: Path) -> Source:
             f"--data.root={root}: no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
             "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
         )
-    return Source(root, _read_classes(root), sizes)
+    return Source(root, read_classes(_find_beside(root, "classes.txt")), sizes)
 
 
 def read_labels(path: Path, ids: list[str]) -> list[int]:
@@ -112,8 +135,12 @@ def read_labels(path: Path, ids: list[str]) -> list[int]:
     return [labels[identity] for identity in ids]
 
 
-def _read_classes(root: Path) -> tuple[str, ...]:
-    path = _find_beside(root, "classes.txt")
+def read_classes(path: Path | None) -> tuple[str, ...]:
+    """The names in a classes.txt, or the competition's where there is none.
+
+    Raises:
+        DataError: it cannot be read, names fewer than two classes, or one twice.
+    """
     if path is None:
         return competition_classes()
     try:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from lightning_flowers.data.index import Rules, ShardRecords, SplitShard, Store
 from lightning_flowers.data.shards import ShardName
 from lightning_flowers.errors import DataError, RecordError
 
+OnBadRecord = Literal["error", "skip"]
 MAX_BAD = 0.01  # of a split's records may be left out
 
 
@@ -25,15 +27,21 @@ class Split:
         shards: the shards.
         size: side of the pictures in pixels.
         rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
+        streams: whether its shards come from elsewhere and are never all here together.
 
     Attributes:
         bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
     """
 
     def __init__(
-        self, name: str, shards: Sequence[SplitShard], size: int, rows: NDArray[np.int64] | None = None
+        self,
+        name: str,
+        shards: Sequence[SplitShard],
+        size: int,
+        rows: NDArray[np.int64] | None = None,
+        streams: bool = False,
     ) -> None:
-        self.name, self.shards, self.size = name, list(shards), size
+        self.name, self.shards, self.size, self.streams = name, list(shards), size, streams
         self.rows = _all_rows(shards) if rows is None else rows
         self.skips = any(shard.rules.skip for shard in shards)
         self.bad: dict[int, str] = {}
@@ -84,6 +92,11 @@ class Split:
         return np.array([identity for shard in self.shards for identity in shard.records().ids])[self._flat()]
 
     @property
+    def lazy(self) -> bool:
+        """Whether shards come from elsewhere when they are needed."""
+        return any(shard.store for shard in self.shards)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (first 16 hex digits) over the names, sizes in bytes and record counts of the shards, and over the
         rows where they are not all of them."""
@@ -108,7 +121,7 @@ class Split:
             if len(self.bad) > MAX_BAD * len(self):
                 raise DataError(
                     f"{self.name}: {len(self.bad)} of {len(self)} records cannot be used, more than "
-                    f"{MAX_BAD:.0%} of them; the last: {error}"
+                    f"{MAX_BAD:.0%} of them; the first: {next(iter(self.bad.values()))}"
                 ) from error
 
     def plan(self, positions: NDArray[np.int64], kept: Callable[[ShardRecords], bool]) -> None:
@@ -118,7 +131,7 @@ class Split:
             positions: int64 (n,).
             kept: whether all pictures of a shard are kept, so that it is not needed.
         """
-        if all(shard.store is None for shard in self.shards):
+        if not self.lazy:
             return
         numbers, first, counts = np.unique(self.rows[positions, 0], return_index=True, return_counts=True)
         self._left = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
@@ -157,14 +170,16 @@ class Split:
         Raises:
             DataError: one stands more than once.
         """
-        names, counts = np.unique(self.ids, return_counts=True)
+        ids = self.ids
+        names, counts = np.unique(ids, return_counts=True)
         if (counts > 1).any():
             twice = str(names[counts > 1][0])
-            raise DataError(f"{self.name}: the id {twice!r} stands more than once: each needs its own")
+            again = int(np.flatnonzero(ids == twice)[1])
+            raise self.error(again, f"the id {twice!r} stands more than once: each record needs its own")
 
     def select(self, positions: NDArray[np.int64], name: str | None = None) -> "Split":
         """A split of some of these records, over the same shards."""
-        return Split(name or self.name, self.shards, self.size, self.rows[positions])
+        return Split(name or self.name, self.shards, self.size, self.rows[positions], self.streams)
 
     def _flat(self) -> NDArray[np.int64]:
         starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
@@ -175,7 +190,8 @@ def join(splits: Sequence[Split], name: str) -> Split:
     """One split of all records of several, in their order."""
     starts = np.cumsum([0, *(len(split.shards) for split in splits)])
     rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
-    return Split(name, [shard for split in splits for shard in split.shards], splits[0].size, np.concatenate(rows))
+    shards = [shard for split in splits for shard in split.shards]
+    return Split(name, shards, splits[0].size, np.concatenate(rows), any(split.streams for split in splits))
 
 
 def open_split(folder: Path, size: int, num_classes: int, labelled: bool, skip: bool = False) -> Split:
@@ -209,7 +225,11 @@ def find_shards(folder: Path, size: int) -> Sequence[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of shards")
-    return in_order([path for path in folder.iterdir() if not path.name.startswith(".")], str(folder), size)
+    try:
+        files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+    return in_order(files, str(folder), size)
 
 
 def in_order(files: Sequence[Path], folder: str, size: int) -> Sequence[Path]:
@@ -237,7 +257,7 @@ def in_order(files: Sequence[Path], folder: str, size: int) -> Sequence[Path]:
 
 
 def _local(path: Path, rules: Rules) -> SplitShard:
-    return SplitShard(str(path), rules, path.stat().st_size)
+    return SplitShard(str(path), rules, path.stat().st_size if path.exists() else None)  # opening it says what is wrong
 
 
 def _all_rows(shards: Sequence[SplitShard]) -> NDArray[np.int64]:

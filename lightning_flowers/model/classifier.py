@@ -7,10 +7,11 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from lightning_flowers.batch import Batch
+from lightning_flowers.batch import Batch, FeatureBatch
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.mixing import Mixing
@@ -41,6 +42,10 @@ class FlowerClassifier(LightningModule):
         warmup_epochs: of the cosine schedule.
         mixup: alpha of Mixup, which blends the pictures of a training batch; 0 is off, 0.2 is usual.
         cutmix: alpha of CutMix, which pastes boxes between them; 0 is off, 1 is usual.
+        feature_cache: with a frozen backbone and pictures that do not change, compute their pooled features once and
+            train the head on them.
+        feature_views: with a frozen backbone and augmentation, how many augmented views of each picture are kept
+            as features and taken in turn; 0 keeps none.
 
     Raises:
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
@@ -65,6 +70,8 @@ class FlowerClassifier(LightningModule):
         warmup_epochs: float = 1.0,
         mixup: float = 0.0,
         cutmix: float = 0.0,
+        feature_cache: bool = True,
+        feature_views: int = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -74,12 +81,14 @@ class FlowerClassifier(LightningModule):
         _check_range("warmup_epochs", warmup_epochs, warmup_epochs >= 0, "0 or more")
         _check_range("mixup", mixup, 0 <= mixup < math.inf, "0 (off) or more")
         _check_range("cutmix", cutmix, 0 <= cutmix < math.inf, "0 (off) or more")
+        _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
         _check_range("hidden", hidden, all(width > 0 for width in hidden), "widths above 0")
         self.optimizer_name, self.lr, self.weight_decay = optimizer, lr, weight_decay
         self.schedule, self.warmup_epochs = schedule, warmup_epochs
         self.label_smoothing = label_smoothing
         self.mixing = Mixing(mixup, cutmix)
         self.frozen = freeze_backbone
+        self.feature_cache, self.feature_views = feature_cache, feature_views
         self.backbone: Any = build_backbone(backbone, weights)
         self.backbone.requires_grad_(not freeze_backbone)
         self.head = build_head(self.backbone.head_hidden_size, hidden, dropout, num_classes)
@@ -117,27 +126,27 @@ class FlowerClassifier(LightningModule):
         """Whether training mixes the pictures of a batch."""
         return bool(self.mixing)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
-        mixed = self.mixing(batch, self.mean.dtype) if self.mixes else None
+        mixed = self.mixing(batch, self.mean.dtype) if self.mixes and "image" in batch else None
         batch = mixed.major if mixed else batch
-        logits = self(batch["image"]).float()
+        logits = self._logits(batch)
         loss = _cross_entropy(logits, batch, self.label_smoothing)
         if mixed:
             loss = torch.lerp(_cross_entropy(logits, mixed.minor, self.label_smoothing), loss, mixed.weight)
         self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
         return torch.where(batch["mask"], loss, 0).sum() / batch["mask"].sum().clamp(min=1)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits = self(batch["image"]).float()
+    def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
+        logits = self._logits(batch)
         loss = _cross_entropy(logits, batch)
         self.eval_counts.update(logits, batch["label"], batch["mask"], loss)
 
     test_step = validation_step
 
-    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+    def predict_step(self, batch: Batch | FeatureBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
         """Probabilities float32 (batch, classes) and the index int64 (batch,) of each, -1 for padding."""
-        return {"probabilities": self(batch["image"]).float().softmax(1), "index": batch["index"]}
+        return {"probabilities": self._logits(batch).softmax(1), "index": batch["index"]}
 
     def on_train_epoch_start(self) -> None:
         self.train_counts.reset()
@@ -171,8 +180,15 @@ class FlowerClassifier(LightningModule):
         scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, total, warmup))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the sums of an epoch that is under way, over all processes."""
+        checkpoint["train_counts"] = self.train_counts.sums(self._sum)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with."""
+        # All processes are summed: the others begin at zero.
+        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.is_global_zero:
+            self.train_counts.add(checkpoint["train_counts"])
         for state in checkpoint.get("optimizer_states", []):
             for group in state["param_groups"]:
                 group["lr"] *= self.lr / group["initial_lr"]
@@ -188,8 +204,16 @@ class FlowerClassifier(LightningModule):
         per_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
         return total, min(round(self.warmup_epochs * per_epoch), total // 2)
 
+    def _logits(self, batch: Batch | FeatureBatch) -> Tensor:
+        """Float32 (batch, classes)."""
+        return (self.head(batch["features"]) if "features" in batch else self(batch["image"])).float()
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes."""
+        return self.trainer.strategy.reduce(tensor, reduce_op="sum")
+
     def _log_scores(self, counts: Counts, prefix: str) -> float:
-        loss, scores = counts.compute(lambda tensor: self.trainer.strategy.reduce(tensor, reduce_op="sum"))
+        loss, scores = counts.compute(self._sum)
         named = {"loss": loss, **scores._asdict()}
         self.log_dict({f"{prefix}_{name}": torch.tensor(value) for name, value in named.items()})
         return loss
@@ -204,7 +228,7 @@ def build_head(features: int, hidden: Sequence[int], dropout: float, num_classes
     return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(features, num_classes))
 
 
-def _cross_entropy(logits: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+def _cross_entropy(logits: Tensor, batch: Batch | FeatureBatch, label_smoothing: float = 0.0) -> Tensor:
     label = batch["label"].clamp(min=0)  # padding is masked, but its label must be a class
     return F.cross_entropy(logits, label, label_smoothing=label_smoothing, reduction="none")
 

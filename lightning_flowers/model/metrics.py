@@ -68,8 +68,17 @@ class Counts(nn.Module):
         self.confusion.scatter_add_(0, cell, mask.long())
         self.loss += torch.where(mask, loss, 0).sum().double()
 
+    def sums(self, sum_over_processes: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """What was counted so far by all processes: for a checkpoint, or to `add`."""
+        return {name: sum_over_processes(tensor.clone()) for name, tensor in self.named_buffers()}
+
+    def add(self, sums: dict[str, Tensor]) -> None:
+        """Count on from what `sums` gave."""
+        for name, tensor in self.named_buffers():
+            tensor.add_(sums[name].to(tensor.device))
+
     def compute(self, sum_over_processes: Callable[[Tensor], Tensor]) -> tuple[float, Scores]:
         """The mean loss and the scores over all processes."""
-        confusion = sum_over_processes(self.confusion.clone()).cpu().numpy().reshape(self.num_classes, self.num_classes)
-        loss = float(sum_over_processes(self.loss.clone()))
-        return loss / max(int(confusion.sum()), 1), scores(confusion)
+        sums = self.sums(sum_over_processes)
+        confusion = sums["confusion"].cpu().numpy().reshape(self.num_classes, self.num_classes)
+        return float(sums["loss"]) / max(int(confusion.sum()), 1), scores(confusion)

@@ -16,7 +16,7 @@ class RunFolder:
     config.yaml             every setting of the run
     metrics.csv             one row per epoch
     checkpoints/best.ckpt   of the epoch with the highest macro F1 on val
-    checkpoints/last.ckpt   of the last finished epoch, to resume from
+    checkpoints/last.ckpt   of the last finished epoch, or from inside the current one, to resume from
     summary.json            results, hardware, versions, seed, data
     predictions/SPLIT.npz   ids, probabilities, labels if known
     submission.csv          id,label of each test record
@@ -71,8 +71,8 @@ class RunFolder:
             raise UserError(f"{self.path}: cannot be made: {error.strerror}: choose another --runs_dir") from error
 
     def discard_untrained(self) -> None:
-        """Remove the folder if this process made it and no epoch has ended in it: a refused run leaves nothing."""
-        if self.made and not self.metrics.exists():
+        """Remove the folder if this process made it and nothing was learnt in it: a refused run leaves nothing."""
+        if self.made and not self.metrics.exists() and not self.last.exists():
             shutil.rmtree(self.path, ignore_errors=True)
             with suppress(OSError):  # other runs are there
                 self.path.parent.rmdir()

@@ -38,15 +38,24 @@ class History(Checkpoint):
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._started = self._trained = self._waited = self._learning_rate = 0.0
+        self._started = self._trained = self._waited = self._waiting = self._learning_rate = 0.0
         self._batches = 0
         self._validated = False
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        return {
+            "rows": self.rows,
+            "batches": self._batches,
+            "seconds": time.perf_counter() - self._started,
+            "waited": self._waiting - self._waited,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
+        # Of an epoch that was under way, for which Lightning does not call `on_train_epoch_start` again.
+        self._batches = state_dict["batches"]
+        self._started = time.perf_counter() - state_dict["seconds"]
+        self._waited = -state_dict["waited"]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
@@ -61,6 +70,7 @@ class History(Checkpoint):
     ) -> None:
         # The last batch's time is the end of training: validation follows within the same epoch.
         self._trained = time.perf_counter()
+        self._waiting = _waited(trainer)
         self._batches += 1
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

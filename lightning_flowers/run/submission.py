@@ -31,12 +31,14 @@ def to_csv(predictions: Predictions) -> str:
     return text.getvalue()
 
 
-def check_ids(ids: Sequence[str], sample: Path) -> None:
-    """Compare the test split's ids with those of the competition's `sample_submission.csv`.
+def check_ids(ids: Sequence[str], sample: Path | None) -> None:
+    """Compare the test split's ids with those of the competition's `sample_submission.csv`, where there is one.
 
     Raises:
         DataError: an id is missing or too many, or the sample cannot be read.
     """
+    if sample is None:
+        return
     try:
         with sample.open(newline="", encoding="utf-8-sig") as lines:
             wanted = {row["id"] for row in csv.DictReader(lines)}
@@ -59,8 +61,7 @@ def write(path: Path, predictions: Predictions, sample: Path | None) -> list[Pat
     Raises:
         DataError: the predictions make no valid submission.
     """
-    if sample is not None:
-        check_ids(predictions.ids.tolist(), sample)
+    check_ids(predictions.ids.tolist(), sample)
     text = to_csv(predictions)
     paths = [path, *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
     for target in paths:

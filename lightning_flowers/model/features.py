@@ -1,0 +1,166 @@
+"""Pooled features of a frozen backbone, computed once, for the head to train on.
+
+A frozen backbone gives the same features for the same picture in every epoch. So a run whose pictures do not change
+needs one forward pass over its data, whatever the number of epochs.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lightning_flowers.batch import FeatureBatch
+from lightning_flowers.data.loader import Loader
+from lightning_flowers.data.order import Order
+from lightning_flowers.model.classifier import FlowerClassifier
+
+
+class Features(NamedTuple):
+    """What is kept of a split, on the host.
+
+    values: (views, records, channels), of the type in which the backbone gave them.
+    label: int64 (records,), -1 where unknown.
+    mask: bool (records,), False for a record that could not be used.
+    """
+
+    values: Tensor
+    label: Tensor
+    mask: Tensor
+
+
+def feature_views(model: FlowerClassifier, augments: bool) -> tuple[int, str]:
+    """How many views of each picture are to be kept as features: 0 for none; and why, for people.
+
+    Args:
+        model: the classifier.
+        augments: whether training pictures are augmented.
+    """
+    if not model.frozen:
+        return 0, "none: the backbone is trained"
+    if not model.feature_cache:
+        return 0, "none, as --model.feature_cache=false says"
+    if model.mixes:
+        return 0, "none: Mixup and CutMix mix the pictures anew at each step"
+    if augments and not model.feature_views:
+        return 0, "none: pictures are augmented anew in each epoch (--model.feature_views=K would keep K views)"
+    views = model.feature_views if augments else 1
+    return views, f"those of the frozen backbone are computed once, of {views} view{'s' * (views > 1)} of each picture"
+
+
+class FeatureCache:
+    """Makes loaders of features out of loaders of pictures.
+
+    Args:
+        model: whose backbone is frozen.
+        views: augmented views of each training picture that are kept and taken in turn, epoch by epoch; 1 where
+            pictures are not augmented.
+        announce: told once for each split what was computed.
+    """
+
+    def __init__(self, model: FlowerClassifier, views: int, announce: Callable[[str], None]) -> None:
+        self._model, self._views, self._announce = model, views, announce
+        self._known: dict[str, Features] = {}
+
+    def loader(self, loader: Loader, split: str) -> "FeatureLoader":
+        """A loader of the features of what `loader` would load."""
+        return FeatureLoader(loader, lambda: self._features(loader, split))
+
+    def _features(self, loader: Loader, split: str) -> Features:
+        if split not in self._known:
+            start = time.perf_counter()
+            views = [self._view(loader, epoch) for epoch in range(self._views if loader.augment else 1)]
+            self._known[split] = Features(torch.stack([view.values for view in views]), *views[0][1:])
+            pictures, seconds = len(views) * len(loader.split), time.perf_counter() - start
+            self._announce(f"{split}: features of {pictures} pictures computed once, in {seconds:.1f} s")
+        return self._known[split]
+
+    @torch.no_grad()
+    def _view(self, loader: Loader, epoch: int) -> "_View":
+        """The features of all records, each process having computed its part, as augmented in that epoch."""
+        sampler, strategy = loader.sampler, self._model.trainer.strategy
+        order = Order(sampler.records, sampler.batch_size, seed=sampler.seed, rank=sampler.rank, world=sampler.world)
+        order.set_epoch(epoch)
+        pictures = Loader(loader.split, order, loader.augment, loader.threads, loader.pin, loader.cache)
+        parts: list[tuple[Tensor, ...]] = []
+        for batch in pictures:
+            moved = strategy.batch_to_device(batch)
+            with strategy.precision_plugin.forward_context():
+                values = self._model.features(moved["image"])
+            parts.append((values, moved["label"], moved["index"]))
+        values, label, index = (_of_all(strategy, torch.cat(part)) for part in zip(*parts, strict=True))
+        return _in_order(sampler.records, values, label, index)
+
+
+class _View(NamedTuple):
+    values: Tensor
+    label: Tensor
+    mask: Tensor
+
+
+class FeatureLoader:
+    """Batches like a loader's, in the same order, of features in place of pictures.
+
+    Args:
+        loader: of the pictures.
+        features: computes them, when the first batch is asked for.
+
+    Attributes:
+        sampler: the loader's order.
+        split: the loader's split.
+        waited: seconds that the consumer has spent waiting, the computing of features included.
+    """
+
+    def __init__(self, loader: Loader, features: Callable[[], Features]) -> None:
+        self.sampler, self.split, self._place, self._features = loader.sampler, loader.split, loader.place, features
+        self.batch_sampler = None
+        self.waited = 0.0
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        return len(self.sampler)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As `Loader.state_dict`."""
+        return self._place.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As `Loader.load_state_dict`."""
+        self._place.load_state_dict(state)
+
+    def __iter__(self) -> Iterator[FeatureBatch]:
+        """Yield the batches of the order's epoch.
+
+        Raises:
+            DataError: as `Loader.__iter__`, the first time.
+        """
+        start = time.perf_counter()
+        features = self._features()
+        self.waited += time.perf_counter() - start
+        values = features.values[self.sampler.epoch % len(features.values)]
+        for positions, mask in islice(self.sampler, self._place.begin(), None):
+            rows = torch.from_numpy(positions)
+            real = torch.from_numpy(mask) & features.mask[rows]
+            self._place.advance()
+            yield FeatureBatch(
+                features=values[rows],
+                label=torch.where(real, features.label[rows], -1),
+                index=torch.where(real, rows, -1),
+                mask=real,
+            )
+
+
+def _of_all(strategy: Any, part: Tensor) -> Tensor:
+    """The rows of all processes, on the host; each has as many as every other, as batches are padded."""
+    gathered = strategy.all_gather(part)
+    return gathered.flatten(0, gathered.ndim - part.ndim).cpu()
+
+
+def _in_order(records: int, values: Tensor, label: Tensor, index: Tensor) -> _View:
+    known = index >= 0
+    ordered = values.new_zeros(records, *values.shape[1:])
+    labels, mask = label.new_full((records,), -1), torch.zeros(records, dtype=torch.bool)
+    ordered[index[known]], labels[index[known]], mask[index[known]] = values[known], label[known], True
+    return _View(ordered, labels, mask)
