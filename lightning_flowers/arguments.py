@@ -21,6 +21,21 @@ class Parser(LightningArgumentParser):
         raise UserError(f"{' '.join(message.split())} (see --help)") from ex
 
 
+def add_run_arguments(parser: LightningArgumentParser, command: str) -> None:
+    """What a command takes beside settings of data, model and trainer."""
+    if command != "fit":
+        parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
+        if command == "predict":
+            parser.add_argument("--out", type=str | None, help="Where to write instead of the run folder.")
+        return
+    parser.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
+    parser.add_argument("--runs_dir", type=str, default="runs", help="Where run folders are made.")
+    parser.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
+    often = "How often last.ckpt is saved within an epoch, in {}; null for never."
+    parser.add_argument("--save_every_minutes", type=float | None, default=10, help=often.format("minutes"))
+    parser.add_argument("--save_every_steps", type=int | None, help=often.format("batches"))
+
+
 def expand_run(args: list[str]) -> list[str]:
     """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it."""
     for number, arg in reversed(list(enumerate(args[1:], start=1))):

@@ -1,6 +1,5 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
-import errno
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 
 from lightning_flowers import hardware
-from lightning_flowers.arguments import TRAINER_DEFAULTS, Parser, choose_checkpoint, expand_run
+from lightning_flowers.arguments import TRAINER_DEFAULTS, Parser, add_run_arguments, choose_checkpoint, expand_run
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.failures import as_user_errors, how_to_resume
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import FeatureCache, feature_views
@@ -27,12 +27,11 @@ from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
 from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
-from lightning_flowers.run.outcome import say, say_best, say_scores, write_predictions
+from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped, write_predictions
 from lightning_flowers.run.predictions import PredictionCollector
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = (
     "config", "name", "runs_dir", "resume", "ckpt_path", "weights_only", "save_every_minutes", "save_every_steps",
@@ -69,25 +68,7 @@ class FlowersCLI(LightningCLI):
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        if subcommand == "fit":
-            parser.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
-            parser.add_argument("--runs_dir", type=str, default="runs", help="Where run folders are made.")
-            parser.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
-            parser.add_argument(
-                "--save_every_minutes",
-                type=float | None,
-                default=10,
-                help="How often last.ckpt is saved within an epoch.",
-            )
-            parser.add_argument(
-                "--save_every_steps",
-                type=int | None,
-                help="The same by batches, in place of or beside minutes.",
-            )
-        else:
-            parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
-        if subcommand == "predict":
-            parser.add_argument("--out", type=str | None, help="Where to write instead of the run folder.")
+        add_run_arguments(parser, subcommand)
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -127,15 +108,7 @@ class FlowersCLI(LightningCLI):
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
-            self.history.path = self.folder.metrics
-            self.checkpoints = checkpoints(
-                self.folder, self.datamodule.rules.validates and config["limit_val_batches"] != 0
-            )
-            inside = StepCheckpoint(
-                self.folder.last, self._settings.save_every_steps, self._settings.save_every_minutes
-            )
-            callbacks += [LambdaCallback(on_train_start=self._start_record), Continuity(), self.history]
-            callbacks += [inside, *self.checkpoints]
+            callbacks += self._recorders(self.folder, config["limit_val_batches"] != 0)
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(
                     self.folder.path, "tensorboard", version="", default_hp_metric=False
@@ -144,6 +117,15 @@ class FlowersCLI(LightningCLI):
             kept = [callback for callback in config["callbacks"] or [] if not isinstance(callback, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
         return self._instantiate_trainer(config, callbacks)
+
+    def _recorders(self, folder: RunFolder, validates: bool) -> list[Callback]:
+        """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
+        config = self._settings
+        self.history.path = folder.metrics
+        self.checkpoints = checkpoints(folder, validates and self.datamodule.rules.validates)
+        inside = StepCheckpoint(folder.last, config.save_every_steps, config.save_every_minutes)
+        start = LambdaCallback(on_train_start=self._start_record)
+        return [start, Continuity(), self.history, inside, *self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         self.datamodule.check_batch_size(self.trainer.world_size)
@@ -172,23 +154,13 @@ class FlowersCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
-            super()._run_subcommand(subcommand)
+            with as_user_errors(self.folder, self._checkpoint, resumable=subcommand == "fit"):
+                super()._run_subcommand(subcommand)
         except SystemExit as interrupt:  # how Lightning ends after Ctrl-C
             if subcommand != "fit":
                 raise KeyboardInterrupt from interrupt
             self._summarize()
-            raise KeyboardInterrupt(f"interrupted; {self._how_to_resume()}") from interrupt
-        except OSError as error:
-            if self.folder is None or error.errno not in _DISK_TROUBLE:
-                raise
-            hint = f"; {self._how_to_resume()}" if subcommand == "fit" else ""
-            what = f"{self.folder.path}: cannot be written: {error.strerror}: make room there{hint}"
-            raise UserError(what) from error
-        except (RuntimeError, ValueError) as error:
-            if "loading state_dict" not in str(error) and "loaded state dict" not in str(error):
-                raise
-            what = f"{self._checkpoint}: not a checkpoint of this model with these classes"
-            raise UserError(f"{what}: keep to the run's own --model settings and data") from error
+            raise KeyboardInterrupt(f"interrupted; {how_to_resume(self.folder)}") from interrupt
         finally:
             if self.folder is not None:
                 self.folder.discard_untrained()
@@ -209,6 +181,8 @@ class FlowersCLI(LightningCLI):
         if kept:
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
             write_predictions(self.folder, self.datamodule, self.collector.results)
+        self._summarize()  # again: predicting may have found damaged records
+        say_skipped(self.datamodule)
         best = self.history.best()
         if best is not None:
             say_best(best, len(self.datamodule.classes))
@@ -247,17 +221,13 @@ class FlowersCLI(LightningCLI):
         self.datamodule.open(*names)
         if "test" in names and not splits["test"].lazy and self.subcommand in ("fit", "predict"):
             submission.check_ids(splits["test"].ids.tolist(), self.datamodule.source.sample_submission())
-        if self.folder is None or self._settings.get("out") or self.subcommand not in ("fit", "predict"):
-            return
-        known = self.folder.read_summary().get("data", {}).get("fingerprints", {})
-        other = [name for name in names if known.get(name, splits[name].fingerprint) != splits[name].fingerprint]
-        if other:
+        if self.folder is not None and not self._settings.get("out") and self.subcommand in ("fit", "predict"):
             mend = "give --out=FOLDER" if self.subcommand == "predict" else "start a new run"
-            raise UserError(f"{splits[other[0]].name}: not the {other[0]} split of the run {self.folder.path}: {mend}")
+            self.folder.check_data({name: (splits[name].name, splits[name].fingerprint) for name in names}, mend)
 
     def _new_folder(self) -> RunFolder:
         config = self._settings
-        name = config.name or self.datamodule.label(config.model.backbone)
+        name = self.datamodule.label(config.name, config.model.backbone)
         return RunFolder.new(Path(config.runs_dir), name)
 
     @rank_zero_only
@@ -273,6 +243,7 @@ class FlowersCLI(LightningCLI):
         settings["data"]["size"] = self.datamodule.size
         if settings["data"].get("root") is not None:  # a run must find its data from any folder
             settings["data"]["root"] = self.datamodule.source.where
+        settings["data"]["augment"] = self.datamodule.augment.content
         settings["data"]["extra_roots"] = [other.where for other in self.datamodule.rules.extra]
         return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
 
@@ -284,8 +255,3 @@ class FlowersCLI(LightningCLI):
 
     def _say_scores(self, split: str, scores: Any) -> None:
         say_scores(split, len(self.datamodule.splits[split]), scores[0])
-
-    def _how_to_resume(self) -> str:
-        if self.folder is None or not self.folder.last.is_file():
-            return "no epoch was saved"
-        return f"resume with: {PROGRAM} fit --resume {self.folder.path}"

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.pipelines import find_fault, read_pipeline
+from lightning_flowers.data.pipelines import find_fault, load_pipeline, read_pipeline
 from lightning_flowers.data.transforms import A
 from lightning_flowers.errors import UserError
 
@@ -52,6 +52,7 @@ class Augment:
 
     Attributes:
         spec: as given.
+        content: as given, or what the file holds.
         pipeline: as albumentations has it; each thread runs a copy.
 
     Raises:
@@ -63,6 +64,7 @@ class Augment:
         preset = PRESETS.get(spec) if isinstance(spec, str) else None  # pyright: ignore[reportArgumentType]
         if preset is None and isinstance(spec, str):
             _check_is_file(spec)
+        self.content = load_pipeline(spec) if isinstance(spec, str) and preset is None else spec
         self.pipeline = read_pipeline(preset(size) if preset else spec, size)
         self._apply = _flip if spec == "flips" else _Pipeline(self.pipeline)
 

@@ -147,11 +147,13 @@ class PetalsDataModule(LightningDataModule):
         if self.augment and good and not split.lazy:
             warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
 
-    def label(self, name: str) -> str:
-        """`name` with what sets this data apart from that of other runs: the fold, train+val, external data."""
-        parts = [name, *([f"fold{self.rules.fold}"] if self.rules.folds else [])]
-        parts += ["trainval"] * (not self.rules.validates) + ["external"] * self.external
-        return "-".join(parts)
+    def label(self, name: str | None, default: str) -> str:
+        """A run's name: `name`, else `default` with the fold or train+val; and what tells of external data."""
+        parts = [name or default]
+        if name is None:
+            parts += [f"fold{self.rules.fold}"] if self.rules.folds else []
+            parts += [] if self.rules.validates else ["trainval"]
+        return "-".join([*parts, *(["external"] if self.external else [])])
 
     def describe(self) -> str:
         """One line about the data."""

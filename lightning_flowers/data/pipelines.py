@@ -50,6 +50,18 @@ def find_fault(result: NDArray[Any], size: int) -> str | None:
     return None
 
 
+def load_pipeline(path: str) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return _load(path)
+    except ValueError as error:
+        raise UserError(f"--data.augment={path}: {error}") from error
+
+
 def _load(path: str) -> object:
     try:
         return yaml.safe_load(Path(path).expanduser().read_text())

@@ -100,6 +100,21 @@ class RunFolder:
             raise UserError(f"--resume={self.path}: has no {self.last.relative_to(self.path)}: train it anew")
         return self.last
 
+    def check_data(self, splits: dict[str, tuple[str, str]], mend: str) -> None:
+        """Fail if the run was made with other data.
+
+        Args:
+            splits: name and fingerprint of each split.
+            mend: what to do if they are others.
+
+        Raises:
+            UserError: they are others.
+        """
+        known = self.read_summary().get("data", {}).get("fingerprints", {})
+        for split, (name, fingerprint) in splits.items():
+            if known.get(split, fingerprint) != fingerprint:
+                raise UserError(f"{name}: not the {split} split of the run {self.path}: {mend}")
+
     def predictions(self, split: str) -> Path:
         """Where the predictions of a split lie."""
         return self.path / "predictions" / f"{split}.npz"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.data.split import Split
 from lightning_flowers.run import submission
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import Row
@@ -31,14 +32,33 @@ def write_predictions(folder: RunFolder, data: PetalsDataModule, results: list[N
         DataError: the predictions make no valid submission.
     """
     for name, probabilities in zip(data.names_for("predict"), results, strict=True):
-        split = data.splits[name]
-        labels = split.labels if (split.labels >= 0).all() else None
-        predictions = Predictions(split.ids, probabilities, labels)
+        predictions = _of_split(data.splits[name], probabilities, whole=name == "test")
         predictions.save(folder.predictions(name))
         say("predicted", str(folder.predictions(name)))
         if name == "test":
             for path in submission.write(folder.submission, predictions, data.source.sample_submission()):
                 say("submission", str(path))
+
+
+def _of_split(split: Split, probabilities: NDArray[np.float32], whole: bool) -> Predictions:
+    """The predictions of a split's records; those that could not be read are left out.
+
+    Where `whole`, as in a submission, they get the mean probabilities of the others.
+    """
+    read = np.isfinite(probabilities).all(axis=1)
+    if whole:
+        probabilities = np.where(read[:, None], probabilities, probabilities[read].mean(0))
+        read = np.full(len(read), True)
+    labels = split.labels[read]
+    return Predictions(split.ids[read], probabilities[read], labels if (labels >= 0).all() else None)
+
+
+@rank_zero_only
+def say_skipped(data: PetalsDataModule) -> None:
+    """Print how many records could not be used."""
+    for name, split in data.splits.items():
+        if split.bad:
+            say("skipped", f"{len(split.bad)} of {len(split)} {name} records cannot be used, see summary.json")
 
 
 def say_best(best: Row, classes: int) -> None:

@@ -1,5 +1,6 @@
 """Predictions of a split: collected over batches and processes, kept as .npz."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,28 @@ class Predictions:
             return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"))
 
 
-def merge(records: int, index: NDArray[np.int64], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def merge(
+    records: int, index: NDArray[np.int64], probabilities: NDArray[np.float32], bad: Collection[int] = ()
+) -> NDArray[np.float32]:
     """Put probabilities (n, classes) into the order of their `index` (n,), leaving out padding (-1).
 
+    Args:
+        records: of the split.
+        index, probabilities: of what was predicted.
+        bad: records that could not be read; their rows are nan.
+
     Raises:
-        UserError: a record was not predicted exactly once (as with --trainer.limit_predict_batches).
+        UserError: another record was not predicted exactly once (as with --trainer.limit_predict_batches).
     """
     known = index >= 0
     counts = np.bincount(index[known], minlength=records)
+    counts[list(bad)] = 1
     if len(counts) != records or (counts != 1).any():
         raise UserError(
             f"{int((counts != 1).sum())} of {records} records were not predicted exactly once: "
             "predict needs them all: drop --trainer.limit_predict_batches"
         )
-    merged = np.empty((records, probabilities.shape[1]), np.float32)
+    merged = np.full((records, probabilities.shape[1]), np.nan, np.float32)
     merged[index[known]] = probabilities[known]
     return merged
 
@@ -95,7 +104,8 @@ class PredictionCollector(Callback):
         for number, loader in enumerate(loaders):
             index = _gather(trainer, self._index[number])
             probabilities = _gather(trainer, self._probabilities[number])
-            self.results.append(merge(loader.sampler.records, index.numpy(), probabilities.numpy()))
+            merged = merge(len(loader.split), index.numpy(), probabilities.numpy(), loader.split.bad)
+            self.results.append(merged)
 
 
 def _gather(trainer: Trainer, batches: list[Tensor]) -> Tensor:

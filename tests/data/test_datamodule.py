@@ -183,7 +183,13 @@ def test_the_summary_tells_the_data_apart(data: PetalsDataModule, petals_root: P
         "classes": 4,
         "records": {"train": 40, "val": 12},
         "fingerprints": {name: data.splits[name].fingerprint for name in ("train", "val")},
+        "train_on": "train",
+        "folds": None,
+        "fold": None,
+        "augment": "flips",
         "external": False,
+        "extra_roots": [],
+        "bad_records": {},
     }
     assert len({*cast(dict[str, str], summary["fingerprints"]).values()}) == 2
 
