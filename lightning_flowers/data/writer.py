@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfrecord import example_pb2
-
 from lightning_flowers.data.shards import ShardName, masked_crc
 from lightning_flowers.files import whole_file
 
@@ -53,6 +51,8 @@ def write_shard(path: Path, records: Iterable[Record]) -> None:
 def serialize(record: Record) -> bytes:
     """The record as a `tf.train.Example`, the same bytes in every process (tfrecord's own writer leaves the order of
     the features to chance)."""
+    from tfrecord import example_pb2  # late: it imports torch, which reading shards can do without
+
     example: Any = example_pb2.Example()  # pyright: ignore[reportAttributeAccessIssue]
     feature = example.features.feature
     feature["image"].bytes_list.value.append(record.image)

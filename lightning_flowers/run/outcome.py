@@ -45,7 +45,7 @@ def _of_split(split: Split, probabilities: NDArray[np.float32], whole: bool) -> 
 
     Where `whole`, as in a submission, they get the mean probabilities of the others.
     """
-    read = np.isfinite(probabilities).all(axis=1)
+    read = np.asarray(np.isfinite(probabilities).all(axis=1))
     if whole:
         probabilities = np.where(read[:, None], probabilities, probabilities[read].mean(0))
         read = np.full(len(read), True)
