@@ -10,8 +10,8 @@ class DataError(UserError):
 
 
 class RecordError(DataError):
-    """Something wrong with one record of a shard."""
+    """Something wrong with one record of a shard: `what`, and at which byte `offset` its frame begins."""
 
     def __init__(self, shard: object, record: int, offset: int, what: str) -> None:
         super().__init__(f"{shard}: record {record} at byte {offset}: {what}")
-        self.what = what
+        self.offset, self.what = offset, what

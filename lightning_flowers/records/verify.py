@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.index import ShardRecords
-from lightning_flowers.data.shards import HEADER_BYTES, ShardName
+from lightning_flowers.data.shards import ShardName
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.records.parallel import cores, in_order
 from lightning_flowers.records.parts import without_path
@@ -144,9 +144,7 @@ def _find_twice(
 
 
 def _finding(records: ShardRecords, record: int, what: str) -> Finding:
-    spans = records.shard.spans
-    offset = spans[record].offset - HEADER_BYTES if record < len(spans) else None
-    return Finding(records.shard.path, record, offset, what)
+    return Finding(records.shard.path, record, records.shard.error(record, what).offset, what)
 
 
 def _report(verifier: Verifier, seconds: float) -> None:
