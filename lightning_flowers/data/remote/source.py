@@ -43,7 +43,7 @@ class RemoteSource(Source):
             DataError: no shard, or one is misnamed or missing.
         """
         rules = Rules(len(self.classes), split != "test", skip, evictable=True)
-        folder = f"{self.url.rstrip('/')}/{self.sizes[size]}/{split}"
+        folder = f"{self.store.url}/{self.sizes[size]}/{split}"  # without passwords
         places = {PurePosixPath(place).name: place for place in self._places(split, size)}
         names = [path.name for path in in_order([Path(name) for name in places], folder, size)]
         sizes = self.store.files()
@@ -80,7 +80,7 @@ def open_remote(url: str, limit: int) -> RemoteSource:
     sizes = {int(match[1]): Path(match[0]).parent for match in matches}
     if not sizes:
         raise DataError(
-            f"--data.root={url}: no shards there; folders tfrecords-jpeg-SxS/{{train,val,test}} were expected "
+            f"--data.root={store.url}: no shards there; folders tfrecords-jpeg-SxS/{{train,val,test}} were expected "
             "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
         )
     classes = read_classes(store.get("classes.txt") if "classes.txt" in files else None)
