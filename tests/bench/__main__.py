@@ -26,6 +26,7 @@ from .workers import REPOSITORY, HarnessError, Worker, log, start, take
 
 CORES = 2
 BATCH_SIZE = 32
+WARM_UPS = 2  # samples that do not count: caches and shuffle buffers are filled, memory is had from the system
 
 
 class Place(NamedTuple):
@@ -72,7 +73,7 @@ class Bench:
             HarnessError: a candidate failed.
         """
         with self._workers() as turns:
-            for candidate, worker in turns:  # fills caches and shuffle buffers
+            for candidate, worker in turns * WARM_UPS:
                 log(f"{self.job.size} px: {candidate} warms up")
                 worker.sample(candidate)
             shuffled = random.Random(self.job.size)

@@ -13,6 +13,9 @@ from .protocol import Candidate, Job, drawn_from
 
 PACKAGES = ("tensorflow-cpu",)
 SHUFFLED = 2048  # records, as in the kernels
+# Bytes. tf.data doubles its prefetch buffer whenever it was full and is then found empty, which is after each pause
+# between samples here: left alone it would grow to half of the memory, and be filled while others are measured.
+QUEUED = 1 << 29
 FEATURES = {"image": tf.io.FixedLenFeature([], tf.string), "class": tf.io.FixedLenFeature([], tf.int64)}
 
 
@@ -61,4 +64,5 @@ def _records(job: Job) -> Any:
     shards = sorted(str(path) for path in Path(job.folder).glob("*.tfrec"))
     options = tf.data.Options()
     options.deterministic = False
+    options.autotune.ram_budget = QUEUED
     return tf.data.TFRecordDataset(shards, num_parallel_reads=tf.data.AUTOTUNE).with_options(options)
