@@ -10,7 +10,17 @@ import pytest
 import simplejpeg
 from numpy.typing import NDArray
 
+from lightning_flowers.data import space
 from lightning_flowers.data.writer import Record, write_split
+
+
+@pytest.fixture(autouse=True)
+def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in place of /dev/shm, for this test and the processes that it starts."""
+    folder = tmp_path_factory.mktemp("shared_memory")
+    monkeypatch.setattr(space, "SHARED_MEMORY", folder)
+    monkeypatch.setenv("LIGHTNING_FLOWERS_SHARED_MEMORY", str(folder))
+    return folder
 
 
 @pytest.fixture

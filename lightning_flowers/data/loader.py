@@ -21,11 +21,12 @@ from torch import Tensor
 from lightning_flowers.batch import Batch
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.index import UNKNOWN_LABEL, ShardRecords
+from lightning_flowers.data.index import UNKNOWN_LABEL
 from lightning_flowers.data.order import Order, Place
 from lightning_flowers.data.pictures import PictureCache
+from lightning_flowers.data.reading import Reading
 from lightning_flowers.data.split import Split
-from lightning_flowers.errors import DataError
+from lightning_flowers.errors import RecordError
 
 AHEAD = 3  # batches in the making while one is being used
 CHUNK = 8  # pictures a thread takes at a time
@@ -38,6 +39,7 @@ class _Rows(NamedTuple):
     labels: NDArray[np.int64]
     indices: NDArray[np.int64]
     mask: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
     positions: NDArray[np.int64]
 
     def part(self, rows: slice) -> "_Rows":
@@ -108,19 +110,29 @@ class Loader:
         """
         epoch = self.sampler.epoch
         self.resized = 0
+        self.split.check_bad()  # other processes may have found some
         start = self.place.begin()
+        reading = Reading(self.split, self.sampler.positions(start), self._keeps)
+        try:
+            for batch, positions in self._batches(epoch, start):
+                reading.finish(positions)
+                self.place.advance()
+                yield batch
+        finally:
+            reading.close()
+
+    def _batches(self, epoch: int, start: int) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+        """The batches, and what each was made of; no thread works on any more once this has ended."""
         rows = islice(self.sampler, start, None)
-        self.split.plan(self.sampler.positions(start), self._keeps)
         with ThreadPoolExecutor(self.threads, thread_name_prefix="decode") as pool:
             pending = deque(self._start(pool, epoch, *row) for row in islice(rows, AHEAD))
             try:
                 while pending:
-                    batch = self._finish(*pending.popleft())
+                    batch, positions = self._finish(*pending[0]), pending.popleft()[1].positions
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
                     if not pending:  # the last one: a consumer that counts batches asks for no more
                         self._warn_of_resizing()
-                    self.place.advance()
-                    yield batch
+                    yield batch, positions
             finally:
                 for *_, futures in pending:
                     for future in futures:
@@ -130,8 +142,8 @@ class Loader:
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
     ) -> tuple[Batch, _Rows, list[Future[int]]]:
         image = self._new_images(len(positions))
-        unknown = np.full(len(positions), UNKNOWN_LABEL)
-        rows = _Rows(image.numpy(), unknown, np.where(mask, positions, -1), mask.copy(), positions)
+        unknown, bad = np.full(len(positions), UNKNOWN_LABEL), np.zeros(len(positions), np.bool_)
+        rows = _Rows(image.numpy(), unknown, np.where(mask, positions, -1), mask.copy(), bad, positions)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(positions), CHUNK)]
         futures = [pool.submit(self._fill, epoch, rows.part(chunk)) for chunk in chunks]
         label, index, real = (torch.from_numpy(array) for array in rows[1:4])
@@ -141,29 +153,30 @@ class Loader:
         start = time.perf_counter()
         self.resized += sum(future.result() for future in futures)
         self.waited += time.perf_counter() - start
-        self.split.finish(rows.positions)
+        _blank_bad(rows)
         return batch
 
     def _fill(self, epoch: int, rows: _Rows) -> int:
         """Fill some rows of a batch; gives the number of pictures that were resized."""
         resized = 0
         for row, position in enumerate(rows.positions.tolist()):
+            rows.bad[row] = position in self.split.bad
             try:
-                resized += self._picture(rows.pictures[row], epoch, position) and bool(rows.mask[row])
-                if rows.mask[row]:
-                    rows.labels[row] = self.split.label(position)
-            except DataError as error:
+                if not rows.bad[row]:
+                    resized += self._picture(rows.pictures[row], epoch, position) and bool(rows.mask[row])
+                    rows.labels[row] = self.split.label(position) if rows.mask[row] else UNKNOWN_LABEL
+            except RecordError as error:  # not a DataError: a whole shard that cannot be had is no record
                 if not self.split.skips:
                     raise
                 self.split.note_bad(position, error)
-                rows.mask[row], rows.indices[row] = False, -1
-                # As padding does, it holds another picture of the batch where there is one, for BatchNorm's sake.
-                rows.pictures[row] = rows.pictures[row - 1] if row else 0
+                rows.bad[row] = True
         return resized
 
     def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> bool:
         """Put the record's picture, augmented, into `out`; says whether it was resized."""
         records, record = self.split.find(position)
+        if record in records.bad:  # though its picture may be kept, from before it was damaged
+            raise records.shard.error(record, records.bad[record])
         cached = self.cache.of(records) if self.cache else None
         picture = cached.get(record) if cached else None
         if cached and picture is not None:
@@ -178,13 +191,12 @@ class Loader:
             np.copyto(out, picture)
         return resized
 
-    def _keeps(self, records: ShardRecords) -> bool:
-        cached = self.cache.of(records) if self.cache else None
-        return cached is not None and cached.whole
+    def _keeps(self, number: int) -> bool:
+        records = self.split.shards[number].indexed
+        cached = self.cache.of(records) if self.cache and records else None
+        return cached is not None and not cached.lacks(self.split.bad_in(number))
 
     def _decode(self, out: NDArray[np.uint8], position: int) -> bool:
-        if position in self.split.bad:
-            raise DataError(self.split.bad[position])
         try:
             return decode_into(self.split.image_bytes(position), out)
         except ValueError as error:
@@ -208,3 +220,11 @@ class Loader:
             warnings.warn(
                 f"{self.split.name}: {self.resized} pictures are not {size}x{size} and were resized", stacklevel=2
             )
+
+
+def _blank_bad(rows: _Rows) -> None:
+    """Mask the rows that could not be read; as padding does, they hold other pictures of the batch, for BatchNorm."""
+    if rows.bad.any():
+        rows.mask[rows.bad], rows.indices[rows.bad], rows.labels[rows.bad] = False, -1, UNKNOWN_LABEL
+        good = np.flatnonzero(~rows.bad)
+        rows.pictures[rows.bad] = rows.pictures[np.resize(good, rows.bad.sum())] if len(good) else 0

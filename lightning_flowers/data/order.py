@@ -60,16 +60,25 @@ class Order:
         """Yield this process's (positions, mask) of each batch, both (batch_size / world,)."""
         order = self._permutation()
         for rows in self._rows():
-            yield order[rows % self.records], rows < self.records
+            yield order[self._filled_up(rows)], rows < self.records
 
     def positions(self, start: int = 0) -> NDArray[np.int64]:
         """All positions that this process reads in the epoch from batch `start` on, padding included, in order."""
         rows = self._rows()[start:]
-        return self._permutation()[rows.ravel() % self.records]
+        return self._permutation()[self._filled_up(rows.ravel())]
 
     def _rows(self) -> NDArray[np.int64]:
         """Where in the permutation each row of this process's batches lies: (batches, batch_size / world)."""
         return np.arange(len(self) * self.batch_size).reshape(len(self), -1, self.world)[:, :, self.rank]
+
+    def _filled_up(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The record, by its place in the order, that each row shows; those past the end begin anew.
+
+        Where shards come as they are needed they go back from the end: the first shards are gone by then.
+        """
+        past = rows - self.records
+        again = past % self.records
+        return np.where(past < 0, rows, again if self._groups is None else self.records - 1 - again)
 
     def _permutation(self) -> NDArray[np.int64]:
         if not self.shuffle:

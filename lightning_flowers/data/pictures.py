@@ -6,15 +6,11 @@ look through a mapping of the same file. Names hold the key of the shard's recor
 never taken for them, and any split that has the shard (train, train+val, a fold) uses the same file.
 """
 
-import fcntl
-import hashlib
 import mmap
 import os
-import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -22,32 +18,31 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.data import picture_files as files
 from lightning_flowers.data.index import ShardRecords
 
-STALE_SECONDS = 7 * 24 * 3600  # a file that no run has opened for so long is removed
-_DECODER = "simplejpeg accurate 1"  # renewed when decoded pixels change, so that older files are not used
-_SUFFIX = ".pictures"
 _AS_IT_WAS, _RESIZED = 1, 2  # what a record's byte says; 0: the picture is not there
 
 
 class ShardPictures:
-    """The decoded pictures of one shard.
+    """The decoded pictures of one shard. Any thread may call any method.
 
     Args:
-        file: descriptor of a file of `room(records, size)` bytes, closed with this object.
+        file: descriptor of a file that `set_size` has made, closed with this object.
         records: how many.
         size: side of the pictures in pixels.
-        when_whole: called when the last picture has come.
+        when_whole: called when the last picture has come, or at once if all are there.
     """
 
     def __init__(self, file: int, records: int, size: int, when_whole: Callable[[], None] | None = None) -> None:
         self._file, self._bytes, self._when_whole = file, size * size * 3, when_whole
         weakref.finalize(self, os.close, file)
-        everything = np.frombuffer(mmap.mmap(file, room(records, size)), np.uint8)
+        everything = np.frombuffer(mmap.mmap(file, files.room(records, size)), np.uint8)
         self._pictures = everything[: records * self._bytes].reshape(records, size, size, 3)
         self._pictures.flags.writeable = False
         self._there = everything[records * self._bytes :]
         self._full = False
+        self._tell_if_whole()
 
     def get(self, record: int) -> NDArray[np.uint8] | None:
         """The picture uint8 (size, size, 3), not to be written to; None if it is not there yet."""
@@ -58,29 +53,34 @@ class ShardPictures:
         return bool(self._there[record] == _RESIZED)
 
     def put(self, record: int, picture: NDArray[np.uint8], resized: bool) -> None:
-        """Keep a picture uint8 (size, size, 3), C-contiguous; where there is no room left, keep no more, and warn."""
+        """Keep a picture uint8 (size, size, 3); where there is no room left, keep no more, and warn.
+
+        Two threads or processes may keep the same one at once: they write the same bytes.
+        """
         if self._full:
             return
         try:
-            written = os.pwrite(self._file, picture.data, record * self._bytes)
+            files.write(self._file, picture.reshape(-1).data, record * self._bytes)
         except OSError as error:
-            written = 0
+            self._full = True
             warnings.warn(f"--data.cache: no more pictures are kept: {error.strerror}", stacklevel=2)
-        self._full = written < self._bytes
-        if not self._full:
-            self._there[record] = _RESIZED if resized else _AS_IT_WAS
-        if self._when_whole and self.whole:
-            self._when_whole()
-            self._when_whole = None
+            return
+        self._there[record] = _RESIZED if resized else _AS_IT_WAS
+        self._tell_if_whole()
 
-    @property
-    def whole(self) -> bool:
-        """Whether every picture is there."""
-        return bool(self._there.all())
+    def lacks(self, bad: Collection[int] = ()) -> bool:
+        """Whether a picture is still to come, other than of the records that cannot be used."""
+        return any(record not in bad for record in np.flatnonzero(self._there == 0).tolist())
+
+    def _tell_if_whole(self) -> None:
+        if self._when_whole and self._there.all():
+            when_whole, self._when_whole = self._when_whole, None
+            if when_whole:  # another thread may have been as quick
+                when_whole()
 
 
 class PictureCache:
-    """Decoded pictures of any number of shards.
+    """Decoded pictures of any number of shards. Any thread may call any method.
 
     Args:
         folder: where the files lie: in /dev/shm, which is memory, or on a disk. None keeps them in memory that belongs
@@ -101,10 +101,14 @@ class PictureCache:
                     self._shards[records.key] = self._open_or_warn(records)
         return self._shards[records.key]
 
+    def paths(self, records: ShardRecords) -> list[Path]:
+        """Where a shard's pictures may lie."""
+        return [self.folder / name for name in files.names(records, self.size)] if self.folder else []
+
     def kept(self, records: ShardRecords) -> int:
         """Bytes that the folder has of a shard's pictures already, from this run or another."""
-        paths = self._paths(records, self.folder) if self.folder else ()
-        return sum(path.stat().st_blocks * 512 for path in paths if path.is_file())
+        sizes = [files.allocated(path) for path in self.paths(records)]
+        return min(files.room(len(records), self.size), max(sizes, default=0))
 
     def _open_or_warn(self, records: ShardRecords) -> ShardPictures | None:
         try:
@@ -114,87 +118,10 @@ class PictureCache:
             return None
 
     def _open(self, records: ShardRecords) -> ShardPictures:
-        count = len(records)
         if self.folder is None:
-            return ShardPictures(_sized(os.memfd_create("lightning_flowers"), count, self.size), count, self.size)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        whole, part = self._paths(records, self.folder)
-        with _locked(self.folder):
-            _discard(other for other in self.folder.glob(f"{whole.name[:8]}-*") if other not in (whole, part))
-            path = whole if whole.is_file() else part
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(file, fcntl.LOCK_SH)  # nobody removes a file in use
-            os.utime(path)
-        when_whole = partial(_name_whole, file, part, whole) if path == part else None
-        return ShardPictures(_sized(file, count, self.size), count, self.size, when_whole)
-
-    def _paths(self, records: ShardRecords, folder: Path) -> tuple[Path, Path]:
-        """The file of a shard once it is whole, and until then.
-
-        Those of one shard begin alike, so that those of a shard that has changed are known as stale. One that is not
-        whole belongs to this start of the machine: after a crash nobody knows which of its pages reached the disk.
-        """
-        place = hashlib.sha256(str(records.shard.path.absolute()).encode()).hexdigest()[:8]
-        key = hashlib.sha256(f"{records.key} {len(records)} {self.size} {_DECODER}".encode()).hexdigest()[:32]
-        return folder / f"{place}-{key}{_SUFFIX}", folder / f"{place}-{key}-{_boot()}{_SUFFIX}"
-
-
-def room(records: int, size: int) -> int:
-    """Bytes of a file of so many pictures."""
-    return records * (size * size * 3 + 1)
-
-
-def evict(folder: Path, wanted: int = 0) -> int:
-    """Remove files that no run has opened for a week, then the longest unused until `wanted` bytes are freed; those
-    that a process has open stay.
-
-    Returns:
-        Bytes freed.
-    """
-    if not folder.is_dir():
-        return 0
-    with _locked(folder):
-        files = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
-        stale = [path for path in files if time.time() - path.stat().st_mtime > STALE_SECONDS]
-        freed = _discard(iter(stale))
-        for path in files[len(stale) :]:
-            if freed < wanted:
-                freed += _discard(iter([path]))
-        return freed
-
-
-def _discard(paths: Iterator[Path]) -> int:
-    freed = 0
-    for path in paths:
-        with suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while a process has it open
-            size = path.stat().st_blocks * 512
-            path.unlink()
-            freed += size
-    return freed
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _sized(file: int, records: int, size: int) -> int:
-    os.ftruncate(file, room(records, size))
-    # The bytes that say what is there are touched through the mapping, where a full disk would kill the process.
-    os.posix_fallocate(file, records * size * size * 3, records)
-    return file
-
-
-def _name_whole(file: int, part: Path, whole: Path) -> None:
-    os.fsync(file)
-    with _locked(part.parent), suppress(FileNotFoundError):  # another process was as quick
-        os.replace(part, whole)
-
-
-def _boot() -> str:
-    """What names this start of the machine."""
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.is_file() else ""
+            file = os.memfd_create("lightning_flowers")
+            files.set_size(file, len(records), self.size)
+            return ShardPictures(file, len(records), self.size)
+        file, path = files.open_file(self.folder, records, self.size)
+        name_whole = partial(files.name_whole, file, self.folder, records, self.size)
+        return ShardPictures(file, len(records), self.size, name_whole if path == self.paths(records)[1] else None)

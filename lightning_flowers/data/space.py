@@ -2,20 +2,50 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-SHARED_MEMORY = Path("/dev/shm")
-MARGIN = 0.1  # of what is free stays free
+SHARED_MEMORY = Path(os.environ.get("LIGHTNING_FLOWERS_SHARED_MEMORY", "/dev/shm"))  # a tmpfs
+MARGIN = 0.1  # of all memory stays free, for what training takes later; and of what is free on a disk
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP) -> int:
-    """Bytes of memory that this process may still take: of the machine, and of its container's limit.
+class _Limit(NamedTuple):
+    """Bytes: all that there are, and those that may still be had."""
 
-    Page cache counts as free in both: the kernel gives it up.
+    total: int
+    free: int
+
+
+class _Version(NamedTuple):
+    """How a version of control groups calls its folder and files, and the caches among what a group uses."""
+
+    folder: str
+    limits: tuple[str, ...]
+    used: str
+    caches: tuple[str, ...]
+
+
+_VERSIONS = (
+    _Version("", ("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file")),
+    _Version(
+        "memory", ("memory.limit_in_bytes",), "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")
+    ),
+)
+
+
+def free_memory(
+    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP, groups: Path = Path("/proc/self/cgroup")
+) -> int:
+    """Bytes of memory that this process may take and still leave a margin: of the machine's, and of each limit of a
+    container or control group that it is in.
+
+    Page cache counts as free in all: the kernel gives it up. What lies in /dev/shm does not.
     """
-    limits = [_available(meminfo), *_container(cgroup)]
-    return max(0, int(min(limits) * (1 - MARGIN)))
+    machine = _machine(meminfo)
+    limits = [limit for limit in _groups(cgroup, groups) if limit.total < machine.total]  # else it is no limit
+    return max(0, min(int(limit.free - MARGIN * limit.total) for limit in [machine, *limits]))
 
 
 def free_disk(folder: Path) -> int:
@@ -30,27 +60,40 @@ def readable(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _available(meminfo: Path) -> int:
+def _machine(meminfo: Path) -> _Limit:
     if meminfo.is_file():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # not Linux: no better figure is at hand
+        return _Limit(*(int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable")))
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return _Limit(total, total // 2)  # not Linux: no better figure is at hand
 
 
-def _container(cgroup: Path) -> list[int]:
-    """What the control group's limit leaves (version 2, else 1), where there is one.
+def _groups(cgroup: Path, groups: Path) -> Iterator[_Limit]:
+    """The limits of the process's control groups and of those around them.
 
-    See https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files.
+    See https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files. A container may see its own group as
+    the root, whatever its path: of a path, those ends that exist count.
     """
-    for limit, used, inactive in (
-        (cgroup / "memory.max", cgroup / "memory.current", "inactive_file"),
-        (cgroup / "memory/memory.limit_in_bytes", cgroup / "memory/memory.usage_in_bytes", "total_inactive_file"),
-    ):
-        if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
-            return [int(text) - int(used.read_text()) + _statistic(used.parent / "memory.stat", inactive)]
-    return []
+    lines = [line.split(":", 2) for line in groups.read_text().splitlines()] if groups.is_file() else []
+    for version in _VERSIONS:
+        paths = [path for _, kinds, path in lines if version.folder in kinds.split(",")]
+        own = Path(*Path(paths[0] if paths else "/").parts[1:])
+        for group in (own, *own.parents) if own.parts else (own,):
+            yield from _limits(cgroup / version.folder / group, version)
 
 
-def _statistic(path: Path, name: str) -> int:
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return next((int(line.split()[1]) for line in lines if line.split()[0] == name), 0)
+def _limits(folder: Path, version: _Version) -> Iterator[_Limit]:
+    used = _number(folder / version.used)
+    for limit in (_number(folder / name) for name in version.limits):
+        if limit is not None and used is not None:
+            yield _Limit(limit, limit - used + _sum(folder / "memory.stat", version.caches))
+
+
+def _number(path: Path) -> int | None:
+    text = path.read_text().strip() if path.is_file() else "max"
+    return None if text == "max" else int(text)
+
+
+def _sum(path: Path, names: tuple[str, ...]) -> int:
+    lines = [line.split() for line in path.read_text().splitlines()] if path.is_file() else []
+    return sum(int(value) for name, value in lines if name in names)

@@ -1,7 +1,7 @@
 """A split: records of any number of shards, in order, addressable by position."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -31,6 +31,7 @@ class Split:
 
     Attributes:
         bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
+        reading: the pass over it that began last.
     """
 
     def __init__(
@@ -45,8 +46,8 @@ class Split:
         self.rows = _all_rows(shards) if rows is None else rows
         self.skips = any(shard.rules.skip for shard in shards)
         self.bad: dict[int, str] = {}
+        self.reading: object = None
         self._labels: NDArray[np.int64] | None = None
-        self._left: dict[int, int] = {}  # of each shard, how many of the planned records are still to be read
         self._lock = Lock()
         if not len(self.rows):
             raise DataError(f"{name}: an empty split: its {len(self.shards)} shards hold no record")
@@ -79,7 +80,7 @@ class Split:
     def labels(self) -> NDArray[np.int64]:
         """int64 (records,), -1 where unknown; opens every shard."""
         if self._labels is None:
-            self._labels = np.concatenate([shard.records().labels for shard in self.shards])[self._flat()]
+            self._labels = np.concatenate([records.labels for records in self._all_records()])[self._flat()]
         return self._labels
 
     @labels.setter
@@ -89,7 +90,7 @@ class Split:
     @property
     def ids(self) -> NDArray[np.str_]:
         """(records,) strings; opens every shard."""
-        return np.array([identity for shard in self.shards for identity in shard.records().ids])[self._flat()]
+        return np.array([identity for records in self._all_records() for identity in records.ids])[self._flat()]
 
     @property
     def lazy(self) -> bool:
@@ -118,38 +119,24 @@ class Split:
         """
         with self._lock:
             self.bad[position] = str(error)
-            if len(self.bad) > MAX_BAD * len(self):
-                raise DataError(
-                    f"{self.name}: {len(self.bad)} of {len(self)} records cannot be used, more than "
-                    f"{MAX_BAD:.0%} of them; the first: {next(iter(self.bad.values()))}"
-                ) from error
+            self.check_bad()
 
-    def plan(self, positions: NDArray[np.int64], kept: Callable[[ShardRecords], bool]) -> None:
-        """Say which records are to be read next, in their order: shards that are elsewhere are fetched ahead.
+    def bad_in(self, shard: int) -> set[int]:
+        """The records of a shard, given by its number, that cannot be used."""
+        rows = self.rows[list(self.bad)] if self.bad else self.rows[:0]
+        return set(rows[rows[:, 0] == shard, 1].tolist())
 
-        Args:
-            positions: int64 (n,).
-            kept: whether all pictures of a shard are kept, so that it is not needed.
+    def check_bad(self) -> None:
+        """Fail if too many records cannot be used.
+
+        Raises:
+            DataError: more than 1 % of them.
         """
-        if not self.lazy:
-            return
-        numbers, first, counts = np.unique(self.rows[positions, 0], return_index=True, return_counts=True)
-        self._left = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-        wanted: dict[Store, list[str]] = {}
-        for shard in (self.shards[number] for number in numbers[np.argsort(first)].tolist()):
-            if shard.store and not (shard.indexed and kept(shard.indexed)):
-                wanted.setdefault(shard.store, []).append(shard.place)
-        for store, places in wanted.items():
-            store.plan(places)
-
-    def finish(self, positions: NDArray[np.int64]) -> None:
-        """Say which of the planned records have been read: shards of which none is left may go."""
-        if not self._left:
-            return
-        for number, count in zip(*np.unique(self.rows[positions, 0], return_counts=True), strict=True):
-            self._left[int(number)] -= int(count)
-            if not self._left[int(number)] and self.shards[number].store:
-                self.shards[number].close()
+        if len(self.bad) > MAX_BAD * len(self):
+            raise DataError(
+                f"{self.name}: {len(self.bad)} of {len(self)} records cannot be used, more than "
+                f"{MAX_BAD:.0%} of them; the first: {next(iter(self.bad.values()))}"
+            )
 
     def open(self) -> None:
         """Open every shard, and note the records that cannot be used.
@@ -178,8 +165,25 @@ class Split:
             raise self.error(again, f"the id {twice!r} stands more than once: each record needs its own")
 
     def select(self, positions: NDArray[np.int64], name: str | None = None) -> "Split":
-        """A split of some of these records, over the same shards."""
-        return Split(name or self.name, self.shards, self.size, self.rows[positions], self.streams)
+        """A split of some of these records, over the same shards.
+
+        Raises:
+            DataError: too many of them cannot be used.
+        """
+        selected = Split(name or self.name, self.shards, self.size, self.rows[positions], self.streams)
+        bad = ((new, self.bad.get(old)) for new, old in enumerate(positions.tolist()))
+        selected.bad = {new: what for new, what in bad if what}
+        selected.check_bad()
+        return selected
+
+    def _all_records(self) -> Iterator[ShardRecords]:
+        """What is known of each shard's records. Shards that come from elsewhere for this alone may go at once."""
+        fetch(shard for shard in self.shards if not shard.indexed)
+        for shard in self.shards:
+            known, records = shard.indexed, shard.records()
+            if shard.store and not known:
+                shard.close()
+            yield records
 
     def _flat(self) -> NDArray[np.int64]:
         starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
@@ -187,11 +191,29 @@ class Split:
 
 
 def join(splits: Sequence[Split], name: str) -> Split:
-    """One split of all records of several, in their order."""
+    """One split of all records of several, in their order.
+
+    Raises:
+        DataError: too many of them cannot be used.
+    """
     starts = np.cumsum([0, *(len(split.shards) for split in splits)])
     rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
     shards = [shard for split in splits for shard in split.shards]
-    return Split(name, shards, splits[0].size, np.concatenate(rows), any(split.streams for split in splits))
+    joined = Split(name, shards, splits[0].size, np.concatenate(rows), any(split.streams for split in splits))
+    for start, split in zip(np.cumsum([0, *map(len, splits)]).tolist(), splits, strict=False):
+        joined.bad |= {start + position: what for position, what in split.bad.items()}
+    joined.check_bad()
+    return joined
+
+
+def fetch(shards: Iterable[SplitShard]) -> None:
+    """Have those that come from elsewhere fetched ahead, in this order."""
+    wanted: dict[Store, list[str]] = {}
+    for shard in shards:
+        if shard.store:
+            wanted.setdefault(shard.store, []).append(shard.place)
+    for store, places in wanted.items():
+        store.plan(places)
 
 
 def open_split(folder: Path, size: int, num_classes: int, labelled: bool, skip: bool = False) -> Split:

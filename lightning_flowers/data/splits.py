@@ -41,10 +41,10 @@ class Splits:
     def __post_init__(self) -> None:
         if (self.folds is None) != (self.fold is None):
             raise UserError("--data.folds and --data.fold belong together: the number of folds, and which is val")
-        if self.folds is not None and self.fold is not None and not 0 <= self.fold < self.folds:
-            raise UserError(f"--data.fold={self.fold}: must be in 0..{self.folds - 1} with --data.folds={self.folds}")
         if self.folds is not None and (self.folds < 2 or self.train_on != "train"):
             raise UserError(f"--data.folds={self.folds}: must be 2 or more, and goes without --data.train_on")
+        if self.folds is not None and self.fold is not None and not 0 <= self.fold < self.folds:
+            raise UserError(f"--data.fold={self.fold}: must be in 0..{self.folds - 1} with --data.folds={self.folds}")
         for other in self.extra:
             self._check_extra(other)
 
@@ -94,6 +94,8 @@ class Splits:
         return source.open(name, self.size, self.skip)
 
     def _check_extra(self, other: Source) -> None:
+        if other.where == self.source.where:
+            raise UserError(f"--data.extra_roots: {other.where} is the data set itself: leave it out")
         if other.classes != self.source.classes:
             raise UserError(
                 f"--data.extra_roots: {other.where} has other classes than {self.source.where}: "
