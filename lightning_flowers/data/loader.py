@@ -206,7 +206,9 @@ class Loader:
         shape = (batch, self.split.size, self.split.size, 3)
         if self.pin:  # torch keeps page-locked memory itself, and waits for copies out of it
             return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        buffer = self._pool.pop() if self._pool else np.empty(shape, np.uint8)
+        # Torch aligns to 64 bytes. Numpy's large arrays begin 16 bytes into a page, where a copy from a kept picture,
+        # which begins with one, takes up to three times as long (its loads alias the stores before them).
+        buffer = self._pool.pop() if self._pool else torch.empty(shape, dtype=torch.uint8).numpy()
         view = buffer.view()
         # Fresh pages cost as much as decoding into them, so a buffer comes back once no tensor uses it any more: the
         # tensor's storage is what holds the view.

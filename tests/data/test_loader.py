@@ -160,8 +160,8 @@ def test_all_batches_of_an_epoch_can_be_held(train: Split, pictures: NDArray[np.
 
 def test_memory_is_used_again_once_its_batch_is_released(train: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
-    empty = np.empty
-    monkeypatch.setattr(np, "empty", lambda *arguments: (made.append(arguments[0]), empty(*arguments))[1])
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda shape, **kinds: (made.append(shape), empty(shape, **kinds))[1])
     loader = Loader(train, Order(40, 4))
     for number in range(4):
         loader.sampler.set_epoch(number)
