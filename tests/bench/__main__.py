@@ -137,7 +137,7 @@ def summaries(bench: Bench) -> dict[str, report.Summary]:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-input", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="samples of each candidate (default: 5)")
-    parser.add_argument("--seconds", type=float, default=2.5, help="length of a sample (default: 2.5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a sample (default: 2)")
     parser.add_argument("--sizes", type=_sizes, default=petals.SIZES, help="default: 512,224")
     parser.add_argument("--only", type=_candidates, default=CANDIDATES, help=f"some of {','.join(CANDIDATES)}")
     return parser.parse_args(arguments)

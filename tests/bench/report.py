@@ -48,12 +48,11 @@ def summarize(samples: Sequence[Sample]) -> Summary:
     return Summary(median(speeds), min(speeds), max(speeds), per_cpu_second)
 
 
-def ratios(summaries: Mapping[str, Summary]) -> dict[str, float | None]:
-    """Each ratio of medians; None where one of the two was not measured."""
+def ratios(summaries: Mapping[str, Summary], figure: str = "median") -> dict[str, float | None]:
+    """Each ratio of a figure of the summaries; None where one of the two was not measured."""
+    figures: dict[str, float] = {name: getattr(summary, figure) for name, summary in summaries.items()}
     return {
-        name: summaries[ratio.ours].median / summaries[ratio.theirs].median
-        if ratio.ours in summaries and ratio.theirs in summaries
-        else None
+        name: figures[ratio.ours] / figures[ratio.theirs] if {ratio.ours, ratio.theirs} <= figures.keys() else None
         for name, ratio in RATIOS.items()
     }
 
@@ -64,8 +63,9 @@ def table(summaries: Mapping[str, Summary], left_out: Mapping[str, str]) -> str:
     for name, row in sorted(summaries.items(), key=lambda item: -item[1].median):
         lines.append(f"{name:20}{row.median:10.1f}{row.min:10.1f}{row.max:10.1f}{row.per_cpu_second:11.1f}")
     lines += [f"{name:20}left out: {why}" for name, why in left_out.items()]
-    lines += ["", f"{'ours over theirs':20}{'ratio':>10}{'wanted':>10}"]
-    lines += [_ratio_line(name, value) for name, value in ratios(summaries).items()]
+    lines += ["", f"{'ours over theirs':20}{'images/s':>10}{'wanted':>10}{'':10}{'per CPU-s':>11}"]
+    per_cpu_second = ratios(summaries, "per_cpu_second")
+    lines += [_ratio_line(name, value, per_cpu_second[name]) for name, value in ratios(summaries).items()]
     return "\n".join(lines)
 
 
@@ -77,6 +77,9 @@ def as_json(
     return {
         "ratios": found.pop("ratios_512", None),
         **found,
+        "ratios_per_cpu_second": {
+            size: rounded(ratios(summaries, "per_cpu_second")) for size, summaries in by_size.items()
+        },
         "images_per_second": {
             size: {name: rounded(row._asdict()) for name, row in summaries.items()}
             for size, summaries in by_size.items()
@@ -92,8 +95,8 @@ def rounded(values: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: value if value is None else round(value, 3) for name, value in values.items()}
 
 
-def _ratio_line(name: str, value: float | None) -> str:
+def _ratio_line(name: str, value: float | None, per_cpu_second: float | None) -> str:
     wanted = RATIOS[name].wanted
-    if value is None:
+    if value is None or per_cpu_second is None:
         return f"{name:20}{'-':>10}{wanted:10.2f}"
-    return f"{name:20}{value:10.3f}{wanted:10.2f}  {'met' if value >= wanted else 'missed'}"
+    return f"{name:20}{value:10.3f}{wanted:10.2f}{'met' if value >= wanted else 'missed':>10}{per_cpu_second:11.3f}"
