@@ -193,5 +193,6 @@ def test_the_disk_folder_is_the_user_s_cache_unless_another_is_given(
     assert default
     assert default.folder == tmp_path / "home" / ".cache" / "lightning_flowers" / folder_name()
     assert given
+    assert given.folder
     assert given.folder == tmp_path / "home" / "pictures" / folder_name()
     assert given.folder.stat().st_mode & 0o777 == 0o700

@@ -209,8 +209,8 @@ def test_a_shard_that_has_changed_replaces_its_pictures(make_petals: MakePetals,
     def shown(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         root = make_petals(tmp_path / "petals", train=8, val=0, test=0, shards=1, seed=seed)
         split = open_split(root / FOLDER / "train", 32, 4, labelled=True)
-        for _ in range(2):
-            (batch,) = Loader(split, Order(8, 8), cache=PictureCache(tmp_path / "pictures", 32))
+        list(Loader(split, Order(8, 8), cache=PictureCache(tmp_path / "pictures", 32)))
+        (batch,) = Loader(split, Order(8, 8), cache=PictureCache(tmp_path / "pictures", 32))
         return batch["image"].permute(0, 2, 3, 1).numpy(), decoded(split)
 
     first, second = shown(0), shown(1)

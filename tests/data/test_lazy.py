@@ -1,0 +1,283 @@
+"""Splits whose shards come from elsewhere: the first batch needs the first shard alone, and what was read may go."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lightning_flowers.batch import Batch
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.data.index import Rules, SplitShard
+from lightning_flowers.data.loader import Loader
+from lightning_flowers.data.order import Order
+from lightning_flowers.data.pictures import PictureCache
+from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.errors import DataError
+
+MakePetals = Callable[..., Path]
+FOLDER = "tfrecords-jpeg-32x32"
+
+
+class Shelf:
+    """A store that copies shards from a folder, each when its gate is open, and notes what it is asked."""
+
+    def __init__(self, source: Path, kept: Path) -> None:
+        self._source, self._kept = source, kept
+        self.gates: dict[str, threading.Event] = {}
+        self.planned: list[list[str]] = []
+        self.got: list[str] = []
+        self.out: set[str] = set()  # got and not done
+        self.most = 0  # that were out at once
+        self.lost: set[str] = set()
+        self._lock = threading.Lock()
+
+    def plan(self, paths: Sequence[str]) -> None:
+        self.planned.append([*paths])
+
+    def get(self, path: str) -> Path:
+        if path in self.gates:
+            assert self.gates[path].wait(20)
+        with self._lock:
+            self.got.append(path)
+            if path in self.lost:
+                raise DataError(f"{path}: cannot be fetched")
+            self.out.add(path)
+            self.most = max(self.most, len(self.out))
+        self._kept.mkdir(exist_ok=True)
+        return Path(shutil.copy(self._source / path, self._kept / path))
+
+    def done(self, path: str) -> None:
+        with self._lock:
+            self.out.discard(path)
+        (self._kept / path).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        self.planned, self.got, self.most = [], [], 0
+
+
+@pytest.fixture
+def source(petals_root: Path) -> Path:
+    """40 records in shards of 14, 13 and 13."""
+    return petals_root / FOLDER / "train"
+
+
+@pytest.fixture
+def shelf(source: Path, tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(source, tmp_path / "shelf")
+    yield shelf
+    for gate in shelf.gates.values():
+        gate.set()
+
+
+def split_of(shelf: Shelf, source: Path, skip: bool = False, streams: bool = False) -> Split:
+    rules = Rules(4, labelled=True, skip=skip, evictable=True)
+    names = sorted(path.name for path in source.iterdir())
+    return Split(
+        "shelf", [SplitShard(f"shelf://{name}", rules, None, shelf, name) for name in names], 32, None, streams
+    )
+
+
+@pytest.fixture
+def split(shelf: Shelf, source: Path) -> Split:
+    return split_of(shelf, source, streams=True)
+
+
+def order_of(split: Split, batch_size: int = 4) -> Order:
+    groups = split.rows[:, 0]
+    return Order(len(split), batch_size, shuffle=True, seed=1, groups=groups, regroup=split.streams)
+
+
+def in_order(split: Split, order: Order) -> list[str]:
+    """The shards in the order in which an epoch comes to them."""
+    numbers = split.rows[order.positions(), 0].tolist()
+    return [split.shards[number].place for number in dict.fromkeys(numbers)]
+
+
+def epoch(loader: Loader, number: int = 0) -> list[Batch]:
+    loader.sampler.set_epoch(number)
+    return list(loader)
+
+
+def assert_right(batches: list[Batch], source: Path) -> None:
+    """Every record once, each with its own picture and label."""
+    near = open_split(source, 32, 4, labelled=True)
+    (image, index, label) = (torch.cat([batch[name] for batch in batches]) for name in ("image", "index", "label"))
+    real = index >= 0
+    assert sorted(index[real].tolist()) == list(range(len(near)))
+    assert label[real].tolist() == near.labels[index[real].numpy()].tolist()
+    expected = torch.cat([batch["image"] for batch in Loader(near, Order(len(near), len(near)))])
+    assert torch.equal(image[real], expected[index[real]])
+
+
+def test_the_first_batches_are_out_while_the_second_shard_is_withheld(split: Split, shelf: Shelf, source: Path) -> None:
+    order = order_of(split)
+    first, second, third = in_order(split, order)
+    shelf.gates = {place: threading.Event() for place in (second, third)}
+    batches = iter(Loader(split, order, threads=2))
+    out = [next(batches) for _ in range(3)]
+    assert shelf.planned == [[first, second, third]]
+    assert shelf.got == [first]
+    for gate in shelf.gates.values():
+        gate.set()
+    assert_right([*out, *batches], source)
+
+
+def test_a_shard_that_is_read_is_given_back_before_the_epoch_ends(split: Split, shelf: Shelf, source: Path) -> None:
+    loader = Loader(split, order_of(split, 3), threads=2)  # the last batch is filled up
+    for number in range(3):
+        shelf.forget()
+        assert_right(epoch(loader, number), source)
+        assert sorted(shelf.got) == sorted(shard.place for shard in split.shards)
+        assert shelf.most == 2
+        assert not shelf.out
+
+
+def test_once_all_are_here_records_of_all_shards_are_mixed(shelf: Shelf, source: Path) -> None:
+    split = split_of(shelf, source)
+    loader = Loader(split, order_of(split, 20))
+    for number, shards in ((0, 2), (1, 3)):
+        batches = epoch(loader, number)
+        assert_right(batches, source)
+        assert len(np.unique(split.rows[batches[0]["index"].numpy(), 0])) == shards
+        assert not shelf.out
+
+
+def test_an_evicted_shard_is_fetched_again(split: Split, shelf: Shelf, source: Path) -> None:
+    loader = Loader(split, order_of(split))
+    assert_right(epoch(loader), source)
+    assert not [*source.parent.glob("shelf/*")]
+    shelf.forget()
+    assert_right(epoch(loader, 1), source)
+    assert len(shelf.got) == 3
+
+
+def test_with_all_pictures_kept_nothing_is_planned_or_fetched(
+    split: Split, shelf: Shelf, source: Path, tmp_path: Path
+) -> None:
+    loader = Loader(split, order_of(split), cache=PictureCache(tmp_path / "pictures", 32))
+    assert_right(epoch(loader), source)
+    shelf.forget()
+    assert_right(epoch(loader, 1), source)
+    assert shelf.planned == []
+    assert shelf.got == []
+
+
+def test_a_picture_that_cannot_be_kept_brings_no_shard_again(tmp_path: Path, petals_root: Path) -> None:
+    good = open_split(petals_root / FOLDER / "train", 32, 4, labelled=True)
+    records = [Record(bytes(good.image_bytes(n % 40)), n % 4, f"id{n}") for n in range(120)]
+    records[17] = Record(b"no picture", 1, "id17")
+    write_split(tmp_path / "source", 32, records, shards=3)
+    shelf = Shelf(tmp_path / "source", tmp_path / "shelf")
+    split = split_of(shelf, tmp_path / "source", skip=True)
+    loader = Loader(split, order_of(split, 16), cache=PictureCache(None, 32))
+    epoch(loader)
+    shelf.forget()
+    batches = epoch(loader, 1)
+    assert shelf.got == []
+    assert sum(int(batch["mask"].sum()) for batch in batches) == 119
+    assert list(split.bad) == [17]
+
+
+def test_a_pass_that_ends_early_gives_its_shards_back(split: Split, shelf: Shelf, source: Path) -> None:
+    loader = Loader(split, order_of(split))
+    batches = iter(loader)
+    next(batches)
+    assert shelf.out
+    batches.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert not shelf.out
+    assert_right(epoch(loader), source)
+
+
+def test_a_pass_that_ends_late_does_not_close_what_the_next_one_reads(split: Split, shelf: Shelf, source: Path) -> None:
+    loader = Loader(split, order_of(split), threads=2)
+    old = iter(loader)
+    next(old)
+    new = iter(loader)
+    out = [next(new)]
+    old.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert shelf.out
+    assert_right([*out, *new], source)
+    assert not shelf.out
+
+
+def test_going_on_inside_an_epoch_needs_the_shards_that_are_left(split: Split, shelf: Shelf) -> None:
+    order = order_of(split)
+    first, *rest = in_order(split, order)
+    loader = Loader(split, order)
+    loader.load_state_dict({"batches": 4, "batch_size": 4, "records": 40})
+    assert len(list(loader)) == 6
+    assert shelf.planned == [rest]
+    assert first not in shelf.got
+    assert not shelf.out
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_shard_that_cannot_be_had_is_an_error_also_where_bad_records_are_skipped(
+    shelf: Shelf, source: Path, skip: bool
+) -> None:
+    split = split_of(shelf, source, skip)
+    order = order_of(split)
+    lost = in_order(split, order)[1]
+    shelf.lost = {lost}
+    with pytest.raises(DataError, match=f"{lost}: cannot be fetched"):
+        epoch(Loader(split, order, threads=2))
+    assert shelf.got.count(lost) <= 4  # not once for each record
+    assert not split.bad
+
+
+def test_labels_and_ids_are_read_shard_by_shard(split: Split, shelf: Shelf, source: Path) -> None:
+    near = open_split(source, 32, 4, labelled=True)
+    assert split.labels.tolist() == near.labels.tolist()
+    assert shelf.planned == [[shard.place for shard in split.shards]]
+    assert shelf.most == 1
+    assert not shelf.out
+    assert split.ids.tolist() == near.ids.tolist()
+    assert len(shelf.got) == 3
+
+
+@pytest.fixture
+def url(petals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The tiny data set in fsspec's memory; what is fetched of it goes to a folder of this test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    memory = fsspec.filesystem("memory")
+    memory.put(str(petals_root), "/lazy-petals", recursive=True)
+    yield "memory://lazy-petals"
+    memory.rm("/lazy-petals", recursive=True)
+
+
+def indices(batches: list[Batch]) -> NDArray[np.int64]:
+    index = torch.cat([batch["index"] for batch in batches]).numpy()
+    return index[index >= 0]
+
+
+@pytest.mark.parametrize(("limit", "streams"), [(10**7, False), (50_000, True)])
+def test_a_url_is_trained_from_within_its_limit(
+    url: str, source: Path, tmp_path: Path, limit: int, streams: bool
+) -> None:
+    data = PetalsDataModule(url, batch_size=4, threads=2, cache="none", remote_limit=limit, augment="none")
+    data.setup("fit")
+    assert data.splits["train"].streams is streams
+    loader = data.train_dataloader()
+    for number in range(2):
+        assert_right(epoch(loader, number), source)
+        assert indices(epoch(data.val_dataloader())).tolist() == list(range(12))
+        kept = [path.stat().st_size for path in tmp_path.glob("cache/**/*.tfrec")]
+        assert 0 < sum(kept) <= limit
+    data.source.store.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_folds_of_a_url_are_those_of_its_folder(url: str, petals_root: Path) -> None:
+    far, near = (PetalsDataModule(str(root), batch_size=4, folds=3, fold=1) for root in (url, petals_root))
+    far.setup("fit")
+    near.setup("fit")
+    for name in ("train", "val"):
+        np.testing.assert_array_equal(far.splits[name].rows, near.splits[name].rows)
+    assert indices(epoch(far.train_dataloader())).size == 35
+    far.source.store.close()  # pyright: ignore[reportAttributeAccessIssue]
