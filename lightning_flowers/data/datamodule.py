@@ -1,6 +1,7 @@
 """The data of a run, as Lightning takes it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,8 @@ class PetalsDataModule(LightningDataModule):
         split = self.splits["train"]
         good = [position for position in range(min(len(split), PROBED)) if position not in split.bad]
         if self.augment and good and not split.lazy:
-            warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
+            with suppress(ValueError):  # one that cannot be decoded: the loader says which, or leaves it out
+                warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
 
     def label(self, name: str | None, default: str) -> str:
         """A run's name: `name`, else `default` with the fold or train+val; and what tells of external data."""

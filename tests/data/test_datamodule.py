@@ -10,6 +10,8 @@ from pytorch_lightning import Trainer
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.data.split import open_split
+from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError, UserError
 
 MakePetals = Callable[..., Path]
@@ -197,3 +199,99 @@ def test_the_summary_tells_the_data_apart(data: PetalsDataModule, petals_root: P
 def test_the_data_are_described_in_one_line(data: PetalsDataModule, petals_root: Path) -> None:
     data.setup("fit")
     assert data.describe() == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"
+
+
+def read(loader: Any) -> list[int]:
+    index = torch.cat([batch["index"] for batch in loader])
+    return sorted(index[index >= 0].tolist())
+
+
+def test_train_and_val_are_kept_and_test_is_not(petals_root: Path, own_shared_memory: Path) -> None:
+    data = PetalsDataModule(str(petals_root), batch_size=8)
+    data.open("train", "val", "test")
+    assert data.choose_cache(1).startswith(f"decoded pictures are kept in memory, in {own_shared_memory}")
+    train, val, test = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
+    assert train.cache is val.cache is data.predict_dataloader()[0].cache
+    assert train.cache
+    assert test.cache is None
+    for loader, records in ((train, 40), (val, 12), (test, 9)):
+        assert read(loader) == list(range(records))
+    assert len(list(own_shared_memory.rglob("*.pictures"))) == 5
+
+
+def test_nothing_is_kept_unless_it_was_chosen(petals_root: Path, own_shared_memory: Path) -> None:
+    data = PetalsDataModule(str(petals_root), batch_size=8, cache="none")
+    data.setup("fit")
+    assert data.choose_cache(1) == "none: every picture is decoded in every epoch"
+    assert data.train_dataloader().cache is None
+    assert not list(own_shared_memory.iterdir())
+
+
+def test_train_and_val_together_leave_nothing_to_validate_on(petals_root: Path) -> None:
+    data = PetalsDataModule(str(petals_root), batch_size=8, train_on="train+val")
+    data.setup("fit")
+    assert data.names_for("fit") == ("train",)
+    assert data.names_for("predict") == ("test",)
+    assert read(data.train_dataloader()) == list(range(52))
+    assert data.val_dataloader() == []
+    assert data.label(None, "run") == "run-trainval"
+    assert data.summary()["train_on"] == "train+val"
+
+
+def test_a_fold_is_validated_on_and_the_others_are_trained_on(petals_root: Path) -> None:
+    data = PetalsDataModule(str(petals_root), batch_size=8, folds=4, fold=2)
+    data.setup("fit")
+    assert data.choose_cache(1)
+    assert read(data.train_dataloader()) == list(range(39))
+    assert read(data.val_dataloader()) == list(range(13))
+    assert data.label(None, "run") == "run-fold2"
+    assert data.label("mine", "run") == "mine"
+    assert (data.summary()["folds"], data.summary()["fold"]) == (4, 2)
+
+
+def test_external_data_mark_the_run(petals_root: Path, make_petals: MakePetals, tmp_path: Path) -> None:
+    extra = make_petals(tmp_path, train=6, val=0, test=0, shards=1, seed=1)
+    data = PetalsDataModule(str(petals_root), batch_size=8, extra_roots=[str(extra)])
+    data.setup("fit")
+    assert data.external
+    assert read(data.train_dataloader()) == list(range(46))
+    assert read(data.val_dataloader()) == list(range(12))
+    assert data.label("mine", "run") == "mine-external"
+    assert f"with external data of {extra}" in data.describe()
+    assert data.summary()["extra_roots"] == [str(extra)]
+
+
+@pytest.fixture
+def with_damage(make_petals: MakePetals, tmp_path: Path) -> Path:
+    """A data set whose training record 3 has a damaged byte, and whose record 5 cannot be decoded."""
+    root = make_petals(tmp_path / "petals", train=200, val=12, test=0, shards=(2, 1, 0))
+    folder = root / "tfrecords-jpeg-32x32" / "train"
+    split = open_split(folder, 32, 4, labelled=True)
+    records = [Record(bytes(split.image_bytes(n)), n % 4, f"id{n}") for n in range(200)]
+    records[5] = Record(b"no picture", 1, "id5")
+    write_split(folder, 32, records, shards=2)
+    shard = open_split(folder, 32, 4, labelled=True).shards[0].records().shard
+    data = bytearray(shard.path.read_bytes())
+    data[shard.spans[3].offset + 100] ^= 0xFF
+    shard.path.write_bytes(data)
+    return root
+
+
+def test_bad_records_are_left_out_and_listed_where_that_was_asked_for(with_damage: Path) -> None:
+    data = PetalsDataModule(str(with_damage), batch_size=16, augment="study", on_bad_record="skip")
+    data.setup("fit")
+    assert list(data.splits["train"].bad) == [3]
+    data.warn_if_augmenting_is_dear()
+    assert read(data.train_dataloader()) == [n for n in range(200) if n not in (3, 5)]
+    bad = cast(dict[str, list[str]], data.summary()["bad_records"])
+    assert list(bad) == ["train"]
+    assert ["00-32x32-100.tfrec: record 3 at byte" in bad["train"][0], "record 5 at byte" in bad["train"][1]] == [
+        True
+    ] * 2
+
+
+def test_bad_records_are_an_error_unless_they_are_skipped(with_damage: Path) -> None:
+    data = PetalsDataModule(str(with_damage), batch_size=16)
+    data.setup("fit")
+    with pytest.raises(DataError, match=r"record [35] at byte"):
+        read(data.train_dataloader())

@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.batch import Batch
+from lightning_flowers.data import loader as loaders
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
+from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import Split, open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError
@@ -253,3 +255,159 @@ def test_two_iterations_at_once_do_not_mix(train: Split) -> None:
     for a, b in zip(loader, loader, strict=True):
         assert torch.equal(a["image"], b["image"])
         assert a["image"].data_ptr() != b["image"].data_ptr()
+
+
+def rows(batches: list[Batch]) -> list[tuple[list[int], list[int], list[bool], bytes]]:
+    """All that batches hold, to compare."""
+    return [
+        (batch["index"].tolist(), batch["label"].tolist(), batch["mask"].tolist(), images([batch]).tobytes())
+        for batch in batches
+    ]
+
+
+@pytest.fixture(params=["none", "ram", "disk"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> PictureCache | None:
+    folder = tmp_path / "pictures" if request.param == "disk" else None
+    return None if request.param == "none" else PictureCache(folder, 32)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("preset", ["none", "flips", "affine"])
+def test_kept_pictures_make_the_same_batches(
+    train: Split, cache: PictureCache | None, preset: str, threads: int
+) -> None:
+    def loader(cache: PictureCache | None, threads: int) -> Loader:
+        return Loader(train, Order(40, 12, shuffle=True, seed=2), Augment(preset, 32), threads, cache=cache)
+
+    kept, anew = loader(cache, threads), loader(None, 2)
+    for number in range(3):
+        assert rows(epoch(kept, number)) == rows(epoch(anew, number))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_a_loader_goes_on_where_another_one_stopped(
+    train: Split, cache: PictureCache | None, threads: int, batches: int
+) -> None:
+    def loader(threads: int) -> Loader:
+        order = Order(40, 12, shuffle=True, seed=2, rank=1, world=2)
+        order.set_epoch(3)
+        return Loader(train, order, Augment("study", 32), threads, cache=cache)
+
+    whole = rows(list(loader(2)))
+    stopped, other = loader(threads), loader(threads)
+    iterator = iter(stopped)
+    given = [next(iterator) for _ in range(batches)]
+    other.load_state_dict(stopped.state_dict())
+    assert rows(given) + rows(list(other)) == whole
+    assert rows(list(other)) == whole  # the next epoch is whole
+
+
+def test_each_picture_is_decoded_once_where_it_is_kept(train: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    decode = loaders.decode_into
+    monkeypatch.setattr(loaders, "decode_into", lambda encoded, out: (decoded.append(1), decode(encoded, out))[1])
+    loader = Loader(train, Order(40, 8, shuffle=True), cache=PictureCache(None, 32))
+    for number in range(3):
+        epoch(loader, number)
+    assert len(decoded) == 40
+
+
+def test_a_kept_picture_that_was_resized_is_counted_in_each_epoch(tmp_path: Path) -> None:
+    encoded = [simplejpeg.encode_jpeg(np.full((side, side, 3), 99, np.uint8), colorspace="RGB") for side in (32, 40)]
+    write_split(tmp_path, 32, [Record(image, 0, str(n)) for n, image in enumerate(encoded)], shards=1)
+    loader = Loader(open_split(tmp_path, 32, 4, labelled=True), Order(2, 2), cache=PictureCache(None, 32))
+    with pytest.warns(UserWarning, match="1 pictures are not 32x32"):
+        epoch(loader)
+    epoch(loader)
+    assert loader.resized == 1
+
+
+BAD = (0, 8, 131)  # the first row of a batch, of a thread's share, and one in another shard
+
+
+def write_with_bad(folder: Path, bad: tuple[int, ...] = BAD, records: int = 300) -> None:
+    """Shards whose pictures are each of one grey of their own; the bad ones cannot be decoded."""
+    pictures = (np.full((32, 32, 3), 30 + number % 200, np.uint8) for number in range(records))
+    encoded = [simplejpeg.encode_jpeg(picture, 95, colorspace="RGB") for picture in pictures]
+    images = [b"no picture" if number in bad else image for number, image in enumerate(encoded)]
+    write_split(folder, 32, [Record(image, number % 4, f"id{number}") for number, image in enumerate(images)], shards=3)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_bad_record_s_row_is_masked_and_holds_another_picture_of_the_batch(
+    tmp_path: Path, cache: PictureCache | None, threads: int
+) -> None:
+    write_with_bad(tmp_path / "shards")
+    split = open_split(tmp_path / "shards", 32, 4, labelled=True, skip=True)
+    loader = Loader(split, Order(300, 20), threads=threads, cache=cache)
+    for number in range(2):
+        batches = epoch(loader, number)
+        for start, batch in zip(range(0, 300, 20), batches, strict=True):
+            bad = [position for position in range(start, start + 20) if position in BAD]
+            expected = [-1 if position in bad else position for position in range(start, start + 20)]
+            assert batch["index"].tolist() == expected
+            assert batch["mask"].tolist() == [position >= 0 for position in expected]
+            assert batch["label"].tolist() == [position % 4 if position >= 0 else -1 for position in expected]
+            levels = images([batch]).mean((1, 2, 3))
+            good = {round(level) for level, real in zip(levels, batch["mask"], strict=True) if real}
+            assert {round(level) for level in levels} == good
+        assert sorted(split.bad) == [*BAD]
+    assert all("the picture cannot be decoded" in what for what in split.bad.values())
+
+
+def test_a_record_known_to_be_bad_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_with_bad(tmp_path)
+    loader = Loader(open_split(tmp_path, 32, 4, True, skip=True), Order(300, 32), cache=PictureCache(None, 32))
+    epoch(loader)
+    monkeypatch.setattr(loaders, "decode_into", None)
+    assert sum(int(batch["mask"].sum()) for batch in epoch(loader)) == 297
+
+
+def test_a_bad_record_that_fills_up_a_batch_counts_once(tmp_path: Path) -> None:
+    write_with_bad(tmp_path, bad=(0,))
+    split = open_split(tmp_path, 32, 4, labelled=True, skip=True)
+    last = epoch(Loader(split, Order(300, 32)))[-1]
+    assert last["mask"].tolist() == [True] * 12 + [False] * 20
+    assert images([last]).mean((1, 2, 3))[12] > 29  # not black
+    assert len(split.bad) == 1
+
+
+def test_a_batch_of_bad_records_alone_is_black(tmp_path: Path) -> None:
+    write_with_bad(tmp_path, bad=(0, 1))
+    (first, *_) = epoch(Loader(open_split(tmp_path, 32, 4, True, skip=True), Order(300, 2)))
+    assert not first["image"].any()
+    assert not first["mask"].any()
+
+
+def test_more_bad_records_than_one_in_a_hundred_are_an_error(tmp_path: Path) -> None:
+    write_with_bad(tmp_path, bad=(5, 100, 200, 250))
+    split = open_split(tmp_path, 32, 4, labelled=True, skip=True)
+    with pytest.raises(
+        DataError, match=r"4 of 300 records cannot be used, more than 1% of them; the first: .*record 5 "
+    ):
+        epoch(Loader(split, Order(300, 32), threads=1))
+
+
+def test_too_many_bad_records_of_all_processes_together_end_the_next_epoch(tmp_path: Path) -> None:
+    write_with_bad(tmp_path)
+    split = open_split(tmp_path, 32, 4, labelled=True, skip=True)
+    loader = Loader(split, Order(300, 20, rank=1, world=2))
+    assert len(epoch(loader)) == 15
+    split.bad.update(dict.fromkeys(range(20, 24), "as another process says"))
+    with pytest.raises(DataError, match="records cannot be used, more than 1%"):
+        epoch(loader, 1)
+
+
+def test_a_damaged_record_is_masked_though_its_picture_was_kept_before(tmp_path: Path) -> None:
+    write_with_bad(tmp_path / "shards", bad=())
+    cache = PictureCache(tmp_path / "pictures", 32)
+    epoch(Loader(open_split(tmp_path / "shards", 32, 4, labelled=True), Order(300, 50), cache=cache))
+    shard = open_split(tmp_path / "shards", 32, 4, labelled=True).shards[0].records().shard
+    data = bytearray(shard.path.read_bytes())
+    data[shard.spans[7].offset + shard.spans[7].length // 2] ^= 0xFF
+    shard.path.write_bytes(data)
+    split = open_split(tmp_path / "shards", 32, 4, labelled=True, skip=True)
+    first = epoch(Loader(split, Order(300, 50), cache=PictureCache(tmp_path / "pictures", 32)))[0]
+    assert [first[name][7].item() for name in ("index", "label", "mask")] == [-1, -1, False]
+    assert int(first["mask"].sum()) == 49

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_flowers.data.order import Order
+from lightning_flowers.data.order import Order, Place
+from lightning_flowers.errors import UserError
 
 RECORDS = st.integers(1, 60)
 WORLD = st.integers(1, 8)
@@ -105,3 +106,90 @@ def test_a_batch_larger_than_the_data_set_is_filled_by_going_round() -> None:
 def test_arguments_that_cannot_be_are_refused(records: int, size: int, rank: int, world: int) -> None:
     with pytest.raises(ValueError, match="no order of"):
         Order(records, size, rank=rank, world=world)
+
+
+GROUPS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(lambda groups: np.sort(np.array(groups)))
+
+
+@settings(max_examples=80, deadline=None)
+@given(GROUPS, PER_RANK, WORLD, st.booleans(), st.integers(0, 2))
+def test_grouped_or_not_all_ranks_together_cover_every_record_once(
+    groups: np.ndarray, per_rank: int, world: int, regroup: bool, epoch: int
+) -> None:
+    size, read = per_rank * world, []
+    for rank in range(world):
+        order = Order(len(groups), size, shuffle=True, rank=rank, world=world, groups=groups, regroup=regroup)
+        found = batches(order, epoch)
+        assert len(found) == len(order)
+        assert order.positions().tolist() == [position for positions, _ in found for position in positions]
+        read += [position for positions, mask in found for position, real in zip(positions, mask, strict=True) if real]
+    assert sorted(read) == list(range(len(groups)))
+
+
+def changes(groups: np.ndarray, order: Order, epoch: int) -> int:
+    """How often an epoch goes from one group to another, padding included."""
+    order.set_epoch(epoch)
+    return int((np.diff(groups[order.positions()]) != 0).sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(GROUPS, st.integers(1, 9), st.integers(0, 3))
+def test_shards_that_come_as_they_are_needed_are_read_one_after_the_other(
+    groups: np.ndarray, size: int, seed: int
+) -> None:
+    first = Order(len(groups), min(size, len(groups)), shuffle=True, seed=seed, groups=groups)
+    always = Order(len(groups), min(size, len(groups)), shuffle=True, seed=seed, groups=groups, regroup=True)
+    padding = len(first) * first.batch_size - len(groups)
+    turns = len(np.unique(groups)) - 1
+    for order, epoch in ((first, 0), (always, 0), (always, 1)):
+        # What fills up the last batch goes back from the end, so that the first shards are not needed again.
+        assert turns <= changes(groups, order, epoch) <= turns + min(padding, turns)
+        last = groups[order.positions()[: len(groups)]][::-1][:padding]
+        assert groups[order.positions()[len(groups) :]].tolist() == last.tolist()
+
+
+def test_shards_and_their_records_are_shuffled_and_later_all_are_mixed() -> None:
+    groups = np.repeat(np.arange(5), 20)
+    order = Order(100, 10, shuffle=True, groups=groups)
+    always = Order(100, 10, shuffle=True, groups=groups, regroup=True)
+    assert changes(groups, order, 0) == changes(groups, always, 1) == 4
+    assert changes(groups, order, 1) > 40
+    first, second = ([groups[at] for at in always.positions()[::20]] for _ in map(always.set_epoch, (0, 1)))
+    assert first != second
+    assert sorted(first) == sorted(second) == [0, 1, 2, 3, 4]
+    assert (np.diff(always.positions()[:20]) < 0).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(RECORDS, st.integers(1, 20), st.data())
+def test_the_positions_from_a_batch_on_are_those_of_its_batches(records: int, size: int, data: st.DataObject) -> None:
+    order = Order(records, size, shuffle=True, seed=4)
+    start = data.draw(st.integers(0, len(order)))
+    rest = [position for positions, _ in batches(order)[start:] for position in positions]
+    assert order.positions(start).tolist() == rest
+
+
+def test_a_place_says_how_many_batches_were_given_out_and_begins_there_once() -> None:
+    order = Order(10, 3)
+    place = Place(order)
+    assert place.begin() == 0
+    for done in (1, 2, 3):
+        place.advance()
+        assert place.state_dict() == {"batches": done, "batch_size": 3, "records": 10}
+    other = Place(order)
+    other.load_state_dict(place.state_dict())
+    assert other.begin() == 3
+    assert other.state_dict() == place.state_dict()
+    other.advance()
+    assert other.state_dict()["batches"] == 0  # the epoch is over
+    assert other.begin() == 0
+
+
+@pytest.mark.parametrize("now", [(10, 4), (11, 3)])
+def test_a_place_inside_an_epoch_of_other_batches_is_refused(now: tuple[int, int]) -> None:
+    place = Place(Order(10, 3))
+    place.begin()
+    place.advance()
+    with pytest.raises(UserError, match="--resume: the run stopped inside an epoch of 10 records in batches of 3"):
+        Place(Order(*now)).load_state_dict(place.state_dict())
+    Place(Order(*now)).load_state_dict({"batches": 0, "batch_size": 3, "records": 10})  # between epochs they may change

@@ -28,7 +28,7 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 
 root, cache, rank, world, batch_size = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
 if world > 1:
-    dist.init_process_group("gloo", rank=rank, world_size=world, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", rank=rank, world_size=world, timeout=timedelta(seconds=120))
 decoded = 0
 
 def count(encoded, out, decode=loaders.decode_into):
