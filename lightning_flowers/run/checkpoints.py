@@ -48,7 +48,8 @@ class FolderCheckpoint(ModelCheckpoint):
 class StepCheckpoint(Checkpoint):
     """Saves `last` inside epochs too, so that little is lost when a run is killed.
 
-    Only after an optimizer step: gradients that are still being accumulated are in no checkpoint.
+    Only after an optimizer step: gradients that are still being accumulated are in no checkpoint. And not just before a
+    validation, which a resumed run would leave out, but after the next step.
 
     Args:
         path: of the checkpoint.
@@ -65,15 +66,19 @@ class StepCheckpoint(Checkpoint):
                 raise UserError(f"--save_every_{name}={value}: must be above 0, or null for never")
         self._path, self._steps, self._minutes = path, steps, minutes
         self._saved = time.monotonic()
+        self._due = False
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if stepped and not trainer.is_last_batch and self._is_due(trainer, batch_idx + 1):
-            with _in_place(trainer, self._path) as part:
-                trainer.save_checkpoint(part)
-            self._saved = time.monotonic()
+        if trainer.is_last_batch:
+            self._due = False  # `last` is about to be saved anyhow
+        elif (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            self._due = self._due or self._is_due(trainer, batch_idx + 1)
+            if self._due and not _validates_now(trainer):
+                with _in_place(trainer, self._path) as part:
+                    trainer.save_checkpoint(part)
+                self._saved, self._due = time.monotonic(), False
 
     def _is_due(self, trainer: Trainer, batches: int) -> bool:
         if self._steps and batches // self._steps > (batches - trainer.accumulate_grad_batches) // self._steps:
@@ -88,6 +93,12 @@ def checkpoints(folder: RunFolder, validates: bool) -> list[FolderCheckpoint]:
     """`best` by macro F1 on val, where there is validation; then `last`, which holds what `best` has come to know."""
     last = FolderCheckpoint(folder.last)
     return [FolderCheckpoint(folder.best, monitor=MONITOR, mode="max"), last] if validates else [last]
+
+
+def _validates_now(trainer: Trainer) -> bool:
+    """Whether validation follows the batch that has just ended."""
+    loop: Any = trainer.fit_loop
+    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
 
 
 @contextmanager

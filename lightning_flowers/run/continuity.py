@@ -9,7 +9,8 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 
 
 class Continuity(Callback):
-    """Keeps in the checkpoint how far the epoch has come and the random numbers of every process, and goes on there.
+    """Keeps in the checkpoint how far the epoch has come, its validation's scores so far and the random numbers of
+    every process, and goes on there.
 
     Lightning keeps the loader's state too, but forgets to restore it where a schedule has asked for the length of the
     run, as then it makes its loader before it reads the checkpoint.
@@ -24,8 +25,11 @@ class Continuity(Callback):
         self._trainer, self._device = trainer, trainer.strategy.root_device
 
     def state_dict(self) -> dict[str, Any]:
+        loader = self._trainer.train_dataloader.state_dict()
         return {
-            "loader": self._trainer.train_dataloader.state_dict(),
+            # An epoch may end before its loader does, as with --trainer.limit_train_batches.
+            "loader": loader if _inside_epoch(self._trainer) else {**loader, "batches": 0},
+            "scores": {name: value for name, value in self._trainer.callback_metrics.items() if "val_" in name},
             "random": hardware.gather(hardware.random_state(self._device)),
         }
 
@@ -36,6 +40,9 @@ class Continuity(Callback):
         if self._state:
             loader: Any = trainer.train_dataloader
             loader.load_state_dict(self._state["loader"])
+            trainer.callback_metrics.update(self._state["scores"])
+            if not _inside_epoch(trainer):
+                _begin_epoch(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # Not before: building models and a first look at val draw random numbers too. With another number of processes
@@ -43,6 +50,22 @@ class Continuity(Callback):
         if self._state and len(self._state["random"]) == trainer.world_size:
             hardware.set_random_state(self._state["random"][trainer.global_rank], self._device)
         self._state = None
+
+
+def _inside_epoch(trainer: Trainer) -> bool:
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return progress.processed < progress.started
+
+
+def _begin_epoch(trainer: Trainer) -> None:
+    """Go on with a new epoch. With --trainer.max_steps Lightning takes every resumed run for one that was cut off
+    inside an epoch: it would end the last one again, and count that as the next."""
+    loop: Any = trainer.fit_loop
+    loop._restarting = loop.epoch_loop.restarting = False  # the public setter would not set the first
+    loop.reset_restart_stage()
+    loop.epoch_loop.reset_restart_stage()
+    loop.epoch_progress.current.completed = loop.epoch_progress.current.processed
+    loop.epoch_progress.total.completed = loop.epoch_progress.total.processed
 
 
 class BadRecords(Callback):
