@@ -13,7 +13,7 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input lint format types check constraints clean
+.PHONY: help setup fit test interop fuzz bench-input bench-memory lint format types check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ interop: $(READY) ## read our shards with TensorFlow, and TensorFlow's with ours
 bench-input: ARGS =
 bench-input: $(READY) $(BENCH)/.ready ## measure the input pipeline beside its peers (BENCH_ROOT=folder of shards, ARGS='--help')
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+bench-memory: ARGS =
+bench-memory: $(READY) ## measure the memory that keeping decoded pictures takes (BENCH_ROOT=folder of shards, ARGS='--help')
+	PYTHONPATH=tests $(BIN)/python -m bench.memory $(ARGS)
 
 # The same torch, OpenCV and albumentations as ours. DALI has wheels for few machines: the bench goes on without it.
 $(BENCH)/.ready: $(READY) constraints.txt
