@@ -180,6 +180,7 @@ def test_a_picture_that_cannot_be_kept_brings_no_shard_again(tmp_path: Path, pet
     epoch(loader)
     shelf.forget()
     batches = epoch(loader, 1)
+    assert shelf.planned == []
     assert shelf.got == []
     assert sum(int(batch["mask"].sum()) for batch in batches) == 119
     assert list(split.bad) == [17]
