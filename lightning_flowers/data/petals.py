@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from lightning_flowers.data.demo import dataset as demo
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
 
 DEFAULT_SIZE = 224

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.petals import SPLITS
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.split import Split
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.records.grid import Shown, draw_grid

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.augment import Augment, Preset
 from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.split import Split
 
 from .petals import CLASSES
 from .protocol import Candidate, Job, drawn_from

@@ -13,7 +13,7 @@ from tfrecord.tools.tfrecord2idx import create_index
 
 from lightning_flowers.data.demo.draw import draw_flower
 from lightning_flowers.data.demo.species import SPECIES
-from lightning_flowers.data.split import find_shards, open_split
+from lightning_flowers.data.folder import find_shards, open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError
 

@@ -10,7 +10,7 @@ from pytorch_lightning import Trainer
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
-from lightning_flowers.data.split import open_split
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError, UserError
 

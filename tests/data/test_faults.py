@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 from tfrecord import example_pb2
 
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.index import Rules, ShardRecords
 from lightning_flowers.data.shards import HEADER_BYTES, Shard, masked_crc
-from lightning_flowers.data.split import open_split
 from lightning_flowers.data.writer import Record, frame, serialize, write_split
 from lightning_flowers.errors import DataError
 
@@ -226,7 +226,9 @@ def test_up_to_one_percent_of_a_split_may_be_skipped(tmp_path: Path) -> None:
     first.write_bytes(b"".join(frame(b"" if n in (3, 50) else payload) for n, payload in enumerate(payloads)))
     assert open_split(tmp_path, 32, 4, labelled=True, skip=True).bad.keys() == {3, 50}
     first.write_bytes(b"".join(frame(b"" if n in (3, 50, 99) else payload) for n, payload in enumerate(payloads)))
-    with pytest.raises(DataError, match=r"3 of 200 records cannot be used, more than 1% .*the first: .*record 3 at byte"):
+    with pytest.raises(
+        DataError, match=r"3 of 200 records cannot be used, more than 1%.*first: .*record 3 at byte"
+    ):
         open_split(tmp_path, 32, 4, labelled=True, skip=True)
 
 

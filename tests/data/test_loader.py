@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from lightning_flowers.batch import Batch
 from lightning_flowers.data import loader as loaders
 from lightning_flowers.data.augment import Augment
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.split import Split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError
 

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data import picture_files
 from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.index import ShardRecords
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.picture_files import STALE_SECONDS, allocated, evict, room
 from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.split import Split
 
 MakePetals = Callable[..., Path]
 FOLDER = "tfrecords-jpeg-32x32"
@@ -34,7 +35,7 @@ from pathlib import Path
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import open_split
+from lightning_flowers.data.folder import open_split
 
 shards, folder, seed, pause = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 split = open_split(shards, 32, 4, labelled=True)

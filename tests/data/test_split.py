@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tfrecord import example_pb2
 
-from lightning_flowers.data.split import Split, find_shards, open_split
+from lightning_flowers.data.folder import find_shards, open_split
+from lightning_flowers.data.split import Split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfrecord import example_pb2
 
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.shards import Shard
-from lightning_flowers.data.split import open_split
 from lightning_flowers.data.writer import Record, serialize, write_shard, write_split
 
 RECORDS = [Record(f"picture {number}".encode(), number % 3, f"id{number}") for number in range(11)]

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from lightning_flowers.data.demo.draw import draw_flower
 from lightning_flowers.data.demo.species import SPECIES
-from lightning_flowers.data.split import open_split
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.errors import DataError, UserError
 

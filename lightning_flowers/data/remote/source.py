@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lightning_flowers.data.folder import in_order
 from lightning_flowers.data.index import Rules, SplitShard
 from lightning_flowers.data.petals import SPLITS, Source, read_classes
 from lightning_flowers.data.remote.store import RemoteStore
-from lightning_flowers.data.split import Split, in_order
+from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
 
 _FOLDER = re.compile(r"(?:.*/)?tfrecords-jpeg-(\d+)x\1/(train|val|test)")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.demo import dataset
 from lightning_flowers.data.demo.species import SPECIES
-from lightning_flowers.data.split import Split, open_split
+from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.split import Split
 from lightning_flowers.errors import UserError
 
 COUNTS = {"train": 2, "val": 1, "test": 1}
