@@ -1,6 +1,9 @@
 """What a command leaves and says at its end. Only the first of several processes writes and speaks."""
 
+import csv
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -31,16 +34,47 @@ def write_predictions(folder: RunFolder, data: PetalsDataModule, results: list[N
     Raises:
         DataError: the predictions make no valid submission.
     """
+    sample = data.source.sample_submission()
     for name, probabilities in zip(data.names_for("predict"), results, strict=True):
-        predictions = _of_split(data.splits[name], probabilities, whole=name == "test")
+        split = data.splits[name]
+        is_test = name == "test"
+        ids = test_ids(split, sample) if is_test else split.ids
+        predictions = _of_split(ids, split.labels, probabilities, whole=is_test)
         predictions.save(folder.predictions(name))
         say("predicted", str(folder.predictions(name)))
-        if name == "test":
-            for path in submission.write(folder.submission, predictions, data.source.sample_submission()):
+        if is_test:
+            for path in submission.write(folder.submission, predictions, sample):
                 say("submission", str(path))
 
 
-def _of_split(split: Split, probabilities: NDArray[np.float32], whole: bool) -> Predictions:
+def test_ids(split: Split, sample: Path | None) -> NDArray[np.str_]:
+    """The ids of the test split, (records,) strings, checked against the competition's `sample_submission.csv`.
+
+    The id of a damaged record that is left out cannot be read: it is given one that only the sample has.
+
+    Raises:
+        DataError: an id is missing or too many, or the sample cannot be read.
+    """
+    ids = split.ids.tolist()
+    if sample is not None and split.bad:
+        wanted = _ids_in(sample)
+        unknown = [position for position in split.bad if ids[position] not in wanted]
+        for position, identity in zip(unknown, sorted(wanted.difference(ids)), strict=False):
+            ids[position] = identity
+    submission.check_ids(ids, sample)
+    return np.array(ids)
+
+
+def _ids_in(sample: Path) -> set[str]:
+    """The ids of a sample submission; none of one that cannot be read, of which `check_ids` says more."""
+    with suppress(OSError, KeyError, ValueError, csv.Error), sample.open(newline="", encoding="utf-8-sig") as lines:
+        return {row["id"] for row in csv.DictReader(lines)}
+    return set()
+
+
+def _of_split(
+    ids: NDArray[np.str_], labels: NDArray[np.int64], probabilities: NDArray[np.float32], whole: bool
+) -> Predictions:
     """The predictions of a split's records; those that could not be read are left out.
 
     Where `whole`, as in a submission, they get the mean probabilities of the others.
@@ -49,8 +83,7 @@ def _of_split(split: Split, probabilities: NDArray[np.float32], whole: bool) -> 
     if whole:
         probabilities = np.where(read[:, None], probabilities, probabilities[read].mean(0))
         read = np.full(len(read), True)
-    labels = split.labels[read]
-    return Predictions(split.ids[read], probabilities[read], labels if (labels >= 0).all() else None)
+    return Predictions(ids[read], probabilities[read], labels[read] if (labels[read] >= 0).all() else None)
 
 
 @rank_zero_only
