@@ -22,12 +22,11 @@ from lightning_flowers.failures import as_user_errors, how_to_resume
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import FeatureCache, feature_views
-from lightning_flowers.run import submission
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
 from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
-from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped, write_predictions
+from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped, test_ids, write_predictions
 from lightning_flowers.run.predictions import PredictionCollector
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
@@ -125,7 +124,7 @@ class FlowersCLI(LightningCLI):
         self.checkpoints = checkpoints(folder, validates and self.datamodule.rules.validates)
         inside = StepCheckpoint(folder.last, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
-        return [start, Continuity(), self.history, inside, *self.checkpoints]
+        return [Continuity(), start, self.history, inside, *self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         self.datamodule.check_batch_size(self.trainer.world_size)
@@ -213,6 +212,10 @@ class FlowersCLI(LightningCLI):
         stage = str(self.subcommand)
         if stage == "test" and self.datamodule.test_labels is None:
             raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
+        if stage == "validate" and not self.datamodule.rules.validates:
+            raise UserError(
+                "validate: the run was trained on train+val (--data.train_on): nothing is left to score"
+            )
         has_test = stage == "fit" and self.datamodule.rules.has("test")
         return (*self.datamodule.names_for(stage), *(("test",) if has_test else ()))
 
@@ -220,7 +223,7 @@ class FlowersCLI(LightningCLI):
         names, splits = self._splits(), self.datamodule.splits
         self.datamodule.open(*names)
         if "test" in names and not splits["test"].lazy and self.subcommand in ("fit", "predict"):
-            submission.check_ids(splits["test"].ids.tolist(), self.datamodule.source.sample_submission())
+            test_ids(splits["test"], self.datamodule.source.sample_submission())
         if self.folder is not None and not self._settings.get("out") and self.subcommand in ("fit", "predict"):
             mend = "give --out=FOLDER" if self.subcommand == "predict" else "start a new run"
             self.folder.check_data({name: (splits[name].name, splits[name].fingerprint) for name in names}, mend)

@@ -19,7 +19,6 @@ from lightning_flowers.run.predictions import Predictions
 pytestmark = pytest.mark.filterwarnings("ignore:Total length of .list. across ranks is zero")
 
 # Until cli.py asks outcome.test_ids, which knows the ids of damaged test records, and refuses to validate on nothing.
-pending = pytest.mark.xfail(strict=True, reason="mends of cli.py are to come")
 
 TINY = [
     "--model.backbone=test_resnet", "--model.weights=none", "--model.lr=0.01", "--data.batch_size=40",
@@ -155,7 +154,6 @@ def accuracy(folder):
     return np.mean(predicted.probabilities.argmax(1) == predicted.labels)
 
 
-@pending
 def test_damaged_records_are_left_out_and_listed(run, here, damaged):
     root, places = damaged
     status, out, err = run("fit", *UNCACHED, "--data.on_bad_record=skip", data=root)
@@ -172,7 +170,6 @@ def test_damaged_records_are_left_out_and_listed(run, here, damaged):
     assert f"accuracy {accuracy(folder):.4f}" in out
 
 
-@pending
 def test_kept_pictures_leave_the_same_records_out(run, here, damaged):
     root, places = damaged
     flags = [*TINY, "--data.on_bad_record=skip", "--data.cache=disk", "--data.cache_dir=kept"]
@@ -191,7 +188,6 @@ def test_without_skip_the_first_damaged_record_ends_the_run(run, here, damaged):
     assert not list(here.iterdir())
 
 
-@pending
 def test_too_many_damaged_records_end_the_run_all_the_same(run, damaged):
     root, _ = damaged
     flip_a_byte(root, "train", 1, 1)
@@ -199,7 +195,6 @@ def test_too_many_damaged_records_end_the_run_all_the_same(run, damaged):
     assert_refused(result, "tfrecords-jpeg-32x32/train", "3 of 200 records cannot be used, more than 1% of them")
 
 
-@pending
 def test_test_pictures_too_many_of_which_turn_out_damaged_do_not_cost_the_trained_run(run, here, damaged):
     root, _ = damaged
     spoil_the_picture(root, "test", 1, 1)
@@ -211,7 +206,6 @@ def test_test_pictures_too_many_of_which_turn_out_damaged_do_not_cost_the_traine
     assert not (folder / "submission.csv").exists()
 
 
-@pending
 @pytest.mark.slow
 def test_two_processes_list_the_bad_records_of_both(here, damaged):
     root, places = damaged
@@ -249,7 +243,6 @@ def test_training_on_train_and_val_leaves_nothing_to_validate_on(run, here):
     assert len(rows_of(folder / "metrics.csv")) == 3
 
 
-@pending
 def test_after_train_and_val_there_is_no_validate(run, here):
     assert run("fit", *UNCACHED, "--data.train_on=train+val")[0] == 0
     assert_refused(run("validate", "--run=runs/test_resnet-trainval", data=None), "train+val")

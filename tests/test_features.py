@@ -14,8 +14,6 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.predictions import Predictions
 
-pytestmark = pytest.mark.xfail(reason="until classifier.py keeps a frozen backbone's BatchNorm in evaluation mode")
-
 TIMES = ("seconds", "images_per_second", "data_wait_seconds")
 TINY = [
     "--model.backbone=test_resnet", "--model.weights=none", "--model.lr=0.01", "--model.dropout=0.2",

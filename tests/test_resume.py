@@ -29,7 +29,6 @@ TINY = [
 
 # Until classifier.py keeps a frozen backbone's BatchNorm fixed and its counts out of DDP's hands, history.py keeps
 # whether an epoch was validated, and cli.py checks the place to go on at before it writes the config.
-pending = pytest.mark.xfail(strict=True, reason="mends of other files are to come")
 
 
 class Killed(BaseException):
@@ -183,13 +182,13 @@ def whole(tmp_path_factory, petals_root):
         ("starter", 9, 2),
         ("study", 8, 2),
         ("mixing", 10, 4),
-        pytest.param("features", 8, 2, marks=pending),
-        pytest.param("views", 13, 2, marks=pending),
+        pytest.param("features", 8, 2),
+        pytest.param("views", 13, 2),
         ("max_steps", 9, 2),
         ("max_steps", 12, 0),
         ("halves", 9, 3),  # not at 2, before a validation
         ("halves", 10, 3),  # nor at 4
-        pytest.param("early", 10, 4, marks=pending),  # after the epoch's only validation
+        pytest.param("early", 10, 4),  # after the epoch's only validation
         ("fewer", 6, 2),
         ("fewer", 4, 0),
     ],
@@ -265,7 +264,6 @@ def contents(folder):
     return {path: path.read_bytes() for path in files}
 
 
-@pending
 def test_inside_an_epoch_the_batches_must_stay_and_a_refusal_leaves_the_run_as_it_was(here, fit, resume, whole):
     assert fit("--save_every_steps=2", kill_at=9)[0] is None
     before = contents(here / "runs/broken")
@@ -295,7 +293,6 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pending
 @pytest.mark.slow
 def test_two_killed_processes_go_on_as_if_they_never_had_been(here, petals_root):
     """For real: both die, and both, talking by gloo, go on with their own random numbers and shared sums."""

@@ -163,7 +163,7 @@ class PetalsDataModule(LightningDataModule):
         more = (
             f", with external data of {', '.join(other.where for other in self.rules.extra)}" if self.external else ""
         )
-        return f"{self.source.root}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}"
+        return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}"
 
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""

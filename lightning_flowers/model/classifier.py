@@ -97,6 +97,9 @@ class FlowerClassifier(LightningModule):
         self.register_buffer("std", _per_channel(self.backbone.pretrained_cfg["std"]), persistent=False)
         self.train_counts = Counts(num_classes)
         self.eval_counts = Counts(num_classes)
+        # DDP would overwrite them with those of the first process at every step.
+        self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers() if "_counts." in name]
+        self.train()  # for a frozen backbone's BatchNorm: Lightning leaves modes as it finds them
 
     def train(self, mode: bool = True) -> "FlowerClassifier":
         """Set the mode of training; a frozen backbone stays in evaluation mode."""

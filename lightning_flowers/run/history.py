@@ -48,6 +48,7 @@ class History(Checkpoint):
             "batches": self._batches,
             "seconds": time.perf_counter() - self._started,
             "waited": self._waiting - self._waited,
+            "validated": self._validated,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -56,6 +57,7 @@ class History(Checkpoint):
         self._batches = state_dict["batches"]
         self._started = time.perf_counter() - state_dict["seconds"]
         self._waited = -state_dict["waited"]
+        self._validated = state_dict["validated"]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
