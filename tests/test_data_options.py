@@ -18,8 +18,6 @@ from lightning_flowers.run.predictions import Predictions
 # Lightning's, where nothing is validated on.
 pytestmark = pytest.mark.filterwarnings("ignore:Total length of .list. across ranks is zero")
 
-# Until cli.py asks outcome.test_ids, which knows the ids of damaged test records, and refuses to validate on nothing.
-
 TINY = [
     "--model.backbone=test_resnet", "--model.weights=none", "--model.lr=0.01", "--data.batch_size=40",
     "--data.threads=2", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.max_epochs=1",

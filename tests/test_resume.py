@@ -27,9 +27,6 @@ TINY = [
     "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", f"--trainer.max_epochs={EPOCHS}",
 ]  # fmt: skip
 
-# Until classifier.py keeps a frozen backbone's BatchNorm fixed and its counts out of DDP's hands, history.py keeps
-# whether an epoch was validated, and cli.py checks the place to go on at before it writes the config.
-
 
 class Killed(BaseException):
     """The process is gone: nothing of ours handles it."""
@@ -182,13 +179,13 @@ def whole(tmp_path_factory, petals_root):
         ("starter", 9, 2),
         ("study", 8, 2),
         ("mixing", 10, 4),
-        pytest.param("features", 8, 2),
-        pytest.param("views", 13, 2),
+        ("features", 8, 2),
+        ("views", 13, 2),
         ("max_steps", 9, 2),
         ("max_steps", 12, 0),
         ("halves", 9, 3),  # not at 2, before a validation
         ("halves", 10, 3),  # nor at 4
-        pytest.param("early", 10, 4),  # after the epoch's only validation
+        ("early", 10, 4),  # after the epoch's only validation
         ("fewer", 6, 2),
         ("fewer", 4, 0),
     ],
