@@ -213,9 +213,7 @@ class FlowersCLI(LightningCLI):
         if stage == "test" and self.datamodule.test_labels is None:
             raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
         if stage == "validate" and not self.datamodule.rules.validates:
-            raise UserError(
-                "validate: the run was trained on train+val (--data.train_on): nothing is left to score"
-            )
+            raise UserError("validate: the run was trained on train+val (--data.train_on): nothing is left to score")
         has_test = stage == "fit" and self.datamodule.rules.has("test")
         return (*self.datamodule.names_for(stage), *(("test",) if has_test else ()))
 
