@@ -226,9 +226,7 @@ def test_up_to_one_percent_of_a_split_may_be_skipped(tmp_path: Path) -> None:
     first.write_bytes(b"".join(frame(b"" if n in (3, 50) else payload) for n, payload in enumerate(payloads)))
     assert open_split(tmp_path, 32, 4, labelled=True, skip=True).bad.keys() == {3, 50}
     first.write_bytes(b"".join(frame(b"" if n in (3, 50, 99) else payload) for n, payload in enumerate(payloads)))
-    with pytest.raises(
-        DataError, match=r"3 of 200 records cannot be used, more than 1%.*first: .*record 3 at byte"
-    ):
+    with pytest.raises(DataError, match=r"3 of 200 records cannot be used, more than 1%.*first: .*record 3 at byte"):
         open_split(tmp_path, 32, 4, labelled=True, skip=True)
 
 
