@@ -290,6 +290,8 @@ def test_other_data_are_trained_on_and_named_as_external(run, here, make_petals,
     folder = here / "runs/test_resnet-external"
     data = summary_of(folder)["data"]
     assert (data["external"], data["extra_roots"]) == (True, [str(other.resolve())])
+    assert Predictions.load(folder / "predictions/test.npz").external
+    assert "submission.csv (trained on external data)" in out
     assert data["records"] == {"train": 64, "val": 12, "test": 9}
     assert "64 train, 12 val, 9 test, with external data of" in out
     assert ids_in(folder, "val") == [f"val{n:04d}" for n in range(12)]

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,12 @@ def write_predictions(folder: RunFolder, data: PetalsDataModule, results: list[N
         split = data.splits[name]
         is_test = name == "test"
         ids = test_ids(split, sample) if is_test else split.ids
-        predictions = _of_split(ids, split.labels, probabilities, whole=is_test)
+        predictions = replace(_of_split(split, ids, probabilities, whole=is_test), external=data.external)
         predictions.save(folder.predictions(name))
         say("predicted", str(folder.predictions(name)))
         if is_test:
             for path in submission.write(folder.submission, predictions, sample):
-                say("submission", str(path))
+                say("submission", f"{path}{' (trained on external data)' if data.external else ''}")
 
 
 def test_ids(split: Split, sample: Path | None) -> NDArray[np.str_]:
@@ -72,18 +73,18 @@ def _ids_in(sample: Path) -> set[str]:
     return set()
 
 
-def _of_split(
-    ids: NDArray[np.str_], labels: NDArray[np.int64], probabilities: NDArray[np.float32], whole: bool
-) -> Predictions:
+def _of_split(split: Split, ids: NDArray[np.str_], probabilities: NDArray[np.float32], whole: bool) -> Predictions:
     """The predictions of a split's records; those that could not be read are left out.
 
     Where `whole`, as in a submission, they get the mean probabilities of the others.
     """
-    read = np.asarray(np.isfinite(probabilities).all(axis=1))
+    read = np.ones(len(split), np.bool_)
+    read[list(split.bad)] = False
     if whole:
         probabilities = np.where(read[:, None], probabilities, probabilities[read].mean(0))
-        read = np.full(len(read), True)
-    return Predictions(ids[read], probabilities[read], labels[read] if (labels[read] >= 0).all() else None)
+        read[:] = True
+    labels = split.labels[read]
+    return Predictions(ids[read], probabilities[read], labels if (labels >= 0).all() else None)
 
 
 @rank_zero_only

@@ -23,15 +23,21 @@ class Predictions:
         ids: strings (records,).
         probabilities: float32 (records, classes), each row summing to 1.
         labels: int64 (records,), or None where they are unknown.
+        external: whether the model was trained on other data sets too.
     """
 
     ids: NDArray[np.str_]
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64] | None = None
+    external: bool = False
 
     def save(self, path: Path) -> None:
         """Write the arrays to a .npz that appears once it is whole."""
-        arrays: dict[str, Any] = {"ids": self.ids, "probabilities": self.probabilities}
+        arrays: dict[str, Any] = {
+            "ids": self.ids,
+            "probabilities": self.probabilities,
+            "external": np.array(self.external),
+        }
         if self.labels is not None:
             arrays["labels"] = self.labels
         with whole_file(path) as part, part.open("wb") as file:
@@ -47,7 +53,7 @@ class Predictions:
         if not path.is_file():
             raise UserError(f"{path}: no such predictions: make them with predict --run {path.parent.parent}")
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"))
+            return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"), bool(arrays["external"]))
 
 
 def merge(

@@ -29,6 +29,7 @@ def test_predictions_come_back_as_saved(tmp_path, labels):
     assert loaded.probabilities.dtype == np.float32
     assert np.array_equal(loaded.probabilities, PROBABILITIES)
     assert (None if loaded.labels is None else loaded.labels.tolist()) == (None if labels is None else labels.tolist())
+    assert not loaded.external
     assert [p.name for p in path.parent.iterdir()] == ["val.npz"]
 
 
