@@ -12,9 +12,10 @@ from lightning_flowers import hardware
 from lightning_flowers.data import caching
 from lightning_flowers.data.augment import Augment
 from lightning_flowers.data.costs import warn_if_dear
+from lightning_flowers.data.finding import REMOTE_LIMIT, find_source
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.petals import REMOTE_LIMIT, find_source, read_labels
+from lightning_flowers.data.petals import read_labels
 from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import OnBadRecord, Split
 from lightning_flowers.data.splits import Splits, TrainOn

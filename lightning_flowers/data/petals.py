@@ -7,20 +7,12 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from lightning_flowers.data.demo import dataset as demo
 from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
 
 DEFAULT_SIZE = 224
 SPLITS = ("train", "val", "test")
-KAGGLE_MOUNTS = (
-    Path("/kaggle/input/competitions/tpu-getting-started"),
-    Path("/kaggle/input/tpu-getting-started"),
-    Path("/kaggle/input/competitions/flower-classification-with-tpus"),
-    Path("/kaggle/input/flower-classification-with-tpus"),
-)
-REMOTE_LIMIT = 20 * 10**9
 _SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
 
 
@@ -79,26 +71,6 @@ class Source:
     def sample_submission(self) -> Path | None:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""
         return _find_beside(self.root, "sample_submission.csv")
-
-
-def find_source(root: str | None, remote_limit: int = REMOTE_LIMIT) -> Source:
-    """Look for the data: at `root`, else on Kaggle's mounts, else the demo petals (made if need be).
-
-    Args:
-        root: a folder, or a URL that fsspec reads (`gs://`, `s3://`, `https://` with a listing.txt).
-        remote_limit: bytes of a URL's shards that this host may keep at a time.
-
-    Raises:
-        DataError: no such folder or URL, or no shards in it; says what was expected.
-    """
-    if root is not None and "://" in root:
-        from lightning_flowers.data.remote.source import open_remote  # fsspec takes a while to import
-
-        return open_remote(root, remote_limit)
-    if root is not None:
-        return open_source(Path(root).expanduser())
-    mounted = next((mount for mount in KAGGLE_MOUNTS if mount.is_dir()), None)
-    return open_source(mounted or demo.ensure())
 
 
 def open_source(root: Path) -> Source:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.data.petals import SPLITS, Source, find_source
+from lightning_flowers.data.finding import find_source
+from lightning_flowers.data.petals import SPLITS, Source
 from lightning_flowers.data.shards import ShardName
 from lightning_flowers.errors import DataError, UserError
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_flowers.data import petals
-from lightning_flowers.data.petals import competition_classes, find_source, open_source, read_labels
+from lightning_flowers.data import finding
+from lightning_flowers.data.finding import find_source
+from lightning_flowers.data.petals import competition_classes, open_source, read_labels
 from lightning_flowers.errors import DataError
 
 MakePetals = Callable[..., Path]
@@ -145,24 +146,24 @@ def test_the_sample_submission_is_found_where_there_is_one(petals_root: Path, ro
 def test_the_first_of_kaggle_s_mounts_is_taken(
     make_petals: MakePetals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, present: tuple[int, ...]
 ) -> None:
-    assert len(petals.KAGGLE_MOUNTS) == 4
-    mounts = tuple(tmp_path / mount.relative_to("/") for mount in petals.KAGGLE_MOUNTS)
+    assert len(finding.KAGGLE_MOUNTS) == 4
+    mounts = tuple(tmp_path / mount.relative_to("/") for mount in finding.KAGGLE_MOUNTS)
     for number in present:
         make_petals(mounts[number], train=2, val=0, test=0, shards=1)
-    monkeypatch.setattr(petals, "KAGGLE_MOUNTS", mounts)
+    monkeypatch.setattr(finding, "KAGGLE_MOUNTS", mounts)
     assert find_source(None).root == mounts[min(present)]
 
 
 def test_without_a_mount_the_demo_petals_are_taken(
     petals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(petals, "KAGGLE_MOUNTS", (tmp_path / "nowhere",))
-    monkeypatch.setattr(petals.demo, "ensure", lambda: petals_root)
+    monkeypatch.setattr(finding, "KAGGLE_MOUNTS", (tmp_path / "nowhere",))
+    monkeypatch.setattr(finding.demo, "ensure", lambda: petals_root)
     assert find_source(None).root == petals_root
 
 
 def test_a_root_given_comes_before_every_mount(petals_root: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(petals, "KAGGLE_MOUNTS", (petals_root,))
+    monkeypatch.setattr(finding, "KAGGLE_MOUNTS", (petals_root,))
     assert find_source(str(root)).root == root
 
 
