@@ -24,7 +24,7 @@ def find_source(root: str | None, remote_limit: int = REMOTE_LIMIT) -> Source:
     Raises:
         DataError: no such folder or URL, or no shards in it; says what was expected.
     """
-    if root is not None and "://" in root:
+    if root is not None and is_url(root):
         from lightning_flowers.data.remote.source import open_remote  # late: fsspec takes a while to import
 
         return open_remote(root, remote_limit)
@@ -32,3 +32,8 @@ def find_source(root: str | None, remote_limit: int = REMOTE_LIMIT) -> Source:
         return open_source(Path(root).expanduser())
     mounted = next((mount for mount in KAGGLE_MOUNTS if mount.is_dir()), None)
     return open_source(mounted or demo.ensure())
+
+
+def is_url(root: str) -> bool:
+    """Whether `root` is a URL rather than a folder."""
+    return "://" in root

@@ -20,11 +20,6 @@ _JOIN = 5.0  # seconds: drivers that are not asynchronous cannot be interrupted
 _IDLE = 0.5  # seconds between looks at what other processes have done
 
 
-def is_url(root: str) -> bool:
-    """Whether `root` is a URL rather than a folder."""
-    return "://" in root
-
-
 def check_shard(path: Path) -> None:
     """Read every record of a shard; a file of another kind passes.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_flowers.data.remote import is_url
+from lightning_flowers.data.finding import is_url
 from lightning_flowers.errors import UserError
 
 SHARD = 200_032  # bytes
