@@ -85,9 +85,7 @@ class Augment:
         Raises:
             UserError: the pipeline gives another size or type for this picture.
         """
-        if picture is not out:
-            out[...] = picture  # transforms may work in place, which also makes a flip quicker than one that copies
-        self._apply(out, random_bits(seed, epoch, record))
+        self._apply(picture, out, random_bits(seed, epoch, record))
 
     def __call__(self, picture: Picture, *key: int) -> Picture:
         """A new picture, augmented with the random numbers of `key` (seed, epoch, record)."""
@@ -111,9 +109,11 @@ def random_bits(*key: int) -> int:
     return bits
 
 
-def _flip(picture: Picture, bits: int) -> None:
+def _flip(picture: Picture, out: Picture, bits: int) -> None:
     if bits & 1:
-        cv2.flip(picture, 1, dst=picture)
+        cv2.flip(picture, 1, dst=out)
+    elif picture is not out:
+        np.copyto(out, picture)
 
 
 class _Pipeline:
@@ -123,13 +123,15 @@ class _Pipeline:
         self._pipeline = pipeline
         self._local = threading.local()
 
-    def __call__(self, picture: Picture, bits: int) -> None:
-        result = self._seeded(bits)(image=picture)["image"]
-        fault = find_fault(result, len(picture))
+    def __call__(self, picture: Picture, out: Picture, bits: int) -> None:
+        if picture is not out:
+            np.copyto(out, picture)  # transforms may work in place
+        result = self._seeded(bits)(image=out)["image"]
+        fault = find_fault(result, len(out))
         if fault:
             raise UserError(f"--data.augment: the pipeline {fault}")
-        if result is not picture:
-            picture[...] = result
+        if result is not out:
+            np.copyto(out, result)
 
     def _seeded(self, bits: int) -> A.Compose:
         # A pipeline holds its random state: each thread has one of its own.

@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 PLACES = {
-    Place("ours", ".venv"): ("ours", "pure_decode", "cached", "cached_flips", "cache_memcpy"),
+    Place("ours", ".venv"): ("ours", "pure_decode", "cached", "cached_flips", "cache_memcpy", "fresh_memcpy"),
     Place("peer_tensorflow", ".venv-bench"): ("tfdata_tuned", "tfdata_kernel"),
     Place("peer_obvious", ".venv-bench"): ("obvious",),
     Place("peer_dali", ".venv-bench", optional=True): ("dali",),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lightning_flowers.data.augment import Augment, Preset
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.loader import Loader
+from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import Split
@@ -32,13 +32,14 @@ torch.set_num_threads(1)
 
 def candidates(job: Job) -> dict[str, Candidate]:
     split = open_split(Path(job.folder), job.size, CLASSES, labelled=True)
-    cache = PictureCache(None, job.size)
+    cache, pictures = PictureCache(None, job.size), _decoded(split)
     return {
         "ours": drawn_from(_counts(split, job, "flips")),
         "pure_decode": _pure_decode(split, job),
         "cached": drawn_from(_counts(split, job, "none", cache)),
         "cached_flips": drawn_from(_counts(split, job, "flips", cache)),
-        "cache_memcpy": _memcpy(split, job),
+        "cache_memcpy": _memcpy(pictures, job, batches=1),
+        "fresh_memcpy": _memcpy(pictures, job, batches=AHEAD + 2),
     }
 
 
@@ -69,16 +70,20 @@ def _pure_decode(split: Split, job: Job) -> Candidate:
     return _in_threads(job.threads, work)
 
 
-def _memcpy(split: Split, job: Job) -> Candidate:
-    """Each thread gathers random pictures into its share of one batch, which is used over and over."""
-    pictures = _decoded(split)
-    batch = np.empty((job.batch_size, *pictures.shape[1:]), np.uint8)
-    shares = np.array_split(batch, job.threads)
-    orders = [_endless_order(len(split), thread) for thread in range(job.threads)]
+def _memcpy(pictures: NDArray[np.uint8], job: Job, batches: int) -> Candidate:
+    """Each thread gathers random pictures into its shares of so many batches, which are used over and over.
+
+    A single batch may stay in the last-level cache, so that what is written never reaches memory; a loader's cannot, as
+    it holds the one in use, those made ahead, and the one in the making.
+    """
+    shape = (job.batch_size, *pictures.shape[1:])
+    shares = [np.array_split(torch.empty(shape, dtype=torch.uint8).numpy(), job.threads) for _ in range(batches)]
+    orders = [_endless_order(len(pictures), thread) for thread in range(job.threads)]
 
     def work(thread: int, until: float) -> int:
-        done, share = 0, shares[thread]
+        done, turns = 0, itertools.cycle(batch[thread] for batch in shares)
         while time.perf_counter() < until:
+            share = next(turns)
             rows = list(itertools.islice(orders[thread], len(share)))
             np.take(pictures, rows, axis=0, out=share, mode="clip")  # another mode would copy twice
             done += len(share)

@@ -23,6 +23,8 @@ RATIOS = {
     "dali": Ratio("ours", "dali", 1.2),
     "cache_memcpy": Ratio("cached", "cache_memcpy", 0.9),
     "cache_memcpy_flips": Ratio("cached_flips", "cache_memcpy", 0.6),
+    "fresh_memcpy": Ratio("cached", "fresh_memcpy", 0.9),
+    "fresh_memcpy_flips": Ratio("cached_flips", "fresh_memcpy", 0.6),
 }
 
 

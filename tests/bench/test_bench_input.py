@@ -131,6 +131,8 @@ def test_ratios_are_ours_over_theirs_and_null_where_one_is_missing():
         "dali": None,
         "cache_memcpy": None,
         "cache_memcpy_flips": 0.5,
+        "fresh_memcpy": None,
+        "fresh_memcpy_flips": None,
     }
 
 
