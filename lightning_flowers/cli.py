@@ -11,7 +11,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 
 from lightning_flowers import hardware
 from lightning_flowers.arguments import TRAINER_DEFAULTS, Parser, add_run_arguments, choose_checkpoint, expand_run
@@ -92,15 +91,17 @@ class FlowersCLI(LightningCLI):
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
         self._asked = config.clone()
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
-        config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
+        config.trainer.precision = hardware.choose_precision(
+            config.trainer.precision, config.trainer.accelerator, config.trainer.strategy
+        )
         hardware.prepare_host(config.trainer.accelerator)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         self._check_data()
         self.history = History(None)
         self.collector = PredictionCollector()
-        callbacks: list[Callback] = [hardware.ChannelsLast(), BadRecords(self.datamodule), self.collector]
-        config: dict[str, Any] = {**self._get(self.config_init, "trainer"), **kwargs}
+        callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
+        config = hardware.for_trainer({**self._get(self.config_init, "trainer"), **kwargs})
         if config["limit_predict_batches"] is not None:
             raise UserError("--trainer.limit_predict_batches: predictions are of whole splits: leave it out")
         if config["enable_progress_bar"] is not False:
@@ -127,15 +128,12 @@ class FlowersCLI(LightningCLI):
         return [Continuity(), start, self.history, inside, *self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
-        self.datamodule.check_batch_size(self.trainer.world_size)
-        if isinstance(self.trainer.strategy.launcher, _MultiProcessingLauncher):
-            raise UserError(
-                f"--trainer.strategy={self._settings.trainer.strategy}: forked or spawned processes keep their "
-                "history to themselves: use ddp, or on a TPU for now --trainer.devices=1"
-            )
+        devices = hardware.device_count(self.trainer)
+        self.datamodule.check_batch_size(devices)
+        hardware.check_launcher(self.trainer, self._settings.trainer.strategy)
         say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
-        say("hardware", f"{self.trainer.world_size} x {device}, precision {precision}")
+        say("hardware", f"{devices} x {device}, precision {precision}")
         say("model", self.model.describe())
         if self.subcommand == "fit":
             self._choose_caches()

@@ -37,7 +37,7 @@ def summarize(trainer: Trainer, model: FlowerClassifier, history: History, data:
         "hardware": {
             "device": hardware.describe(trainer.strategy.root_device),
             "accelerator": type(trainer.accelerator).__name__,
-            "devices": trainer.num_devices * trainer.num_nodes,
+            "devices": hardware.device_count(trainer),
             "precision": str(trainer.precision),
         },
         "versions": versions(),

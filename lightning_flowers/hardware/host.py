@@ -1,11 +1,7 @@
-"""Everything that depends on the accelerator: which one, its precision, memory layout and memory.
-
-The only module that knows XLA, CUDA and CPU; torch_xla is imported only here, and only when a TPU is used.
-"""
+"""What this process and its CPU and GPU are asked for: cores, memory, random numbers, names."""
 
 import ctypes
 import functools
-import importlib.util
 import os
 import platform
 import random
@@ -18,52 +14,10 @@ import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from lightning_flowers.errors import UserError
+from lightning_flowers.hardware.choice import tpu_name
 
-# PCI identities of Google's TPUs, from torch_xla/_internal/tpu.py.
-_GOOGLE_PCI_VENDOR = "0x1ae0"
-_TPU_PCI_DEVICES = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}
 # glibc's mallopt parameters, from malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-
-
-def choose_accelerator(asked: str) -> str:
-    """Replace `auto` by the best hardware that is there (TPU, then CUDA, then CPU); check any other choice.
-
-    Lightning's own `auto` imports torch_xla wherever it is installed; this never does.
-
-    Raises:
-        UserError: a TPU or GPU was asked for and there is none that can be used; says why.
-    """
-    if asked == "auto":
-        if has_tpu() and importlib.util.find_spec("torch_xla"):
-            return "tpu"
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "tpu":
-        _require_tpu()
-    if asked == "mps":
-        raise UserError("--trainer.accelerator=mps: Apple's GPUs have no float64, which sums need: use cpu")
-    if asked in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(f"--trainer.accelerator={asked}: torch {torch.__version__} finds no GPU: use cpu, or auto")
-    return asked
-
-
-def choose_precision(asked: str | int | None, accelerator: str) -> str | int:
-    """The precision asked for, else bf16-mixed on CUDA where the hardware has it, 16-mixed on older GPUs, float32 on
-    everything else."""
-    if asked is not None:
-        return asked
-    if accelerator not in ("cuda", "gpu") or not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-
-
-def has_tpu() -> bool:
-    """Whether this host has TPU chips, without asking torch_xla or a metadata server."""
-    if os.environ.get("PJRT_DEVICE") == "TPU":
-        return True
-    devices = Path("/sys/bus/pci/devices")
-    return devices.is_dir() and any(_is_tpu(device) for device in devices.iterdir())
 
 
 def cpu_count() -> int:
@@ -87,7 +41,7 @@ def describe(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":
         return f"{_cpu_name()}, {cpu_count()} cores"
-    return device.type
+    return tpu_name() if device.type == "xla" else device.type
 
 
 def gather(value: Any) -> list[Any]:
@@ -107,6 +61,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
         "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in numpy_state],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "xla": _xla().random_seed() if device.type == "xla" else None,
     }
 
 
@@ -118,6 +73,8 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+    if state.get("xla") is not None and device.type == "xla":
+        _xla().set_random_seed(state["xla"])
 
 
 def prepare_host(accelerator: str) -> None:
@@ -147,22 +104,10 @@ class ChannelsLast(Callback):
             to_channels_last(memory_format=torch.channels_last)
 
 
-def _require_tpu() -> None:
-    if importlib.util.find_spec("torch_xla") is None:
-        raise UserError(
-            "--trainer.accelerator=tpu: torch_xla is not installed: pip install -e '.[tpu]' in its folder, "
-            "or use --trainer.accelerator=auto"
-        )
-    if not has_tpu():
-        raise UserError("--trainer.accelerator=tpu: this host has no TPU: use --trainer.accelerator=auto")
+def _xla() -> Any:
+    from lightning_flowers.hardware.xla import runtime
 
-
-def _is_tpu(device: Path) -> bool:
-    try:
-        vendor = (device / "vendor").read_text().strip()
-        return vendor == _GOOGLE_PCI_VENDOR and (device / "device").read_text().strip() in _TPU_PCI_DEVICES
-    except OSError:
-        return False
+    return runtime
 
 
 def _cpu_name() -> str:

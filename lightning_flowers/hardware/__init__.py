@@ -1,0 +1,34 @@
+"""Everything that depends on the accelerator: which one, its precision and strategy, feeding, memory layout and memory.
+
+The only room that knows XLA, CUDA and CPU; torch_xla is imported only in `hardware.xla`, and only when a TPU is used.
+"""
+
+from lightning_flowers.hardware.choice import choose_accelerator, choose_precision, has_tpu
+from lightning_flowers.hardware.host import (
+    cpu_count,
+    describe,
+    gather,
+    pins_memory,
+    prepare_host,
+    random_state,
+    reads_cheaply,
+    set_random_state,
+)
+from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer
+
+__all__ = [
+    "check_launcher",
+    "choose_accelerator",
+    "choose_precision",
+    "cpu_count",
+    "describe",
+    "device_count",
+    "for_trainer",
+    "gather",
+    "has_tpu",
+    "pins_memory",
+    "prepare_host",
+    "random_state",
+    "reads_cheaply",
+    "set_random_state",
+]

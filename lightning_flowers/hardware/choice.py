@@ -1,0 +1,125 @@
+"""Which accelerator, precision and strategy a run is to have, before Lightning looks for itself."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import torch
+
+from lightning_flowers.errors import UserError
+
+# PCI identities of Google's TPUs, from torch_xla/_internal/tpu.py.
+_GOOGLE_PCI_VENDOR = "0x1ae0"
+_PCI_V2_V3 = "0x0027"
+_TPUS = {
+    _PCI_V2_V3: "TPU v2/v3",
+    "0x0056": "TPU",
+    "0x005e": "TPU v4",
+    "0x0062": "TPU v5p",
+    "0x0063": "TPU v5e",
+    "0x006f": "TPU v6e",
+    "0x0076": "TPU v7",
+}
+_PCI_DEVICES = Path("/sys/bus/pci/devices")
+
+# Lightning's short names.
+_SHORT = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true", "64": "64-true"}
+_NOT_ON_XLA = {
+    "16-mixed": "float16 needs its loss scaled, which would read the scale back at every step",
+    "16-true": "weights in float16 lose small updates",
+    "bf16-true": "weights in bfloat16 lose small updates, and torch_xla's switch for it outlives the run",
+    "64-true": "a TPU computes float64 in software",
+}
+
+
+def choose_accelerator(asked: str) -> str:
+    """Replace `auto` by the best hardware that is there (TPU, then CUDA, then CPU); check any other choice.
+
+    Lightning's own `auto` imports torch_xla wherever it is installed; this never does.
+
+    Raises:
+        UserError: a TPU or GPU was asked for and there is none that can be used; says why.
+    """
+    if asked == "auto":
+        if has_tpu() and importlib.util.find_spec("torch_xla"):
+            return "tpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked == "tpu":
+        _require_tpu()
+    if asked == "mps":
+        raise UserError("--trainer.accelerator=mps: Apple's GPUs have no float64, which sums need: use cpu")
+    if asked in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(f"--trainer.accelerator={asked}: torch {torch.__version__} finds no GPU: use cpu, or auto")
+    return asked
+
+
+def choose_precision(asked: str | int | None, accelerator: str, strategy: object = "auto") -> str | int:
+    """The precision asked for, else bf16-mixed on TPU and on GPUs that have it, 16-mixed on older GPUs, float32 on CPU.
+
+    Lightning's own strategy `xla` has no mixed precision.
+
+    Raises:
+        UserError: one that does not go well with XLA; says why.
+    """
+    if accelerator == "tpu":
+        if asked is None:
+            return "32-true" if strategy == "xla" else "bf16-mixed"
+        precision = _SHORT.get(str(asked), str(asked))
+        if precision not in ("bf16-mixed", "32-true"):
+            why = _NOT_ON_XLA.get(precision, "it is unknown there")
+            raise UserError(f"--trainer.precision={asked} on a TPU: {why}: use bf16-mixed, or 32-true")
+        return precision
+    if asked is not None:
+        return asked
+    if accelerator not in ("cuda", "gpu") or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+
+
+def has_tpu() -> bool:
+    """Whether this host has TPU chips, without asking torch_xla or a metadata server."""
+    return os.environ.get("PJRT_DEVICE") == "TPU" or not _chips().isdisjoint(_TPUS)
+
+
+def rehearses() -> bool:
+    """Whether torch_xla's CPU client is to stand in for a TPU, with CPU_NUM_DEVICES cores."""
+    return os.environ.get("PJRT_DEVICE") == "CPU"
+
+
+def tpu_name() -> str:
+    """The TPU's name, for people; it tells the CPU client from the real thing."""
+    if rehearses():
+        return "core of torch_xla's CPU client"
+    names = [_TPUS[chip] for chip in sorted(_chips() & _TPUS.keys())]
+    return f"core of {names[0] if names else os.environ.get('TPU_ACCELERATOR_TYPE', 'TPU')}"
+
+
+def needs_threads() -> bool:
+    """Whether Lightning's strategy `xla` would run two cores of each process as threads: on v2 and v3 chips."""
+    return _PCI_V2_V3 in _chips() or os.environ.get("TPU_ACCELERATOR_TYPE", "").startswith(("v2", "v3"))
+
+
+def _chips() -> set[str]:
+    devices = _PCI_DEVICES.iterdir() if _PCI_DEVICES.is_dir() else ()
+    return {identity for device in devices if (identity := _google_device(device))}
+
+
+def _google_device(device: Path) -> str | None:
+    try:
+        vendor = (device / "vendor").read_text().strip()
+        return (device / "device").read_text().strip() if vendor == _GOOGLE_PCI_VENDOR else None
+    except OSError:
+        return None
+
+
+def _require_tpu() -> None:
+    if importlib.util.find_spec("torch_xla") is None:
+        raise UserError(
+            "--trainer.accelerator=tpu: torch_xla is not installed: pip install -e '.[tpu]' in its folder, "
+            "or use --trainer.accelerator=auto"
+        )
+    if not has_tpu() and not rehearses():
+        raise UserError(
+            "--trainer.accelerator=tpu: this host has no TPU: use --trainer.accelerator=auto, "
+            "or rehearse on the CPU with PJRT_DEVICE=CPU CPU_NUM_DEVICES=8 before the command"
+        )

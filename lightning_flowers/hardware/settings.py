@@ -1,0 +1,89 @@
+"""What Lightning's Trainer is to be given for the hardware that was chosen."""
+
+import os
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.hardware.choice import needs_threads
+from lightning_flowers.hardware.host import ChannelsLast
+
+
+def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
+    """The Trainer's arguments, with our strategy where the accelerator is a TPU; its callbacks come first.
+
+    Args:
+        config: the Trainer's arguments; accelerator and precision are chosen already.
+
+    Raises:
+        UserError: a strategy or a number of devices that cannot be.
+    """
+    if config["accelerator"] != "tpu":
+        return {**config, "callbacks": [ChannelsLast(), *(config["callbacks"] or [])]}
+    if config["strategy"] == "xla":
+        return _with_lightnings(config)
+    if config["strategy"] not in ("auto", "xla_spmd"):
+        raise UserError(f"--trainer.strategy={config['strategy']}: on a TPU it is auto, xla_spmd or xla")
+    if int(config["num_nodes"]) > 1:
+        raise UserError("--trainer.num_nodes: on TPU hosts leave it out: torch_xla knows how many there are")
+    return _with_ours(config)
+
+
+def device_count(trainer: Trainer) -> int:
+    """Devices over which a global batch is split, on all hosts together."""
+    strategy: Any = trainer.strategy
+    return strategy.cores.count if hasattr(strategy, "cores") else trainer.num_devices * trainer.num_nodes
+
+
+def check_launcher(trainer: Trainer, asked: object) -> None:
+    """Fail where processes would be forked or spawned.
+
+    Raises:
+        UserError: they would.
+    """
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise UserError(
+            f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"
+        )
+
+
+def _with_ours(config: dict[str, Any]) -> dict[str, Any]:
+    from lightning_flowers.hardware.xla import causes
+
+    causes.record()
+    from lightning_flowers.hardware.xla.compiles import CompileWatch
+    from lightning_flowers.hardware.xla.runtime import Cores
+    from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy
+
+    wanted = _devices(config["devices"], Accelerator.auto_device_count())
+    strategy = XLASPMDStrategy(Cores(wanted), config["precision"], Accelerator())
+    callbacks: list[Callback] = [CompileWatch(), *(config["callbacks"] or [])]
+    return {
+        **config,
+        "accelerator": "auto",
+        "strategy": strategy,
+        "precision": None,
+        "devices": wanted,
+        "callbacks": callbacks,
+    }
+
+
+def _devices(asked: Any, there: int) -> int:
+    if str(asked) in ("auto", "-1", str(there)):
+        return there
+    if str(asked) == "1":
+        return 1
+    raise UserError(f"--trainer.devices={asked}: use 1 core, or all {there} of this host (auto)")
+
+
+def _with_lightnings(config: dict[str, Any]) -> dict[str, Any]:
+    if needs_threads():
+        raise UserError(
+            "--trainer.strategy=xla: on v2 and v3 chips Lightning runs two cores of a process as threads, and fit "
+            "gives back the weights it began with: use xla_spmd"
+        )
+    if os.environ.get("PJRT_DEVICE") == "CPU":
+        raise UserError("--trainer.strategy=xla: torch_xla's CPU client knows only one process: use xla_spmd")
+    return config

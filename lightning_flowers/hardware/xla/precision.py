@@ -1,0 +1,58 @@
+"""Float32, or bfloat16 where it suffices, and one optimizer step that is one graph."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from pytorch_lightning.plugins import XLAPrecision
+from torch.optim import Optimizer
+from typing_extensions import override
+
+
+class StaticPrecision(XLAPrecision):
+    """Lightning's, with bf16-mixed, and with graphs that do not change from step to step.
+
+    In bf16-mixed, matrix products and convolutions of the forward pass and its gradient are bfloat16 (torch.autocast);
+    weights, their gradients and updates, normalisation and the loss stay float32.
+
+    Args:
+        precision: bf16-mixed or 32-true.
+        device: of the cores.
+    """
+
+    def __init__(self, precision: Literal["bf16-mixed", "32-true"], device: torch.device) -> None:
+        super().__init__("32-true")
+        self.precision: Any = precision
+        self._device = device
+
+    @override
+    @contextmanager
+    def forward_context(self) -> Iterator[None]:
+        with torch.autocast("xla", torch.bfloat16, enabled=self.precision == "bf16-mixed"):
+            yield
+
+    @override
+    def optimizer_step(self, optimizer: Any, model: Any, closure: Callable[[], Any], **kwargs: Any) -> Any:
+        with _rates_on_device(optimizer, self._device):
+            return super().optimizer_step(optimizer, model, closure, **kwargs)  # ends with torch_xla.sync()
+
+    @override
+    def _xla_wrap_closure(self, optimizer: Any, closure: Callable[[], Any]) -> Any:
+        return closure()  # gradients are of the global batch already
+
+
+@contextmanager
+def _rates_on_device(optimizer: Optimizer, device: torch.device) -> Iterator[None]:
+    """Learning rates as tensors, but only for the step: schedules and checkpoints want numbers.
+
+    A number would be part of the graph where it is 0 or 1, and make it another one.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(group["lr"], dtype=torch.float32).to(device)
+    try:
+        yield
+    finally:
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate

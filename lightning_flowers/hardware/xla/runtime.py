@@ -1,0 +1,94 @@
+"""The cores of this process as torch_xla shows them, and what crosses from the host to them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import torch
+import torch_xla
+import torch_xla.core.xla_model as xm
+import torch_xla.distributed.spmd as xs
+import torch_xla.runtime as xr
+from torch import Tensor
+
+AXIS = "data"
+
+
+class Cores:
+    """All cores of the run, over which batches are split along their first dimension.
+
+    With more than one, torch_xla is put into SPMD mode, for as long as the process lives: one program for all cores,
+    made by XLA's partitioner from the sharding of the batches; weights are replicated, gradients and BatchNorm's
+    statistics are those of the whole batch. (https://docs.pytorch.org/xla/release/r2.9/perf/spmd_basic.html)
+
+    Args:
+        wanted: 1, or the number of all cores of this host.
+
+    Attributes:
+        device: to which tensors are sent; with SPMD it stands for all cores.
+        count: cores, over all hosts.
+        host: number of this host, from 0.
+        hosts: how many there are.
+    """
+
+    def __init__(self, wanted: int) -> None:
+        _keep_compiled()
+        self.device, self.count, self.host, self.hosts = torch.device("xla", 0), 1, 0, 1
+        self._mesh: xs.Mesh | None = None
+        if wanted > 1:
+            xr.use_spmd()
+            self.count, self.host, self.hosts = xr.global_runtime_device_count(), xr.process_index(), xr.process_count()
+            self._mesh = xs.Mesh(np.arange(self.count), (self.count,), (AXIS,))
+        self.device = torch_xla.device()
+
+    def send(self, tensor: Tensor) -> Tensor:
+        """Copy a tensor of the host to the cores, split along its first dimension.
+
+        On several hosts each gives its part of the global tensor, in the order of the hosts.
+
+        Args:
+            tensor: (batch, ...); the global batch is a multiple of the number of cores.
+
+        Raises:
+            RuntimeError: torch_xla has not split it. It ignores a sharding that it cannot apply, and would have each
+                core do all of the work.
+        """
+        if self._mesh is None:
+            return tensor.to(self.device)
+        partition = (AXIS,) + (None,) * (tensor.ndim - 1)
+        spec = xs.ShardingSpec(self._mesh, partition, minibatch=self.hosts > 1)
+        sent: Any = xm.send_cpu_data_to_device([tensor], self.device, spec)
+        sharding = sharding_of(sent[0])
+        if f"devices=[{self.count}" not in sharding:
+            raise RuntimeError(f"a tensor {tuple(tensor.shape)} was not split over {self.count} cores: {sharding!r}")
+        return sent[0]
+
+
+def sharding_of(tensor: Tensor) -> str:
+    """How a tensor lies on the cores, as XLA writes it (`{devices=[8,1]0,1,2,...}`); empty if nothing was said."""
+    return torch_xla._XLAC._get_xla_sharding_spec(tensor)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def sync() -> None:
+    """Send off what was asked of the cores so far, as one graph. Does not wait for it."""
+    torch_xla.sync()
+
+
+def random_seed() -> int:
+    """The state of the random numbers that the cores draw (dropout)."""
+    return xm.get_rng_state()
+
+
+def set_random_seed(seed: int) -> None:
+    """Go on where `random_seed` was taken, or begin with a seed."""
+    xm.set_rng_state(seed)
+
+
+def _keep_compiled() -> None:
+    """Keep compiled graphs on the disk for later runs, where the platform can (the CPU client cannot)."""
+    if os.environ.get("PJRT_DEVICE") != "CPU" and "XLA_PERSISTENT_CACHE_PATH" not in os.environ:
+        folder = Path(platformdirs.user_cache_dir("lightning_flowers")) / "xla"
+        folder.mkdir(parents=True, exist_ok=True)
+        xr.initialize_cache(str(folder))

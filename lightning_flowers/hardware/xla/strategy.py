@@ -1,0 +1,118 @@
+"""Lightning's strategy for the cores of a TPU host, and its accelerator."""
+
+import os
+from typing import Any
+
+import torch
+import torch_xla.core.xla_model as xm
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.accelerators import XLAAccelerator
+from pytorch_lightning.strategies import SingleDeviceXLAStrategy
+from torch.optim import Optimizer
+from typing_extensions import override
+
+from lightning_flowers.hardware.xla.feeding import Feed
+from lightning_flowers.hardware.xla.precision import StaticPrecision
+from lightning_flowers.hardware.xla.runtime import Cores, set_random_seed, sync
+
+
+class XLASPMDStrategy(SingleDeviceXLAStrategy):
+    """One process of each host trains on all of its cores (SPMD).
+
+    Ranks and world size are those of the hosts, and each host's loader makes its part of the global batch.
+
+    Args:
+        cores: to train on.
+        precision: bf16-mixed or 32-true.
+    """
+
+    strategy_name = "xla_spmd"
+
+    def __init__(self, cores: Cores, precision: Any, accelerator: Any = None) -> None:
+        super().__init__(
+            cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision, cores.device)
+        )
+        self.cores = cores
+        self.global_rank, self.local_rank, self.world_size = cores.host, 0, cores.hosts
+        rank_zero_only.rank = cores.host
+
+    @property
+    @override
+    def is_global_zero(self) -> bool:
+        return self.global_rank == 0
+
+    @override
+    def setup(self, trainer: Any) -> None:
+        set_random_seed(torch.initial_seed() % (1 << 63))
+        super().setup(trainer)
+        for optimizer in self.optimizers:
+            _prepare(optimizer)
+        sync()
+
+    @override
+    def process_dataloader(self, dataloader: Any) -> Any:
+        return dataloader if isinstance(dataloader, Feed) else Feed(dataloader, self.cores.send, sync)
+
+    @override
+    def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
+        if self.cores.hosts > 1:
+            xm.rendezvous(name or "")
+
+    @override
+    def load_optimizer_state_dict(self, checkpoint: Any) -> None:
+        super().load_optimizer_state_dict(checkpoint)
+        for optimizer in self.optimizers:
+            _set_capturable(optimizer, True)
+
+    @override
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        state = dict(super().optimizer_state(optimizer))
+        state["param_groups"] = [{**group, "capturable": False} for group in state["param_groups"]]  # as a CPU has it
+        return state
+
+
+class Accelerator(XLAAccelerator):
+    """Lightning's TPU, or the CPU client in its place; `devices` are settled before Lightning asks."""
+
+    @staticmethod
+    @override
+    def parse_devices(devices: Any) -> Any:
+        return devices
+
+    @staticmethod
+    @override
+    def get_parallel_devices(devices: Any) -> list[torch.device]:
+        return [torch.device("xla", number) for number in range(devices)]
+
+    @staticmethod
+    @override
+    def is_available() -> bool:
+        return True
+
+    @staticmethod
+    @override
+    def auto_device_count() -> int:
+        if os.environ.get("PJRT_DEVICE") == "CPU":
+            return int(os.environ.get("CPU_NUM_DEVICES", "1"))
+        return XLAAccelerator.auto_device_count()
+
+
+def _prepare(optimizer: Optimizer) -> None:
+    """Make the optimizer's state beforehand: made in the first step, it would give that a graph of its own.
+
+    The state is Adam's and AdamW's, as `torch.optim.Adam._init_group` makes it.
+    """
+    _set_capturable(optimizer, True)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter] = {
+                "step": torch.zeros((), device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+
+
+def _set_capturable(optimizer: Optimizer, capturable: bool) -> None:
+    """Whether the step count is a tensor on the device, so that bias correction is computed there."""
+    for group in optimizer.param_groups:
+        group["capturable"] = capturable
