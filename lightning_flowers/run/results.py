@@ -1,0 +1,173 @@
+"""What a run's folder says of it, for whatever comes after the run: tables, blends, pages. Needs no torch."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+
+
+class _Part(BaseModel):
+    # An older summary lacks keys, a newer one has more: neither is a mistake.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Epoch(_Part):
+    """One row of metrics.csv; None is what the epoch lacks, and a score may be NaN."""
+
+    epoch: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    train_macro_f1: float | None = None
+    train_macro_f1_present: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    val_macro_f1: float | None = None
+    val_macro_f1_present: float | None = None
+    learning_rate: float | None = None
+    seconds: float | None = None
+    images_per_second: float | None = None
+    data_wait_seconds: float | None = None
+
+
+class Hardware(_Part):
+    """What the run ran on; `compile_seconds` is of XLA."""
+
+    device: str | None = None
+    accelerator: str | None = None
+    devices: int | None = None
+    precision: str | None = None
+    compile_seconds: float | None = None
+
+
+class Data(_Part):
+    """What the run was trained and scored on."""
+
+    root: str | None = None
+    size: int | None = None
+    classes: int | None = None
+    records: dict[str, int] = {}
+    fingerprints: dict[str, str] = {}
+    train_on: str = "train"
+    folds: int | None = None
+    fold: int | None = None
+    external: bool | None = None
+    bad_records: dict[str, list[str]] = {}
+
+
+class Run(_Part):
+    """A run, as its summary.json has it; None is what the summary lacks.
+
+    Attributes:
+        best: the epoch with the highest macro F1 on val; None without validation.
+        history: the rows of metrics.csv, the first epoch first.
+        settings: of config.yaml; None if that cannot be read.
+    """
+
+    path: Path
+    status: str | None = None
+    backbone: str | None = None
+    timm_name: str | None = None
+    parameters: int | None = None
+    trainable: bool | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    best: Epoch | None = None
+    seconds_first_epoch: float | None = None
+    seconds_per_epoch: float | None = None
+    images_per_second: float | None = None
+    hardware: Hardware = Hardware()
+    data: Data = Data()
+    versions: dict[str, str] = {}
+    seed: int | None = None
+    history: tuple[Epoch, ...] = ()
+    settings: dict[str, Any] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.status == "finished"
+
+    @property
+    def steady(self) -> bool:
+        """Whether seconds and images/s of an epoch leave out the first one, which warms up and compiles."""
+        return (self.epochs or 0) > 1
+
+
+def read_run(path: Path) -> Run:
+    """Read a run from its folder.
+
+    Raises:
+        UserError: no run's folder, or summary.json or metrics.csv is damaged.
+    """
+    folder = RunFolder(path)
+    if not path.is_dir():
+        raise UserError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")
+    if not folder.summary.is_file():
+        raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
+    summary: Any = folder.read_summary()
+    if not isinstance(summary, dict):
+        raise UserError(f"{folder.summary}: damaged (not a JSON object): remove it")
+    history = _read_history(folder.metrics)
+    files = {"path": path, "history": history, "settings": _read_settings(folder.config)}
+    try:
+        run = Run.model_validate({**summary, **files})
+    except ValidationError as error:
+        raise UserError(f"{folder.summary}: damaged ({_first(error)}): remove it") from error
+    return run.model_copy(update=_of_history(run, history))
+
+
+def _read_history(path: Path) -> tuple[Epoch, ...]:
+    if not path.is_file():
+        return ()
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = [{name: value for name, value in row.items() if value} for row in csv.DictReader(lines)]
+        return tuple(Epoch.model_validate(row) for row in rows)
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged ({_first(error)}): remove it, summary.json has the best epoch") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}: damaged ({error}): remove it, summary.json has the best epoch") from error
+
+
+def _read_settings(path: Path) -> dict[str, Any] | None:
+    try:
+        settings = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
+def _of_history(run: Run, history: tuple[Epoch, ...]) -> dict[str, Any]:
+    """What metrics.csv knows better than the summary: all of a run that was killed, and what an older summary lacks."""
+    if not history:
+        return {}
+    scored = [row for row in history if row.val_macro_f1 is not None and not math.isnan(row.val_macro_f1)]
+    best = max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
+    rest = history[1:] or history
+    values = {
+        "epochs": len(history),
+        "best": best,
+        "best_epoch": best.epoch if best else None,
+        "seconds_first_epoch": history[0].seconds,
+        "seconds_per_epoch": _mean([row.seconds for row in rest]),
+        "images_per_second": _mean([row.images_per_second for row in rest]),
+    }
+    killed = len(history) > (run.epochs or 0)
+    return {name: value for name, value in values.items() if killed or name not in run.model_fields_set}
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _first(error: ValidationError) -> str:
+    """The first of what is wrong, without the lines about it."""
+    wrong = error.errors()[0]
+    return f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}"
