@@ -20,6 +20,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.failures import as_user_errors, how_to_resume
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
 from lightning_flowers.run.continuity import BadRecords, Continuity
@@ -125,7 +126,8 @@ class FlowersCLI(LightningCLI):
         self.checkpoints = checkpoints(folder, validates and self.datamodule.rules.validates)
         inside = StepCheckpoint(folder.last, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
-        return [Continuity(), start, self.history, inside, *self.checkpoints]
+        ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
+        return [Continuity(), start, self.history, *ema, inside, *self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)

@@ -14,7 +14,7 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     set_random_state,
 )
-from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer
+from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle
 
 __all__ = [
     "check_launcher",
@@ -31,4 +31,5 @@ __all__ = [
     "random_state",
     "reads_cheaply",
     "set_random_state",
+    "settle",
 ]

@@ -1,10 +1,12 @@
 """What Lightning's Trainer is to be given for the hardware that was chosen."""
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+from torch import Tensor
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.choice import needs_threads
@@ -35,6 +37,13 @@ def device_count(trainer: Trainer) -> int:
     """Devices over which a global batch is split, on all hosts together."""
     strategy: Any = trainer.strategy
     return strategy.cores.count if hasattr(strategy, "cores") else trainer.num_devices * trainer.num_nodes
+
+
+def settle(trainer: Trainer, tensors: Iterable[Tensor]) -> None:
+    """Tell the hardware of tensors beside the model's and the optimizer's that each step updates, once they are made."""
+    strategy: Any = trainer.strategy
+    if hasattr(strategy, "settle"):
+        strategy.settle(tensors)
 
 
 def check_launcher(trainer: Trainer, asked: object) -> None:

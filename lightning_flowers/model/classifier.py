@@ -42,6 +42,8 @@ class FlowerClassifier(LightningModule):
         warmup_epochs: of the cosine schedule.
         mixup: alpha of Mixup, which blends the pictures of a training batch; 0 is off, 0.2 is usual.
         cutmix: alpha of CutMix, which pastes boxes between them; 0 is off, 1 is usual.
+        ema_decay: of an exponential moving average of the weights, which is then what is validated and saved; 0 is off,
+            0.999 is usual where an epoch has hundreds of steps.
         feature_cache: with a frozen backbone and pictures that do not change, compute their pooled features once and
             train the head on them.
         feature_views: with a frozen backbone and augmentation, how many augmented views of each picture are kept
@@ -70,6 +72,7 @@ class FlowerClassifier(LightningModule):
         warmup_epochs: float = 1.0,
         mixup: float = 0.0,
         cutmix: float = 0.0,
+        ema_decay: float = 0.0,
         feature_cache: bool = True,
         feature_views: int = 0,
     ) -> None:
@@ -81,12 +84,14 @@ class FlowerClassifier(LightningModule):
         _check_range("warmup_epochs", warmup_epochs, warmup_epochs >= 0, "0 or more")
         _check_range("mixup", mixup, 0 <= mixup < math.inf, "0 (off) or more")
         _check_range("cutmix", cutmix, 0 <= cutmix < math.inf, "0 (off) or more")
+        _check_range("ema_decay", ema_decay, 0 <= ema_decay < 1, "0 (off), or in 0..1")
         _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
         _check_range("hidden", hidden, all(width > 0 for width in hidden), "widths above 0")
         self.optimizer_name, self.lr, self.weight_decay = optimizer, lr, weight_decay
         self.schedule, self.warmup_epochs = schedule, warmup_epochs
         self.label_smoothing = label_smoothing
         self.mixing = Mixing(mixup, cutmix)
+        self.ema_decay = ema_decay
         self.frozen = freeze_backbone
         self.feature_cache, self.feature_views = feature_cache, feature_views
         self.backbone: Any = build_backbone(backbone, weights)
@@ -200,6 +205,7 @@ class FlowerClassifier(LightningModule):
             state["base_lrs"] = [self.lr] * len(state["base_lrs"])
 
     def _steps(self) -> tuple[int, int]:
+        self.trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown
         total = self.trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")

@@ -115,6 +115,7 @@ class PredictionCollector(Callback):
 
 
 def _gather(trainer: Trainer, batches: list[Tensor]) -> Tensor:
-    # Every process has as many rows as every other: batches are padded.
-    gathered = trainer.strategy.all_gather(torch.cat(batches))
-    return gathered.flatten(0, gathered.ndim - torch.cat(batches).ndim).cpu()
+    # Every process has as many rows as every other: batches are padded. Put together on the device, they would give
+    # XLA a graph for each number of batches.
+    gathered = [trainer.strategy.all_gather(batch) for batch in batches]
+    return torch.cat([rows.flatten(0, rows.ndim - batches[0].ndim).cpu() for rows in gathered])

@@ -13,11 +13,13 @@ from typing import NamedTuple
 _FILE = "PT_XLA_DEBUG_FILE"
 _FRAME = re.compile(r"^Compilation Analysis:   (?P<frame>\S+ \(.+:\d+\))$", re.MULTILINE)
 _CAUSE = re.compile(r"^Compilation Analysis: Compilation Cause\nCompilation Analysis:   (?P<cause>.+)$", re.MULTILINE)
-_LIBRARIES = re.compile(r"/(torch|torch_xla|lightning_flowers/hardware)/")
+_TORCH = re.compile(r"/(torch|torch_xla|lightning_flowers/hardware)/|/typing_extensions\.py")
+_LIGHTNING = re.compile(r"/(pytorch_lightning|lightning_fabric)/|/lightning_flowers/(cli|__main__)\.py|\(<frozen")
 
 
 class Cause(NamedTuple):
-    """Why a graph was compiled, in torch_xla's words, and the innermost line of Python outside torch and this room."""
+    """Why a graph was compiled, in torch_xla's words, and the innermost line of Python outside torch and this room; and
+    outside of Lightning, if there is one."""
 
     why: str
     where: str
@@ -31,6 +33,7 @@ def record() -> None:
         atexit.register(Path(path).unlink, missing_ok=True)
         os.environ[_FILE] = path
     os.environ.setdefault("PT_XLA_DEBUG_LEVEL", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA tells at each graph that its partitioner will be replaced
     os.environ.setdefault("PT_XLA_DEBUG_MAX_FRAME", "64")
 
 
@@ -47,6 +50,7 @@ def parse(text: str) -> list[Cause]:
         cause = _CAUSE.search(analysis)
         if cause:
             frames = _FRAME.findall(analysis)
-            ours = [frame for frame in frames if not _LIBRARIES.search(frame)]
-            found.append(Cause(cause["cause"], next(iter(ours or frames), "an unknown line")))
+            outside = [frame for frame in frames if not _TORCH.search(frame)]
+            ours = [frame for frame in outside if not _LIGHTNING.search(frame)]
+            found.append(Cause(cause["cause"], next(iter(ours or outside or frames), "an unknown line")))
     return found

@@ -1,6 +1,7 @@
 """The cores of this process as torch_xla shows them, and what crosses from the host to them."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,16 @@ class Cores:
         if f"devices=[{self.count}" not in sharding:
             raise RuntimeError(f"a tensor {tuple(tensor.shape)} was not split over {self.count} cores: {sharding!r}")
         return sent[0]
+
+    def settle(self, tensors: Iterable[Tensor]) -> None:
+        """Have tensors computed, and each core keep them whole.
+
+        Without a sharding of their own, those that the first step updates would get one only then, and the second step
+        would be another graph.
+        """
+        for tensor in tensors if self._mesh is not None else ():
+            xs.mark_sharding(tensor, self._mesh, (None,) * tensor.ndim)
+        sync()
 
 
 def sharding_of(tensor: Tensor) -> str:

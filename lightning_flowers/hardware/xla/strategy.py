@@ -1,6 +1,7 @@
 """Lightning's strategy for the cores of a TPU host, and its accelerator."""
 
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ import torch_xla.core.xla_model as xm
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning.accelerators import XLAAccelerator
 from pytorch_lightning.strategies import SingleDeviceXLAStrategy
+from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
@@ -47,11 +49,28 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         super().setup(trainer)
         for optimizer in self.optimizers:
             _prepare(optimizer)
-        sync()
+        assert self.model is not None
+        self.settle([*self.model.parameters(), *self.model.buffers(), *_state_tensors(self.optimizers)])
+
+    def settle(self, tensors: Iterable[Tensor]) -> None:
+        """Have tensors computed that steps will update, and each core keep them whole."""
+        self.cores.settle(tensors)
 
     @override
     def process_dataloader(self, dataloader: Any) -> Any:
         return dataloader if isinstance(dataloader, Feed) else Feed(dataloader, self.cores.send, sync)
+
+    @override
+    def validation_step(self, *args: Any, **kwargs: Any) -> Any:
+        return _and_sync(super().validation_step(*args, **kwargs))
+
+    @override
+    def test_step(self, *args: Any, **kwargs: Any) -> Any:
+        return _and_sync(super().test_step(*args, **kwargs))
+
+    @override
+    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        return _and_sync(super().predict_step(*args, **kwargs))
 
     @override
     def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
@@ -63,6 +82,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         super().load_optimizer_state_dict(checkpoint)
         for optimizer in self.optimizers:
             _set_capturable(optimizer, True)
+        self.settle(_state_tensors(self.optimizers))
 
     @override
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
@@ -97,6 +117,12 @@ class Accelerator(XLAAccelerator):
         return XLAAccelerator.auto_device_count()
 
 
+def _and_sync(result: Any) -> Any:
+    """Send a step off, also the last one, before its results are read: they would be computed by other graphs."""
+    sync()
+    return result
+
+
 def _prepare(optimizer: Optimizer) -> None:
     """Make the optimizer's state beforehand: made in the first step, it would give that a graph of its own.
 
@@ -110,6 +136,12 @@ def _prepare(optimizer: Optimizer) -> None:
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
+
+
+def _state_tensors(optimizers: Iterable[Optimizer]) -> Iterator[Tensor]:
+    for optimizer in optimizers:
+        for state in optimizer.state.values():
+            yield from state.values()
 
 
 def _set_capturable(optimizer: Optimizer, capturable: bool) -> None:
