@@ -5,6 +5,7 @@ The only room that knows XLA, CUDA and CPU; torch_xla is imported only in `hardw
 
 from lightning_flowers.hardware.choice import choose_accelerator, choose_precision, has_tpu
 from lightning_flowers.hardware.host import (
+    compiled,
     cpu_count,
     describe,
     gather,
@@ -20,6 +21,7 @@ __all__ = [
     "check_launcher",
     "choose_accelerator",
     "choose_precision",
+    "compiled",
     "cpu_count",
     "describe",
     "device_count",

@@ -78,7 +78,7 @@ def choose_precision(asked: str | int | None, accelerator: str, strategy: object
 
 def has_tpu() -> bool:
     """Whether this host has TPU chips, without asking torch_xla or a metadata server."""
-    return os.environ.get("PJRT_DEVICE") == "TPU" or not _chips().isdisjoint(_TPUS)
+    return os.environ.get("PJRT_DEVICE") == "TPU" or not _TPUS.keys().isdisjoint(_chips())
 
 
 def rehearses() -> bool:
@@ -90,7 +90,7 @@ def tpu_name() -> str:
     """The TPU's name, for people; it tells the CPU client from the real thing."""
     if rehearses():
         return "core of torch_xla's CPU client"
-    names = [_TPUS[chip] for chip in sorted(_chips() & _TPUS.keys())]
+    names = [_TPUS[chip] for chip in _chips() if chip in _TPUS]
     return f"core of {names[0] if names else os.environ.get('TPU_ACCELERATOR_TYPE', 'TPU')}"
 
 
@@ -99,9 +99,19 @@ def needs_threads() -> bool:
     return _PCI_V2_V3 in _chips() or os.environ.get("TPU_ACCELERATOR_TYPE", "").startswith(("v2", "v3"))
 
 
-def _chips() -> set[str]:
-    devices = _PCI_DEVICES.iterdir() if _PCI_DEVICES.is_dir() else ()
-    return {identity for device in devices if (identity := _google_device(device))}
+def tpu_cores() -> int:
+    """Cores of this host's TPU, or of the CPU client in its place; 0 if the chips cannot be seen.
+
+    torch_xla's own count may ask a metadata server.
+    """
+    if rehearses():
+        return int(os.environ.get("CPU_NUM_DEVICES", "1"))
+    return sum(2 if chip == _PCI_V2_V3 else 1 for chip in _chips() if chip in _TPUS)
+
+
+def _chips() -> list[str]:
+    devices = sorted(_PCI_DEVICES.iterdir()) if _PCI_DEVICES.is_dir() else ()
+    return [identity for device in devices if (identity := _google_device(device))]
 
 
 def _google_device(device: Path) -> str | None:

@@ -44,6 +44,15 @@ def describe(device: torch.device) -> str:
     return tpu_name() if device.type == "xla" else device.type
 
 
+def compiled(device: torch.device) -> dict[str, float]:
+    """How many graphs XLA has compiled in this process, and in how many seconds; nothing on other hardware."""
+    if device.type != "xla":
+        return {}
+    from lightning_flowers.hardware.xla.compiles import compiles
+
+    return {"graphs": compiles().graphs, "compile_seconds": compiles().seconds}
+
+
 def gather(value: Any) -> list[Any]:
     """A small value of each process of the run, in the order of their ranks; on every process."""
     if not (dist.is_available() and dist.is_initialized()):

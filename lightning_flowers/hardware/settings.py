@@ -1,6 +1,5 @@
 """What Lightning's Trainer is to be given for the hardware that was chosen."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +8,7 @@ from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcess
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.choice import needs_threads
+from lightning_flowers.hardware.choice import needs_threads, rehearses, tpu_cores
 from lightning_flowers.hardware.host import ChannelsLast
 
 
@@ -40,7 +39,7 @@ def device_count(trainer: Trainer) -> int:
 
 
 def settle(trainer: Trainer, tensors: Iterable[Tensor]) -> None:
-    """Tell the hardware of tensors beside the model's and the optimizer's that each step updates, once they are made."""
+    """Tell the hardware of tensors, beside the model's and the optimizer's, that each step will update."""
     strategy: Any = trainer.strategy
     if hasattr(strategy, "settle"):
         strategy.settle(tensors)
@@ -66,7 +65,7 @@ def _with_ours(config: dict[str, Any]) -> dict[str, Any]:
     from lightning_flowers.hardware.xla.runtime import Cores
     from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy
 
-    wanted = _devices(config["devices"], Accelerator.auto_device_count())
+    wanted = _devices(config["devices"], tpu_cores() or Accelerator.auto_device_count())
     strategy = XLASPMDStrategy(Cores(wanted), config["precision"], Accelerator())
     callbacks: list[Callback] = [CompileWatch(), *(config["callbacks"] or [])]
     return {
@@ -93,6 +92,6 @@ def _with_lightnings(config: dict[str, Any]) -> dict[str, Any]:
             "--trainer.strategy=xla: on v2 and v3 chips Lightning runs two cores of a process as threads, and fit "
             "gives back the weights it began with: use xla_spmd"
         )
-    if os.environ.get("PJRT_DEVICE") == "CPU":
+    if rehearses():
         raise UserError("--trainer.strategy=xla: torch_xla's CPU client knows only one process: use xla_spmd")
     return config

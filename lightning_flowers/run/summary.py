@@ -39,6 +39,7 @@ def summarize(trainer: Trainer, model: FlowerClassifier, history: History, data:
             "accelerator": type(trainer.accelerator).__name__,
             "devices": hardware.device_count(trainer),
             "precision": str(trainer.precision),
+            **hardware.compiled(trainer.strategy.root_device),
         },
         "versions": versions(),
         "data": data,

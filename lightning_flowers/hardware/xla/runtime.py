@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import platformdirs
 import torch
+import torch.distributed as dist
 import torch_xla
 import torch_xla.core.xla_model as xm
 import torch_xla.distributed.spmd as xs
+import torch_xla.distributed.xla_backend  # registers xla://
 import torch_xla.runtime as xr
 from torch import Tensor
 
@@ -42,6 +44,8 @@ class Cores:
             xr.use_spmd()
             self.count, self.host, self.hosts = xr.global_runtime_device_count(), xr.process_index(), xr.process_count()
             self._mesh = xs.Mesh(np.arange(self.count), (self.count,), (AXIS,))
+        if self.hosts > 1:  # for what hosts tell each other, such as damaged records
+            dist.init_process_group("gloo", init_method="xla://")
         self.device = torch_xla.device()
 
     def send(self, tensor: Tensor) -> Tensor:
@@ -72,14 +76,16 @@ class Cores:
         Without a sharding of their own, those that the first step updates would get one only then, and the second step
         would be another graph.
         """
-        for tensor in tensors if self._mesh is not None else ():
-            xs.mark_sharding(tensor, self._mesh, (None,) * tensor.ndim)
+        if self._mesh is not None:
+            for tensor in tensors:
+                xs.mark_sharding(tensor, self._mesh, (None,) * tensor.ndim)
         sync()
 
 
 def sharding_of(tensor: Tensor) -> str:
     """How a tensor lies on the cores, as XLA writes it (`{devices=[8,1]0,1,2,...}`); empty if nothing was said."""
-    return torch_xla._XLAC._get_xla_sharding_spec(tensor)  # pyright: ignore[reportAttributeAccessIssue]
+    native: Any = torch_xla._XLAC  # pyright: ignore[reportPrivateImportUsage]
+    return native._get_xla_sharding_spec(tensor)
 
 
 def sync() -> None:

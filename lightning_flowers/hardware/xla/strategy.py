@@ -1,14 +1,13 @@
 """Lightning's strategy for the cores of a TPU host, and its accelerator."""
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-import torch_xla.core.xla_model as xm
+import torch.distributed as dist
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning.accelerators import XLAAccelerator
-from pytorch_lightning.strategies import SingleDeviceXLAStrategy
+from pytorch_lightning.strategies.single_xla import SingleDeviceXLAStrategy
 from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
@@ -36,7 +35,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         )
         self.cores = cores
         self.global_rank, self.local_rank, self.world_size = cores.host, 0, cores.hosts
-        rank_zero_only.rank = cores.host
+        rank_zero_only.rank = cores.host  # pyright: ignore[reportFunctionMemberAccess]
 
     @property
     @override
@@ -75,7 +74,14 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     @override
     def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
         if self.cores.hosts > 1:
-            xm.rendezvous(name or "")
+            dist.barrier()
+
+    @override
+    def broadcast(self, obj: Any, src: int = 0) -> Any:
+        objects = [obj]
+        if self.cores.hosts > 1:
+            dist.broadcast_object_list(objects, src)
+        return objects[0]
 
     @override
     def load_optimizer_state_dict(self, checkpoint: Any) -> None:
@@ -86,7 +92,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
 
     @override
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        state = dict(super().optimizer_state(optimizer))
+        state: dict[str, Any] = dict(super().optimizer_state(optimizer))
         state["param_groups"] = [{**group, "capturable": False} for group in state["param_groups"]]  # as a CPU has it
         return state
 
@@ -105,16 +111,8 @@ class Accelerator(XLAAccelerator):
         return [torch.device("xla", number) for number in range(devices)]
 
     @staticmethod
-    @override
-    def is_available() -> bool:
+    def is_available() -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return True
-
-    @staticmethod
-    @override
-    def auto_device_count() -> int:
-        if os.environ.get("PJRT_DEVICE") == "CPU":
-            return int(os.environ.get("CPU_NUM_DEVICES", "1"))
-        return XLAAccelerator.auto_device_count()
 
 
 def _and_sync(result: Any) -> Any:
