@@ -40,6 +40,10 @@ def _run(args: list[str]) -> int:
         from lightning_flowers.records import cli as records
 
         return records.run(args[1:])
+    if args[0] == "compare":
+        from lightning_flowers.report import cli as report
+
+        return report.run(args[1:])
     if args[0] not in COMMANDS:
         raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.

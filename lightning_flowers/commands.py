@@ -11,6 +11,7 @@ COMMANDS = {
 # Those that do without torch and Lightning.
 TOOLS = {
     "records": "Look into shards, check them, or make them from pictures.",
+    "compare": "Put runs beside each other and the study: scores, times, hardware.",
 }
 
 

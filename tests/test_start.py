@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lightning_flowers.commands import COMMANDS, TOOLS
+
 TRAP = "raise RuntimeError('torch_xla was imported')\n"
 
 
@@ -45,11 +47,13 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         (["train"], 2),
         (["records"], 0),
         (["records", "x"], 2),
+        (["compare", "--help"], 0),
+        (["compare", "x"], 2),
     ):
         assert start(*args, env=environment).returncode == status, args
     assert "fit" in start("--help").stdout
     assert start("train").stderr.splitlines() == [
-        "lightning_flowers: train: no such command: use one of fit, validate, test, predict, records (see --help)"
+        f"lightning_flowers: train: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)"
     ]
 
 

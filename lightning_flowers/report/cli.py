@@ -1,0 +1,89 @@
+"""The command line of `compare`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from lightning_flowers.commands import PROGRAM, TOOLS
+from lightning_flowers.errors import UserError
+from lightning_flowers.files import whole_file, write_text
+from lightning_flowers.report.comparison import to_markdown
+from lightning_flowers.report.groups import Group, group_runs
+from lightning_flowers.report.sheet import to_csv
+from lightning_flowers.run.results import Run, read_run
+
+LEFT_OUT = 1
+
+
+class Parser(argparse.ArgumentParser):
+    """Turns every mistake on the command line into one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see compare --help)")
+
+
+def run(args: Sequence[str]) -> int:
+    """Run `compare RUN ...` and return its exit status: 0, or 1 if a folder had to be left out.
+
+    Raises:
+        UserError: a mistake in the arguments, or no folder is that of a run.
+    """
+    given = _parser().parse_intermixed_args(args)
+    out = Path(given.out).expanduser() if given.out is not None else None
+    if out and out.exists() and not out.is_dir():
+        raise UserError(f"--out={out}: is a file: give a folder")
+    runs, left_out = _read(given.runs)
+    groups = group_runs(runs)
+    markdown = to_markdown(groups, left_out)
+    sys.stdout.write(markdown)
+    if out:
+        _write(out, groups, markdown)
+    if left_out:
+        sys.stderr.write(
+            f"lightning_flowers: left out {len(left_out)} of {len(given.runs)}: see the end of the tables\n"
+        )
+    return LEFT_OUT if left_out else 0
+
+
+def _parser() -> Parser:
+    parser = Parser(f"{PROGRAM} compare", description=TOOLS["compare"], allow_abbrev=False)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*")
+    parser.add_argument("--out", metavar="FOLDER", help="write compare.md, .csv and .png there, in place of older ones")
+    return parser
+
+
+def _read(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """The runs, and why the other folders are left out, a line each."""
+    if not paths:
+        raise UserError("compare: give run folders, such as runs/*")
+    runs: dict[Path, Run] = {}
+    left_out: list[str] = []
+    for given in paths:
+        path = Path(given).expanduser()
+        try:
+            if path.resolve() in runs:
+                left_out.append(f"{given}: given twice")
+                continue
+            runs[path.resolve()] = read_run(path)
+        except UserError as error:
+            left_out.append(" ".join(str(error).split()))
+        except OSError as error:
+            left_out.append(f"{error.filename or given}: cannot be read: {error.strerror}")
+    if not runs:
+        raise UserError(f"compare: {'; '.join(left_out)}")
+    return list(runs.values()), left_out
+
+
+def _write(out: Path, groups: Sequence[Group], markdown: str) -> None:
+    from lightning_flowers.report.plot import draw, points_of  # imported late: matplotlib takes its time
+
+    write_text(out / "compare.md", markdown)
+    write_text(out / "compare.csv", to_csv(groups))
+    with whole_file(out / "compare.png") as part:
+        draw(part, groups)
+    rows = sum(len(group.rows) for group in groups)
+    undrawn = rows - len(points_of(groups))
+    note = f" ({undrawn} rows without accuracy or seconds per epoch are not drawn)" if undrawn else ""
+    sys.stdout.write(f"\nwritten: {out / 'compare.md'}, .csv and .png{note}\n")

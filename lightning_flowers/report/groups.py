@@ -1,0 +1,137 @@
+"""Which runs may be compared: those that were scored, and timed, on the same data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lightning_flowers.report import study
+from lightning_flowers.report.rows import Row, rows_of, study_row
+from lightning_flowers.run.results import Run
+
+# Settings of the Trainer that leave part of the data out.
+_LIMITS = ("limit_train_batches", "limit_val_batches", "overfit_batches")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What two runs must have in common to be compared.
+
+    Attributes:
+        train, val: fingerprints of the splits.
+        limits: settings that left part of the data out.
+        unknown: of a run whose summary does not say which data it had, its folder: it is like no other.
+    """
+
+    size: int | None
+    classes: int | None
+    train: str | None
+    val: str | None
+    records: tuple[int | None, int | None]
+    train_on: str
+    fold: tuple[int | None, int | None]
+    external: bool | None
+    limits: tuple[str, ...]
+    unknown: Path | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that may be compared with each other.
+
+    Attributes:
+        differences: what differs from the first group; none of the first.
+        rows: ours, each backbone's first one with the study's row under it.
+    """
+
+    conditions: Conditions
+    differences: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def is_the_studys(self) -> bool:
+        """Whether the study's times are of as many records of this size."""
+        return _is_the_studys(self.conditions)
+
+
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """The runs by what they may be compared with: the largest group first, else in the order given."""
+    alike: dict[Conditions, list[Run]] = {}
+    for run in runs:
+        alike.setdefault(_conditions(run), []).append(run)
+    ordered = sorted(alike, key=lambda conditions: (conditions.unknown is not None, -len(alike[conditions])))
+    return [Group(one, _differences(one, ordered[0]), _with_study(one, rows_of(alike[one]))) for one in ordered]
+
+
+def describe(conditions: Conditions) -> str:
+    """The data of a group, in words."""
+    if conditions.unknown:
+        return "data unknown"
+    train, val = (f"{count:,}" if count is not None else None for count in conditions.records)
+    records = " and ".join(f"{count} {name}" for count, name in ((train, "train"), (val, "val")) if count)
+    return f"{conditions.size} px, {records} records of {conditions.classes} classes"
+
+
+def _conditions(run: Run) -> Conditions:
+    data = run.data
+    trainer = (run.settings or {}).get("trainer")
+    limits = {name: trainer.get(name) for name in _LIMITS} if isinstance(trainer, dict) else {}
+    return Conditions(
+        data.size,
+        data.classes,
+        data.fingerprints.get("train"),
+        data.fingerprints.get("val"),
+        (data.records.get("train"), data.records.get("val")),
+        data.train_on,
+        (data.fold, data.folds),
+        data.external,
+        tuple(f"{name}={value}" for name, value in limits.items() if value not in (None, 0.0)),
+        None if "train" in data.fingerprints else run.path,
+    )
+
+
+def _differences(one: Conditions, first: Conditions) -> tuple[str, ...]:
+    """What a reader has to know before comparing the one with the other."""
+    if one == first:
+        return ()
+    if one.unknown:
+        return ("summary.json does not say which data",)
+    changed = {field.name for field in fields(one) if getattr(one, field.name) != getattr(first, field.name)}
+    texts = {
+        "size": f"{one.size} px instead of {first.size} px",
+        "classes": f"{one.classes} classes instead of {first.classes}",
+        "train_on": f"trained on {one.train_on}",
+        "fold": f"fold {one.fold[0]} of {one.fold[1]}" if one.fold[1] else "no folds",
+        "external": {True: "external data", False: "no external data", None: "unknown whether external"}[one.external],
+        "limits": ", ".join(one.limits) or "all batches",
+    }
+    said = [text for name, text in texts.items() if name in changed]
+    return (*said, *_other_data(changed))
+
+
+def _other_data(changed: set[str]) -> tuple[str, ...]:
+    """Splits that differ although nothing else accounts for it: another size has other shards by nature."""
+    if changed & {"train_on", "fold", "external"}:
+        return ()
+    if "size" in changed:
+        return ("other records",) if "records" in changed else ()
+    splits = [name for name in ("train", "val") if name in changed]
+    return (f"other {' and '.join(splits)} records",) if splits else ()
+
+
+def _is_the_studys(conditions: Conditions) -> bool:
+    records = (study.TRAIN_RECORDS, study.VAL_RECORDS)
+    return conditions.records == records and not conditions.external and not conditions.limits
+
+
+def _with_study(conditions: Conditions, rows: list[Row]) -> tuple[Row, ...]:
+    """The rows, and under the first of each backbone the study's."""
+    shown: list[Row] = []
+    seen: set[str | None] = set()
+    for row in rows:
+        shown.append(row)
+        result = study.find_result(row.model, row.timm_name)
+        if result and row.timm_name not in seen:
+            same = _is_the_studys(conditions) and conditions.size == result.size
+            shown.append(study_row(result, row, same))
+        seen.add(row.timm_name)
+    return tuple(shown)

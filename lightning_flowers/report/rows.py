@@ -1,0 +1,160 @@
+"""Rows of the table: runs that differ in nothing but their seed are one row, with mean and standard deviation."""
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lightning_flowers.report.study import HARDWARE, StudyResult
+from lightning_flowers.run.results import Run
+
+# Paths differ from machine to machine: fingerprints tell whether the data do.
+_PATHS = ("root", "extra_roots", "cache_dir")
+_ORIGIN = {True: "external", False: "clean", None: "clean or external: unknown"}
+
+FIGURES: dict[str, Callable[[Run], float | None]] = {
+    "val_loss": lambda run: run.best and run.best.val_loss,
+    "val_accuracy": lambda run: run.best and run.best.val_accuracy,
+    "val_macro_f1": lambda run: run.best and run.best.val_macro_f1,
+    "val_macro_f1_present": lambda run: run.best and run.best.val_macro_f1_present,
+    "seconds_per_epoch": lambda run: run.seconds_per_epoch if run.steady else None,
+    "seconds_first_epoch": lambda run: run.seconds_first_epoch,
+    "compile_seconds": lambda run: run.hardware.compile_seconds,
+    "images_per_second": lambda run: run.images_per_second if run.steady else None,
+}
+
+
+class Figure(NamedTuple):
+    """A measured value: the mean over a row's runs, and the sample standard deviation if their seeds differ."""
+
+    mean: float
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table, of our runs or of the study.
+
+    Attributes:
+        figures: of each name in FIGURES; one that a run of the row lacks, or that is no number, is not there.
+        marks: what a reader has to know of the row, such as "external".
+        runs: none if the row is the study's.
+    """
+
+    model: str
+    timm_name: str | None
+    parameters: int | None
+    trainable: bool | None
+    size: int | None
+    epochs: int | None
+    figures: dict[str, Figure]
+    hardware: str
+    marks: tuple[str, ...]
+    runs: tuple[Run, ...] = ()
+
+    def mean(self, name: str) -> float | None:
+        """The mean of a figure; None if there is none."""
+        return self.figures[name].mean if name in self.figures else None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs, as far as they are known."""
+        return [run.seed for run in self.runs if run.seed is not None]
+
+
+def rows_of(runs: Iterable[Run]) -> list[Row]:
+    """Rows of comparable runs, one for all of the same settings and hardware; the best macro F1 first."""
+    alike: dict[object, list[Run]] = {}
+    for run in runs:
+        alike.setdefault(_settings(run), []).append(run)
+    rows = [_row(tuple(some)) for some in alike.values()]
+    return sorted(rows, key=lambda row: -1 if (score := row.mean("val_macro_f1")) is None else score, reverse=True)
+
+
+def study_row(result: StudyResult, like: Row, same_data: bool) -> Row:
+    """The study's row, to stand under one of ours with its backbone."""
+    figures = {
+        "val_loss": Figure(result.val_loss),
+        "val_accuracy": Figure(result.val_accuracy),
+        "seconds_per_epoch": Figure(result.seconds_per_epoch),
+    }
+    marks = ("clean",) if same_data else ("clean", "other data or size")
+    model = f"{result.model} (the study)"
+    shared = (result.trainable, result.size, result.epochs)
+    return Row(model, like.timm_name, None, *shared, figures, HARDWARE, marks)
+
+
+def describe_hardware(run: Run) -> str:
+    """Devices and precision, as far as they are known."""
+    hardware = run.hardware
+    if hardware.device is None:
+        return "-"
+    devices = f"{hardware.devices} x {hardware.device}" if hardware.devices else hardware.device
+    return f"{devices}, {hardware.precision}" if hardware.precision else devices
+
+
+def _settings(run: Run) -> object:
+    """What runs of one row have in common. A run that has not finished, or whose settings are lost, stands alone."""
+    if run.settings is None or not run.finished:
+        return str(run.path)
+    settings = {name: value for name, value in run.settings.items() if name != "seed_everything"}
+    data = settings.get("data")
+    if isinstance(data, dict):
+        settings["data"] = {name: value for name, value in data.items() if name not in _PATHS}
+    return json.dumps(
+        [settings, run.epochs, run.data.fingerprints, describe_hardware(run)], sort_keys=True, default=str
+    )
+
+
+def _row(runs: tuple[Run, ...]) -> Row:
+    run = runs[0]
+    seeds = len({run.seed for run in runs})
+    figures = {name: _figure([get(run) for run in runs], seeds) for name, get in FIGURES.items()}
+    return Row(
+        run.backbone or run.timm_name or "-",
+        run.timm_name or run.backbone,
+        run.parameters,
+        run.trainable,
+        run.data.size,
+        run.epochs,
+        {name: figure for name, figure in figures.items() if figure is not None},
+        describe_hardware(run),
+        tuple(dict.fromkeys(mark for run in runs for mark in _marks(run))),
+        runs,
+    )
+
+
+def _figure(values: Sequence[float | None], seeds: int) -> Figure | None:
+    # A mean over the runs that have a figure would hide those that diverged.
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if len(known) < len(values):
+        return None
+    return Figure(statistics.fmean(known), statistics.stdev(known) if seeds > 1 else None)
+
+
+def _marks(run: Run) -> list[str]:
+    """What has to be known of a run before it is compared."""
+    marks = [
+        "clean or external: unknown" if run.data.external is None else "external" if run.data.external else "clean"
+    ]
+    if not run.finished:
+        marks.append(_unfinished(run))
+    if run.data.train_on != "train":
+        marks.append("no validation")
+    elif not run.best:
+        marks.append("not validated")
+    if run.settings is None:
+        marks.append("settings unknown")
+    marks += [f"{len(bad)} bad {split} records left out" for split, bad in run.data.bad_records.items() if bad]
+    odd = [name for name, get in FIGURES.items() if (value := get(run)) is not None and not math.isfinite(value)]
+    return [*marks, *(f"{name} is no number" for name in odd)]
+
+
+def _unfinished(run: Run) -> str:
+    trainer = (run.settings or {}).get("trainer")
+    wanted = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    status = {"running": "running or killed", None: "status unknown"}.get(run.status, run.status)
+    of = f" of {wanted}" if isinstance(wanted, int) and wanted > 0 else ""
+    return f"{status}, {run.epochs or 0}{of} epochs"

@@ -1,0 +1,61 @@
+"""The figures of the study that this project ports, to stand beside ours.
+
+Source: the TensorFlow notebook's tables for the competition "Petals to the Metal". Val scores are accuracy: the study
+gives no macro F1 on val.
+"""
+
+from typing import NamedTuple
+
+HARDWARE = "TPU v3-8"
+TRAIN_RECORDS, VAL_RECORDS, CLASSES = 12_753, 3_712, 104
+
+
+class StudyResult(NamedTuple):
+    """One row of the study's table: 512 px, on a TPU v3-8."""
+
+    model: str
+    timm_name: str  # of the backbone that stands for it here
+    val_loss: float
+    val_accuracy: float
+    seconds_per_epoch: float
+    trainable: bool
+    epochs: int
+    size: int = 512
+
+
+class StudyTime(NamedTuple):
+    """Seconds that an epoch took in the study, on one kind of hardware."""
+
+    timm_name: str
+    size: int
+    hardware: str
+    seconds_per_epoch: float
+
+
+RESULTS = {
+    "densenet201": StudyResult("DenseNet201", "densenet201.tv_in1k", 0.2671, 0.9434, 68, True, 20),
+    "xception": StudyResult("Xception", "legacy_xception.tf_in1k", 0.2928, 0.9418, 56.3, True, 20),
+    "resnet152": StudyResult("ResNet152V2", "resnet152.a1h_in1k", 0.4193, 0.9133, 62, True, 20),
+    "tf_efficientnet_b7_ns": StudyResult(
+        "EfficientNetB7", "tf_efficientnet_b7.ns_jft_in1k", 0.2769, 0.9542, 107, True, 16
+    ),
+    "tf_efficientnetv2_xl": StudyResult(
+        "EfficientNetV2XL", "tf_efficientnetv2_xl.in21k_ft_in1k", 0.1642, 0.9650, 63, False, 20
+    ),
+}
+# Of its comparison of hardware; it does not name the GPU.
+TIMES = (
+    *(StudyTime(row.timm_name, row.size, HARDWARE, row.seconds_per_epoch) for row in RESULTS.values()),
+    StudyTime("densenet201.tv_in1k", 224, HARDWARE, 25),
+    StudyTime("densenet201.tv_in1k", 224, "GPU", 220),
+)
+
+
+def find_result(*names: str | None) -> StudyResult | None:
+    """The study's row for a backbone, by our name or timm's."""
+    return next((row for key, row in RESULTS.items() if key in names or row.timm_name in names), None)
+
+
+def find_times(timm_name: str, size: int) -> list[StudyTime]:
+    """What the study measured with a backbone at a size in pixels."""
+    return [time for time in TIMES if (time.timm_name, time.size) == (timm_name, size)]

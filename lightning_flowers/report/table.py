@@ -1,0 +1,47 @@
+"""Markdown tables that a terminal can show as they are, and what stands in their cells."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from lightning_flowers.report.rows import Figure
+
+NOTHING = "-"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
+    """Cells under a header, in columns of one width.
+
+    Args:
+        right: headings of the columns whose cells stand to the right, as numbers do.
+    """
+    cells = [[_escape(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
+    to_right = [name in right for name in header]
+    lines = [[_pad(*one) for one in zip(row, widths, to_right, strict=True)] for row in cells]
+    rule = ["-" * (width - 1) + (":" if ends else "-") for width, ends in zip(widths, to_right, strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def number(value: float | None, decimals: int = 0) -> str:
+    """A number for people; a dash for what is not there or is no number."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.{decimals}f}"
+
+
+def figure(value: Figure | None, decimals: int) -> str:
+    """A mean, with its standard deviation if it has one."""
+    if value is None:
+        return NOTHING
+    return number(value.mean, decimals) + (f" ± {value.std:.{decimals}f}" if value.std is not None else "")
+
+
+def join(parts: Iterable[object]) -> str:
+    """Parts with commas between; a dash for none."""
+    return ", ".join(map(str, parts)) or NOTHING
+
+
+def _escape(cell: str) -> str:
+    return " ".join(cell.replace("|", "\\|").split())
+
+
+def _pad(cell: str, width: int, to_right: bool) -> str:
+    return cell.rjust(width) if to_right else cell.ljust(width)
