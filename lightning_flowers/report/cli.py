@@ -77,13 +77,14 @@ def _read(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
 
 
 def _write(out: Path, groups: Sequence[Group], markdown: str) -> None:
-    from lightning_flowers.report.plot import draw, points_of  # imported late: matplotlib takes its time
+    from lightning_flowers.report.plot import draw, drawable  # imported late: matplotlib takes its time
 
+    rows = drawable(groups)
     write_text(out / "compare.md", markdown)
     write_text(out / "compare.csv", to_csv(groups))
     with whole_file(out / "compare.png") as part:
-        draw(part, groups)
-    rows = sum(len(group.rows) for group in groups)
-    undrawn = rows - len(points_of(groups))
-    note = f" ({undrawn} rows without accuracy or seconds per epoch are not drawn)" if undrawn else ""
+        draw(part, rows)
+    ours = [row for group in groups for row in group.rows if row.runs]
+    undrawn = len(ours) - sum(bool(row.runs) for row in rows)
+    note = f"; {undrawn} without accuracy or seconds per epoch cannot be drawn" if undrawn else ""
     sys.stdout.write(f"\nwritten: {out / 'compare.md'}, .csv and .png{note}\n")

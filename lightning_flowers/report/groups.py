@@ -59,7 +59,11 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     for run in runs:
         alike.setdefault(_conditions(run), []).append(run)
     ordered = sorted(alike, key=lambda conditions: (conditions.unknown is not None, -len(alike[conditions])))
-    return [Group(one, _differences(one, ordered[0]), _with_study(one, rows_of(alike[one]))) for one in ordered]
+    groups = []
+    for conditions in ordered:
+        rows = rows_of(alike[conditions], comparable=conditions == ordered[0])
+        groups.append(Group(conditions, _differences(conditions, ordered[0]), _with_study(conditions, rows)))
+    return groups
 
 
 def describe(conditions: Conditions) -> str:

@@ -40,6 +40,7 @@ class Row:
     Attributes:
         figures: of each name in FIGURES; one that a run of the row lacks, or that is no number, is not there.
         marks: what a reader has to know of the row, such as "external".
+        comparable: with the first table.
         runs: none if the row is the study's.
     """
 
@@ -52,6 +53,7 @@ class Row:
     figures: dict[str, Figure]
     hardware: str
     marks: tuple[str, ...]
+    comparable: bool
     runs: tuple[Run, ...] = ()
 
     def mean(self, name: str) -> float | None:
@@ -64,26 +66,42 @@ class Row:
         return [run.seed for run in self.runs if run.seed is not None]
 
 
-def rows_of(runs: Iterable[Run]) -> list[Row]:
-    """Rows of comparable runs, one for all of the same settings and hardware; the best macro F1 first."""
+def rows_of(runs: Iterable[Run], comparable: bool) -> list[Row]:
+    """Rows of the runs of one group, one for all of the same settings and hardware; the best macro F1 first.
+
+    Args:
+        comparable: whether the group is that of the first table.
+    """
     alike: dict[object, list[Run]] = {}
     for run in runs:
         alike.setdefault(_settings(run), []).append(run)
-    rows = [_row(tuple(some)) for some in alike.values()]
+    rows = [_row(tuple(some), comparable) for some in alike.values()]
     return sorted(rows, key=lambda row: -1 if (score := row.mean("val_macro_f1")) is None else score, reverse=True)
 
 
 def study_row(result: StudyResult, like: Row, same_data: bool) -> Row:
-    """The study's row, to stand under one of ours with its backbone."""
+    """The study's row, to stand under one of ours with its backbone.
+
+    Args:
+        same_data: whether ours had the study's number of records, and its size.
+    """
     figures = {
         "val_loss": Figure(result.val_loss),
         "val_accuracy": Figure(result.val_accuracy),
         "seconds_per_epoch": Figure(result.seconds_per_epoch),
     }
-    marks = ("clean",) if same_data else ("clean", "other data or size")
-    model = f"{result.model} (the study)"
-    shared = (result.trainable, result.size, result.epochs)
-    return Row(model, like.timm_name, None, *shared, figures, HARDWARE, marks)
+    return Row(
+        f"{result.model} (the study)",
+        like.timm_name,
+        None,
+        result.trainable,
+        result.size,
+        result.epochs,
+        figures,
+        HARDWARE,
+        ("same records" if same_data else "other data or size",),
+        same_data and like.comparable,
+    )
 
 
 def describe_hardware(run: Run) -> str:
@@ -108,9 +126,10 @@ def _settings(run: Run) -> object:
     )
 
 
-def _row(runs: tuple[Run, ...]) -> Row:
+def _row(runs: tuple[Run, ...], comparable: bool) -> Row:
     run = runs[0]
     seeds = len({run.seed for run in runs})
+    marks = dict.fromkeys(mark for run in runs for mark in _marks(run))
     figures = {name: _figure([get(run) for run in runs], seeds) for name, get in FIGURES.items()}
     return Row(
         run.backbone or run.timm_name or "-",
@@ -121,7 +140,8 @@ def _row(runs: tuple[Run, ...]) -> Row:
         run.epochs,
         {name: figure for name, figure in figures.items() if figure is not None},
         describe_hardware(run),
-        tuple(dict.fromkeys(mark for run in runs for mark in _marks(run))),
+        (*marks, *(() if comparable else ("not comparable",))),
+        comparable,
         runs,
     )
 
