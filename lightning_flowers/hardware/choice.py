@@ -103,9 +103,15 @@ def tpu_cores() -> int:
     """Cores of this host's TPU, or of the CPU client in its place; 0 if the chips cannot be seen.
 
     torch_xla's own count may ask a metadata server.
+
+    Raises:
+        UserError: CPU_NUM_DEVICES is no number of cores.
     """
     if rehearses():
-        return int(os.environ.get("CPU_NUM_DEVICES", "1"))
+        number = os.environ.get("CPU_NUM_DEVICES", "1")
+        if not number.isdecimal() or int(number) < 1:
+            raise UserError(f"CPU_NUM_DEVICES={number}: must be a number of cores, such as 8")
+        return int(number)
     return sum(2 if chip == _PCI_V2_V3 else 1 for chip in _chips() if chip in _TPUS)
 
 
