@@ -1,0 +1,82 @@
+import pytest
+import yaml
+
+from lightning_flowers.report.groups import describe, group_runs
+from lightning_flowers.run.results import read_run
+
+
+@pytest.fixture
+def groups(make_run):
+    """The groups of two runs `a0` and `a1`, and of the others that are given as arguments of `make_run`."""
+
+    def groups(**others):
+        paths = [make_run("a0"), make_run("a1", seed=1)]
+        return group_runs(map(read_run, [*paths, *(make_run(name, **changes) for name, changes in others.items())]))
+
+    return groups
+
+
+def models(group):
+    return [row.model for row in group.rows]
+
+
+def test_runs_on_the_same_data_are_one_group_with_the_studys_row(groups):
+    (group,) = groups(b={"backbone": "xception", "timm_name": "legacy_xception.tf_in1k"}, c={"settings": {"lr": 1}})
+    assert group.differences == ()
+    assert describe(group.conditions) == "512 px, 12,753 train and 3,712 val records of 104 classes"
+    # The study stands once for each backbone, under the best of ours.
+    assert models(group) == [
+        "densenet201", "DenseNet201 (the study)", "xception", "Xception (the study)", "densenet201",
+    ]  # fmt: skip
+    assert {row.marks for row in group.rows if not row.runs} == {("same records",)}
+    assert group.is_the_studys
+
+
+@pytest.mark.parametrize(
+    ("data", "differences"),
+    [
+        ({"size": 224, "fingerprints": {"train": "t2", "val": "v2"}}, ("224 px instead of 512 px",)),
+        ({"fingerprints": {"train": "t", "val": "v2"}}, ("other val records",)),
+        ({"fingerprints": {"train": "t2", "val": "v2"}}, ("other train and val records",)),
+        ({"train_on": "train+val", "fingerprints": {"train": "t2"}}, ("trained on train+val",)),
+        ({"folds": 5, "fold": 1, "fingerprints": {"train": "t2", "val": "v2"}}, ("fold 1 of 5",)),
+        ({"external": True, "fingerprints": {"train": "t2", "val": "v"}}, ("external data",)),
+        ({"external": None}, ("unknown whether external",)),
+        (
+            {"size": 224, "records": {"train": 9, "val": 3}, "fingerprints": {"train": "t2"}, "classes": 4},
+            ("224 px instead of 512 px", "4 classes instead of 104", "other records"),
+        ),
+        ({"fingerprints": {}}, ("summary.json does not say which data",)),
+    ],
+)
+def test_what_cannot_be_compared_stands_apart_and_says_why(groups, data, differences):
+    first, apart = groups(b={"data": data})
+    assert apart.differences == differences
+    assert [run.path.name for row in first.rows for run in row.runs] == ["a0", "a1"]
+    assert "not comparable" in apart.rows[0].marks
+    assert all(row.comparable for row in first.rows)
+    assert not any(row.comparable for row in apart.rows)
+
+
+def test_a_run_on_a_part_of_the_batches_stands_apart(make_run):
+    whole, part = make_run("whole"), make_run("part")
+    config = yaml.safe_load((part / "config.yaml").read_text())
+    config["trainer"] |= {"limit_val_batches": 0.5, "overfit_batches": 0.0}
+    (part / "config.yaml").write_text(yaml.safe_dump(config))
+    _, apart = group_runs([read_run(whole), read_run(part)])
+    assert apart.differences == ("limit_val_batches=0.5",)
+    assert not apart.is_the_studys
+
+
+def test_runs_that_do_not_say_their_data_are_like_no_other(groups):
+    assert len(groups(b={"data": {"fingerprints": {}}}, c={"data": {"fingerprints": {}}})) == 3
+
+
+def test_the_largest_group_comes_first(make_run):
+    paths = [make_run("small", data={"size": 224}), make_run("a"), make_run("b")]
+    assert [group.conditions.size for group in group_runs(map(read_run, paths))] == [512, 224]
+
+
+def test_the_studys_row_says_where_its_data_are_others(groups):
+    _, apart = groups(b={"data": {"size": 224}})
+    assert [row.marks for row in apart.rows] == [("clean", "not comparable"), ("other data or size",)]
