@@ -1,6 +1,7 @@
 """The command line of `compare`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,15 +59,14 @@ def _read(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
     """The runs, and why the other folders are left out, a line each."""
     if not paths:
         raise UserError("compare: give run folders, such as runs/*")
-    runs: dict[Path, Run] = {}
+    runs: dict[str, Run] = {}
     left_out: list[str] = []
     for given in paths:
-        path = Path(given).expanduser()
+        place = os.path.realpath(given)
         try:
-            if path.resolve() in runs:
-                left_out.append(f"{given}: given twice")
-                continue
-            runs[path.resolve()] = read_run(path)
+            if place in runs:
+                raise UserError(f"{given}: given twice")
+            runs[place] = read_run(Path(given))
         except UserError as error:
             left_out.append(" ".join(str(error).split()))
         except OSError as error:
