@@ -50,20 +50,20 @@ class Ema(Callback):
             for name in self._live.keys() & self._loaded.keys():
                 self._live[name].copy_(self._loaded[name])
         self._loaded = {}
-        hardware.settle(trainer, self._shadow.values())
+        self._settle(trainer)
         self._hooks = [optimizer.register_step_post_hook(self._update) for optimizer in trainer.optimizers]
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._exchange(True)
+        self._exchange(trainer, True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._exchange(False)
+        self._exchange(trainer, False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._exchange(True)
+        self._exchange(trainer, True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._exchange(False)
+        self._exchange(trainer, False)
         self._unhook()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -88,14 +88,18 @@ class Ema(Callback):
         self._steps += 1
 
     @torch.no_grad()
-    def _exchange(self, wanted: bool) -> None:
+    def _exchange(self, trainer: Trainer, wanted: bool) -> None:
         """Have the averaged weights in the model, or the raw ones: values change places, tensors stay what they are."""
         if wanted != self._exchanged and self._shadow:
             for name, live in self._live.items():
                 kept = live.clone()
                 live.copy_(self._shadow[name])
                 self._shadow[name].copy_(kept)
+            self._settle(trainer)  # on XLA a graph of its own, which is the same each time
             self._exchanged = wanted
+
+    def _settle(self, trainer: Trainer) -> None:
+        hardware.settle(trainer, [*self._live.values(), *self._shadow.values()])
 
     def _unhook(self) -> None:
         for hook in self._hooks:
