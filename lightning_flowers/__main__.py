@@ -44,7 +44,7 @@ def _run(args: list[str]) -> int:
         from lightning_flowers.report import cli as report
 
         return report.run(args[1:])
-    if args[0] not in COMMANDS:
+    if args[0] not in COMMANDS and args[0] != "rehearse":
         raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
     from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -53,6 +53,10 @@ def _run(args: list[str]) -> int:
 
     arguments.quiet_lightning()
     try:
+        if args[0] == "rehearse":
+            from lightning_flowers.rehearse import cli as rehearse
+
+            return rehearse.run(args[1:])
         cli.FlowersCLI(args)
     except (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError) as error:
         if not _is_lightnings(error):

@@ -8,10 +8,11 @@ COMMANDS = {
     "test": "Score a run's best checkpoint on the test split, with labels from --data.test_labels.",
     "predict": "Write a run's predictions of val and test, and submission.csv.",
 }
-# Those that do without torch and Lightning.
+# Those of our own. All but rehearse do without torch and Lightning.
 TOOLS = {
     "records": "Look into shards, check them, or make them from pictures.",
     "compare": "Put runs beside each other and the study: scores, times, hardware.",
+    "rehearse": "Run a TPU run small on torch_xla's CPU client: what compiles, what falls back, what fits.",
 }
 
 

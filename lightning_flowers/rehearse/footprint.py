@@ -112,6 +112,12 @@ def trace(model: FlowerClassifier, pictures: Batch, precision: str) -> Step:
     return Step(activations, products, live.peak, counter.get_total_flops())
 
 
+def batch_bytes(batch: int, size: int) -> int:
+    """Bytes of a batch's pictures, labels, indices and mask."""
+    with FakeTensorMode():
+        return _bytes(_of(_batch(batch, size)))
+
+
 def _batch(batch: int, size: int) -> Batch:
     return Batch(
         image=torch.zeros(batch, 3, size, size, dtype=torch.uint8),
