@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+KAGGLE := .venv-kaggle
+KAGGLE_WHEELS := build/kaggle-wheels
+# Of Kaggle's TPU image: Python's version, and a day about which its packages were new.
+KAGGLE_PYTHON ?= 3.12
+KAGGLE_DAY := 2025-11-15
 READY := $(VENV)/.ready
 # uv installs the 7 GB of torch and CUDA several times faster than pip: where it is missing, pip puts it into the venv first.
 SYSTEM_UV := $(shell command -v uv 2>/dev/null)
@@ -13,10 +18,11 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input bench-memory lint format types check constraints clean
+.PHONY: help setup fit test interop fuzz bench-input bench-memory kaggle-wheels kaggle-check lint format types \
+  check constraints clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(VENV_MAKER) $(VENV)
@@ -63,6 +69,31 @@ fuzz: $(READY) ## look for bytes that the readers take wrongly, FUZZ_SECONDS=60 
 	    -max_total_time=$$(( $(FUZZ_SECONDS) / 3 )) || exit 1; \
 	done
 
+# uv finds what to take, pip fetches it for the image's Python, and builds wheels of what comes as source only (ours too).
+KAGGLE_PIP := $(UV) tool run pip --disable-pip-version-check
+kaggle-wheels: $(READY) ## make the dataset that kaggle/petals.py installs from, in build/kaggle-wheels
+	rm -rf $(KAGGLE_WHEELS)
+	$(UV) build --quiet --sdist --out-dir $(KAGGLE_WHEELS)
+	rm -f $(KAGGLE_WHEELS)/.gitignore
+	$(UV) pip compile pyproject.toml --quiet --no-header --no-annotate --constraint constraints.txt \
+	  --excludes kaggle/image.txt --python-version $(KAGGLE_PYTHON) --python-platform x86_64-manylinux_2_28 \
+	  --output-file build/kaggle-requirements.txt
+	$(KAGGLE_PIP) download --quiet --no-deps --requirement build/kaggle-requirements.txt --dest $(KAGGLE_WHEELS) \
+	  --implementation cp --python-version $(KAGGLE_PYTHON) --abi cp$(subst .,,$(KAGGLE_PYTHON)) --abi abi3 --abi none \
+	  $(foreach tag,manylinux_2_28 manylinux_2_17 manylinux2014 manylinux1,--platform $(tag)_x86_64)
+	$(KAGGLE_PIP) wheel --quiet --no-deps --wheel-dir $(KAGGLE_WHEELS) $(KAGGLE_WHEELS)/*.tar.gz
+	rm $(KAGGLE_WHEELS)/*.tar.gz
+	cp configs/*.yaml kaggle/dataset-metadata.json $(KAGGLE_WHEELS)
+	du -sh $(KAGGLE_WHEELS)
+
+# In place of the image stands what it has of image.txt, with torch_xla and the TPU's library, all about as old as there.
+kaggle-check: kaggle-wheels ## run kaggle/petals.py offline, in an environment like that of Kaggle's image (.venv-kaggle)
+	rm -rf $(KAGGLE)
+	$(UV) venv --quiet --seed --python $(KAGGLE_PYTHON) $(KAGGLE)
+	$(UV) pip install --quiet --python $(KAGGLE)/bin/python --exclude-newer $(KAGGLE_DAY) --requirement kaggle/image.txt \
+	  'torch==2.8.*' 'torch_xla[tpu]==2.8.*'
+	PYTHONPATH=tests $(BIN)/python kaggle/check.py $(KAGGLE)/bin/python $(KAGGLE_WHEELS)
+
 lint: $(READY) ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,5 +112,5 @@ constraints: $(READY) ## pin the newest versions that fit pyproject.toml
 	  --no-annotate --custom-compile-command 'make constraints' --output-file constraints.txt
 
 clean: ## remove what was installed and built; runs stay
-	rm -rf $(VENV) .venv-tf .venv-fuzz $(BENCH) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-tf .venv-fuzz $(BENCH) $(KAGGLE) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -36,6 +36,10 @@ class Continuity(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._state = state_dict
 
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        # --trainer.max_time is of one command: Lightning would count the time of those before it too, and stop at once.
+        checkpoint["callbacks"].pop("Timer", None)
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._state:
             loader: Any = trainer.train_dataloader
