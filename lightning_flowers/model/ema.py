@@ -47,8 +47,8 @@ class Ema(Callback):
         self._live = averaged(pl_module)
         self._shadow = {name: live.detach().clone() for name, live in self._live.items()}
         with torch.no_grad():
-            for name in self._live.keys() & self._loaded.keys():
-                self._live[name].copy_(self._loaded[name])
+            for name, live in self._live.items():
+                live.copy_(self._loaded.get(name, live))
         self._loaded = {}
         self._settle(trainer)
         self._hooks = [optimizer.register_step_post_hook(self._update) for optimizer in trainer.optimizers]
