@@ -132,7 +132,7 @@ class FlowersCLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
         self.datamodule.check_batch_size(devices)
-        hardware.check_launcher(self.trainer, self._settings.trainer.strategy)
+        hardware.check_launcher(self.trainer, self._settings.trainer.strategy, self.subcommand == "fit")
         say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
@@ -173,6 +173,11 @@ class FlowersCLI(LightningCLI):
 
     def after_fit(self) -> None:
         if self.folder is None:
+            return
+        if hardware.forks(self.trainer):
+            self.history.read_back()
+            self._summarize()
+            say("predict", f"with {PROGRAM} predict --run {self.folder.path} --trainer.strategy=auto")
             return
         self._summarize()
         # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.

@@ -23,7 +23,7 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_petals() -> Callable[..., Path]:
     """Write a tiny data set: `make_petals(root, size=32, classes=4, train=40, val=12, test=9, shards=(3, 2, 2))`."""
     return write_petals

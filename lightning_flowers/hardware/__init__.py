@@ -15,7 +15,7 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     set_random_state,
 )
-from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle
+from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, forks, settle
 
 __all__ = [
     "check_launcher",
@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "device_count",
     "for_trainer",
+    "forks",
     "gather",
     "has_tpu",
     "pins_memory",

@@ -1,5 +1,6 @@
 """What Lightning's Trainer is to be given for the hardware that was chosen."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,15 +46,25 @@ def settle(trainer: Trainer, tensors: Iterable[Tensor]) -> None:
         strategy.settle(tensors)
 
 
-def check_launcher(trainer: Trainer, asked: object) -> None:
-    """Fail where processes would be forked or spawned.
+def forks(trainer: Trainer) -> bool:
+    """Whether what callbacks collect stays in processes that Lightning forks or spawns, and ends with them."""
+    return isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+def check_launcher(trainer: Trainer, asked: object, fits: bool) -> None:
+    """Fail where processes are forked or spawned and there is a better way.
+
+    Args:
+        asked: the strategy.
+        fits: whether the command is fit, which Lightning's own strategy for TPUs can do.
 
     Raises:
-        UserError: they would.
+        UserError: they are.
     """
-    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+    if forks(trainer) and not (asked == "xla" and fits):
+        mend = "auto" if asked == "xla" else "ddp"
         raise UserError(
-            f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"
+            f"--trainer.strategy={asked}: forked or spawned processes keep what they find to themselves: use {mend}"
         )
 
 
@@ -61,6 +72,8 @@ def _with_ours(config: dict[str, Any]) -> dict[str, Any]:
     from lightning_flowers.hardware.xla import causes
 
     causes.record()
+    if rehearses():  # it is compiling that takes long there: five times as long if the code is to be fast
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     from lightning_flowers.hardware.xla.compiles import CompileWatch
     from lightning_flowers.hardware.xla.runtime import Cores
     from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy

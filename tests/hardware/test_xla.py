@@ -1,0 +1,278 @@
+"""Whole runs on eight virtual cores of torch_xla's CPU client, beside the same runs on a plain CPU.
+
+Each mode has a process of its own, two at a time; all start with the first test that asks for one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_flowers.__main__ import main
+from lightning_flowers.run.predictions import Predictions
+
+HERE = Path(__file__).parent
+CORES, BATCH = 8, 16
+TRAIN, VAL, TEST = 72, 36, 20  # five and three batches, the last ones ragged
+CLOSE, CLOSEST = 2e-5, 1e-6  # float32 sums in another order: 99.9 % of the weights, and their mean
+CLIENT = {
+    "PJRT_DEVICE": "CPU",
+    "CPU_NUM_DEVICES": str(CORES),
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles in an eighth of the time
+}
+TINY = [
+    "--model.backbone=test_resnet", "--model.weights=none", f"--data.batch_size={BATCH}", "--data.cache=none",
+    "--data.threads=1", "--trainer.enable_progress_bar=false",
+]  # fmt: skip
+CLIPPED = ["--trainer.max_epochs=3", "--trainer.gradient_clip_val=0.5", "--model.ema_decay=0.9"]
+FROZEN = ["--trainer.max_epochs=3", "--model.freeze_backbone=true", "--data.augment=none"]
+ACCUMULATED = ["--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=2", "--trainer.limit_train_batches=4"]
+MIXED = ["--trainer.max_epochs=2", "--trainer.devices=1", "--model.mixup=0.2", "--model.cutmix=1"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("torch_xla") is None, reason="torch_xla is not installed"),
+    pytest.mark.filterwarnings("ignore:--data.augment.* a picture, against"),  # so it is at 32 px
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("xla")
+
+
+@pytest.fixture(scope="module")
+def petals(make_petals, place):
+    return make_petals(place / "petals", train=TRAIN, val=VAL, test=TEST)
+
+
+@pytest.fixture(scope="module")
+def runs(petals, place):
+    """What is asked of the cores: by name, the future of what the process has counted."""
+
+    def fit(name, *flags):
+        given = ["--trainer.accelerator=tpu", f"--runs_dir={place}", f"--name={name}", f"--data.root={petals}"]
+        return ["fit", *TINY, *given, *flags]
+
+    exact = "--trainer.precision=32-true"
+    jobs = {
+        "clipped": lambda: start(place / "clipped.json", fit("clipped", exact, *CLIPPED)),
+        "cut": lambda: [
+            start(place / "cut.json", fit("cut", exact, *CLIPPED, "--save_every_steps=2"), DIE_AT="8"),
+            start(place / "resumed.json", ["fit", f"--resume={place / 'cut'}", *fit("")[2:]]),
+        ][-1],
+        "frozen": lambda: start(place / "frozen.json", fit("frozen", exact, *FROZEN)),
+        "accumulated": lambda: start(place / "accumulated.json", fit("accumulated", exact, *ACCUMULATED)),
+        "mixed": lambda: start(
+            place / "mixed.json", fit("mixed", *MIXED, "--trainer.callbacks+=xla_run.Reader"), PYTHONPATH=str(HERE)
+        ),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(job) for name, job in jobs.items()}
+
+
+def start(counted: Path, command: list[str], **environment: str) -> dict:
+    """Run a command on the cores; gives what it has counted."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "xla_run.py"), str(counted), *command],
+        env={**os.environ, **CLIENT, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "DIE_AT" in environment:
+        assert done.returncode == 9, done.stderr[-2000:]
+        return {}
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
+    return json.loads(counted.read_text()) | {"output": done.stdout}
+
+
+@pytest.fixture
+def counted(runs):
+    """`counted(name)`: waits for a run."""
+
+    def counted(name):
+        future: Future = runs[name]
+        return future.result()
+
+    return counted
+
+
+@pytest.fixture(scope="module")
+def eager(petals, place):
+    """`eager(name, *flags)`: the same run on a plain CPU; its folder."""
+
+    def eager(name, *flags):
+        folder = place / f"eager-{name}"
+        if not folder.exists():
+            given = ["--trainer.accelerator=cpu", f"--runs_dir={place}", f"--name={folder.name}"]
+            assert main(["fit", *TINY, *given, f"--data.root={petals}", *flags]) == 0
+        return folder
+
+    return eager
+
+
+def checkpoint(folder, name="last"):
+    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=False)
+
+
+def apart(first, second):
+    """How far two sets of weights are apart: 99.9 % of the weights at most, and in the mean.
+
+    Where a gradient is all but 0, Adam takes a whole step in the direction of its rounding error: a weight or two in a
+    thousand. torch_xla keeps BatchNorm's biased variance, torch the unbiased one: left out.
+    """
+    assert first.keys() == second.keys()
+    kept = [name for name in first if "running_var" not in name]
+    difference = torch.cat([(first[name].float() - second[name].float()).abs().flatten() for name in kept])
+    return difference.quantile(0.999).item(), difference.mean().item()
+
+
+def assert_close(first, second):
+    most, mean = apart(first, second)
+    assert most < CLOSE
+    assert mean < CLOSEST
+
+
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_eight_cores_learn_the_weights_of_one_cpu(counted, eager, place):
+    counted("clipped")
+    there, here = checkpoint(place / "clipped"), checkpoint(eager("clipped", *CLIPPED))
+    assert there["global_step"] == here["global_step"] == 15
+    assert_close(there["state_dict"], here["state_dict"])
+
+
+def test_the_average_and_the_raw_weights_are_both_right(counted, eager, place):
+    counted("clipped")
+    there, here = checkpoint(place / "clipped"), checkpoint(eager("clipped", *CLIPPED))
+    raw, expected = there["callbacks"]["Ema"]["raw"], here["callbacks"]["Ema"]["raw"]
+    assert_close(raw, expected)
+    assert apart(raw, {name: there["state_dict"][name] for name in raw})[0] > 20 * CLOSE
+
+
+def test_scores_and_predictions_are_those_of_one_cpu(counted, eager, place):
+    counted("clipped")
+    folder = eager("clipped", *CLIPPED)
+    for there, here in zip(summary(place / "clipped")["best"].items(), summary(folder)["best"].items(), strict=True):
+        assert there[0] == here[0]
+        if there[0].startswith(("train_", "val_")):
+            assert there[1] == pytest.approx(here[1], abs=2e-3)  # of the running variance
+    for split, records in (("val", VAL), ("test", TEST)):
+        there, here = (Predictions.load(each / f"predictions/{split}.npz") for each in (place / "clipped", folder))
+        assert there.ids.tolist() == here.ids.tolist()
+        assert there.probabilities.shape == (records, 4)
+        np.testing.assert_allclose(there.probabilities, here.probabilities, atol=2e-2)
+    assert len((place / "clipped/submission.csv").read_text().splitlines()) == TEST + 1
+
+
+def test_the_step_and_the_evaluation_compile_once_and_nothing_later(counted):
+    found = counted("clipped")
+    of_steps = [cause for cause in found["causes"] if "sync" in cause[0]]
+    # The weights and the state; before and after EMA's weights take their place; the counts' zeros; step; evaluation;
+    # and to predict, the zeros and the evaluation without its loss.
+    assert len(of_steps) <= 10
+    assert found["graphs"] == len(found["causes"]) <= 20
+    assert not [text for text in found["warnings"] if "XLA compiled" in text]
+
+
+def test_no_operator_falls_back_to_the_host(counted):
+    for name in ("clipped", "frozen", "accumulated", "mixed"):
+        assert counted(name)["fallbacks"].keys() <= {"aten::_local_scalar_dense"}, name  # values read at an epoch's end
+
+
+def test_every_input_is_split_over_the_cores(counted):
+    cores = ",".join(map(str, range(CORES)))
+    assert counted("clipped")["shardings"] == {
+        f"[{BATCH}, 32, 32, 3]": [f"{{devices=[{CORES},1,1,1]{cores}}}"],
+        f"[{BATCH}]": [f"{{devices=[{CORES}]{cores}}}"],
+    }
+
+
+def test_the_summary_tells_the_cores_and_what_compiling_took(counted, place):
+    counted("clipped")
+    hardware = summary(place / "clipped")["hardware"]
+    assert hardware["devices"] == CORES
+    assert hardware["device"] == "core of torch_xla's CPU client"
+    assert hardware["precision"] == "32-true"
+    assert hardware["graphs"] >= 3
+    assert hardware["compile_seconds"] > 0.1
+
+
+def test_a_run_that_was_killed_and_resumed_has_the_same_weights(counted, place):
+    counted("clipped")
+    counted("cut")
+    there, here = checkpoint(place / "cut"), checkpoint(place / "clipped")
+    assert there["global_step"] == here["global_step"]
+    for name, tensor in here["state_dict"].items():
+        torch.testing.assert_close(there["state_dict"][name], tensor, rtol=0, atol=1e-6, msg=name)
+
+
+def test_a_checkpoint_of_eight_cores_goes_on_on_a_cpu(counted, place, petals):
+    counted("clipped")
+    flags = [f"--resume={place / 'clipped'}", "--trainer.accelerator=cpu", "--trainer.max_epochs=4"]
+    assert main(["validate", f"--run={place / 'clipped'}", "--trainer.accelerator=cpu"]) == 0
+    copy = place / "copied"
+    copy.parent.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-r", str(place / "clipped"), str(copy)], check=True)
+    assert main(["fit", f"--resume={copy}", *flags[1:]]) == 0
+    assert checkpoint(copy)["global_step"] == 20
+
+
+def test_accumulated_gradients_are_those_of_one_cpu(counted, eager, place):
+    counted("accumulated")
+    there, here = checkpoint(place / "accumulated"), checkpoint(eager("accumulated", *ACCUMULATED))
+    assert there["global_step"] == here["global_step"] == 4
+    assert_close(there["state_dict"], here["state_dict"])
+
+
+def test_features_of_a_frozen_backbone_are_computed_once_and_right(counted, eager, place):
+    found = counted("frozen")
+    assert "computed once" in found["output"]
+    there, here = checkpoint(place / "frozen"), checkpoint(eager("frozen", *FROZEN))
+    assert_close(there["state_dict"], here["state_dict"])
+    assert summary(place / "frozen")["best"]["val_loss"] == pytest.approx(
+        summary(eager("frozen", *FROZEN))["best"]["val_loss"], abs=1e-5
+    )
+
+
+def test_one_core_trains_in_bfloat16(counted, place):
+    counted("mixed")
+    found = summary(place / "mixed")
+    assert found["hardware"]["devices"] == 1
+    assert found["hardware"]["precision"] == "bf16-mixed"
+    assert np.isfinite(found["best"]["train_loss"])
+    assert {tensor.dtype for tensor in checkpoint(place / "mixed")["state_dict"].values()} <= {
+        torch.float32, torch.int64,
+    }  # fmt: skip
+
+
+def test_a_late_graph_is_warned_of_with_the_line_that_caused_it(counted):
+    warned = [text for text in counted("mixed")["warnings"] if "XLA compiled" in text]
+    assert len(warned) == 1
+    line = next(
+        number for number, text in enumerate((HERE / "xla_run.py").read_text().splitlines(), 1) if "self.seen" in text
+    )
+    assert "in epoch 2, where none should be new" in warned[0]
+    assert f"xla_run.py:{line})" in warned[0]
+
+
+def test_a_tensor_that_cannot_be_split_is_an_error():
+    code = (
+        "import torch\n"
+        "from lightning_flowers.hardware.xla.runtime import Cores, xs\n"
+        "cores, spec = Cores(8), xs.ShardingSpec\n"
+        "assert cores.count == 8\n"
+        "xs.ShardingSpec = lambda mesh, axes, **more: spec(mesh, (*axes, None), **more)\n"
+        "try:\n    cores.send(torch.zeros(16, 3))\nexcept RuntimeError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **CLIENT}, capture_output=True, text=True, check=False
+    )
+    assert "a tensor (16, 3) was not split over 8 cores" in done.stdout, done.stderr[-2000:]
