@@ -50,14 +50,14 @@ class Findings(NamedTuple):
 
     def failures(self) -> list[str]:
         """What would spoil the run, a line each."""
-        whole = [sent.name for sent in self.inputs if not sent.is_split(self.cores)]
+        whole = [f"{sent.name} {sent.dtype} {sent.shape}" for sent in self.inputs if not sent.is_split(self.cores)]
         names = ", ".join(f"{name} ({count} times)" for name, count in self.fallbacks.items())
         least = self.footprint.least
         checks = {
-            f"each core would do all of the work on: {', '.join(whole)}": whole,
+            f"each core does all of the work on {', '.join(whole)}": whole,
             f"operators run on the host: {names}": names,
-            f"{self.reads} values are read back within training steps": self.reads,
-            f"{self.late} graphs are compiled after the first epoch": self.late,
+            f"{self.reads} value{'s' * (self.reads > 1)} read back within training steps": self.reads,
+            f"{self.late} graph{'s' * (self.late > 1)} compiled after the first epoch": self.late,
             f"does not fit: at least {least / 1e9:.2f} GB of {self.chip / 1e9:g} GB a core": least > self.chip,
         }
         return [text for text, bad in checks.items() if bad]

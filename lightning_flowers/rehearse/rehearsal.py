@@ -23,18 +23,12 @@ EPOCHS = 3  # so that what comes up only in later ones comes up
 STEPS = 3  # of each epoch; the last one's batch is padded
 PICTURES = 2  # of each core
 SMALLEST = 32  # px
-# Of the Trainer's settings, those that would make the rehearsal shorter or longer, or its steps fewer.
-_WHOLE = dict.fromkeys(
-    (
-        "limit_train_batches",
-        "limit_val_batches",
-        "min_epochs",
-        "min_steps",
-        "max_time",
-        "val_check_interval",
-        "profiler",
-    )
-) | {"max_steps": -1, "overfit_batches": 0.0, "fast_dev_run": False, "check_val_every_n_epoch": 1, "num_nodes": 1}
+# Of the Trainer's settings, those that would have steps left out, or written elsewhere.
+_WHOLE: dict[str, Any] = {
+    **dict.fromkeys(("limit_train_batches", "limit_val_batches", "val_check_interval", "max_time", "logger")),
+    **{"max_epochs": EPOCHS, "min_epochs": None, "max_steps": -1, "min_steps": None, "check_val_every_n_epoch": 1},
+    **{"overfit_batches": 0.0, "fast_dev_run": False, "num_nodes": 1, "enable_progress_bar": False},
+}
 
 
 class Rehearsal(FlowersCLI):
@@ -75,6 +69,7 @@ class Rehearsal(FlowersCLI):
         self.asked = config.clone()
         _check(config)
         choose_client(config.cores)
+        _check_batch(config)
         source = find_source(config.data.root) if config.data.root else None
         self.size = source.choose_size(config.data.size) if source else config.data.size or DEFAULT_SIZE
         classes = source.classes if source else competition_classes()
@@ -89,19 +84,16 @@ class Rehearsal(FlowersCLI):
 
     def after_instantiate_classes(self) -> None:
         self.cores = hardware.device_count(self.trainer)
-        batch = self.asked.data.batch_size
-        if batch % self.cores:
-            raise UserError(f"--data.batch_size={batch}: {self.cores} cores do not divide it: use a multiple of them")
-        self.footprint = self._footprint(batch // self.cores)
+        self.footprint = self._footprint()
         super().after_instantiate_classes()
 
     def after_fit(self) -> None:
         if self.datamodule.rules.validates:
             super().after_fit()  # it predicts val
 
-    def _footprint(self, batch: int) -> Footprint:
+    def _footprint(self) -> Footprint:
         settings = {**self.asked.model.as_dict(), "num_classes": len(self.datamodule.classes)}
-        return footprint(settings, self.size, batch, str(self.trainer.precision))
+        return footprint(settings, self.size, self.asked.data.batch_size // self.cores, str(self.trainer.precision))
 
     def _shrink(self, config: Namespace, classes: tuple[str, ...]) -> None:
         """Have little of everything, but all of the run's ways."""
@@ -110,7 +102,7 @@ class Rehearsal(FlowersCLI):
         write_noise(self._place, classes, config.size_px, {"train": steps * batch - 1, "val": 2 * batch - 1})
         _set(config.data, root=str(self._place), size=config.size_px, batch_size=batch, cache="none")
         _set(config.data, extra_roots=[], folds=None, fold=None, test_labels=None)
-        _set(config.trainer, **_WHOLE, accelerator="tpu", max_epochs=EPOCHS, enable_progress_bar=False)
+        _set(config.trainer, **_WHOLE, accelerator="tpu", default_root_dir=str(self._place))
         _set(config, runs_dir=str(self._place), name="rehearsal", save_every_steps=2)
         config.model.weights = "none"
 
@@ -131,3 +123,10 @@ def _check(config: Namespace) -> None:
         raise UserError(f"--chip_gb={config.chip_gb}: must be above 0")
     if config.json is not None and Path(config.json).is_dir():
         raise UserError(f"--json={config.json}: is a folder: give a file")
+
+
+def _check_batch(config: Namespace) -> None:
+    """As the run itself would, of the batch that is asked for."""
+    batch, cores = config.data.batch_size, 1 if str(config.trainer.devices) == "1" else tpu_cores()
+    if batch % cores:
+        raise UserError(f"--data.batch_size={batch}: {cores} cores do not divide it: use a multiple of {cores}")

@@ -1,5 +1,6 @@
 """The findings of a rehearsal as plain text."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -19,8 +20,7 @@ _WHY = {
 def to_text(found: Findings) -> str:
     """The report: a paragraph for each thing that was looked at, and whether the run can go to a TPU."""
     parts = [_rehearsed(found), _inputs(found), _graphs(found), _host(found), _memory(found), _arithmetic(found)]
-    failures = found.failures()
-    verdict = [f"{_head('FAILS')}{what}" for what in failures] or [f"{_head('good')}{_of_memory(found)}"]
+    verdict = [f"{_head('FAILS')}{what}" for what in found.failures()] or [f"{_head('good')}nothing stands against it"]
     return "\n".join([*parts, *verdict])
 
 
@@ -40,10 +40,7 @@ def _inputs(found: Findings) -> str:
 
 def _graphs(found: Findings) -> str:
     seen = Counter(found.graphs)
-    rows = [
-        (count, graph.when, _WHY.get(graph.why, graph.why), graph.where.replace(_HERE, ""))
-        for graph, count in seen.items()
-    ]
+    rows = [(count, graph.when, _WHY.get(graph.why, graph.why), _short(graph.where)) for graph, count in seen.items()]
     first = (
         f"{_head('graphs')}{found.compiled} compiled in {found.seconds:.1f} s, {found.late} of them after the first "
         f"epoch; causes of {len(found.graphs)}:"
@@ -79,7 +76,8 @@ def _memory(found: Findings) -> str:
         ("together, from the products alone to all", f"{_gb(print_.least)} to {_gb(print_.most)}"),
     ]
     title = f"one core, {found.size} px, {found.batch // found.cores} pictures, {found.precision}"
-    return _head("memory") + table((title, "GB"), rows, indent=_INDENT).lstrip()
+    lines = [_head("memory") + table((title, "GB"), rows, indent=_INDENT).lstrip(), f"{_INDENT}{_of_memory(found)}"]
+    return "\n".join(lines)
 
 
 def _arithmetic(found: Findings) -> str:
@@ -88,17 +86,22 @@ def _arithmetic(found: Findings) -> str:
 
 
 def _of_memory(found: Findings) -> str:
-    chip, most = f"{found.chip / 1e9:g} GB", found.footprint.most
-    if most <= found.chip:
-        return f"fits into {chip} a core"
-    return (
-        f"whether it fits into {chip} a core depends on how much XLA computes again (up to {_gb(most)} GB); if not, "
-        "halve --data.batch_size and double --trainer.accumulate_grad_batches"
-    )
+    chip, print_ = f"{found.chip / 1e9:g} GB a core", found.footprint
+    if print_.most <= found.chip:
+        return f"fits into {chip}"
+    mend = "if not, halve --data.batch_size and double --trainer.accumulate_grad_batches"
+    if print_.least <= found.chip:
+        return f"whether that fits into {chip} depends on how much XLA computes again: {mend}"
+    return f"does not fit into {chip}: {mend.removeprefix('if not, ')}"
 
 
 def _head(text: str) -> str:
     return f"{text:<{len(_INDENT)}}"
+
+
+def _short(where: str) -> str:
+    """A line of Python by its path within the package that it is of."""
+    return re.sub(r"\(.*/site-packages/", "(", where.replace(_HERE, ""))
 
 
 def _shape(shape: tuple[int, ...]) -> str:
