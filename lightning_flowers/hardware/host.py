@@ -44,6 +44,11 @@ def describe(device: torch.device) -> str:
     return tpu_name() if device.type == "xla" else device.type
 
 
+def number(value: float, device: torch.device) -> float | torch.Tensor:
+    """A number that changes from step to step, for arithmetic on a device."""
+    return _xla().number(value) if device.type == "xla" else value
+
+
 def compiled(device: torch.device) -> dict[str, float]:
     """How many graphs XLA has compiled in this process, and in how many seconds; nothing on other hardware."""
     if device.type != "xla":
@@ -76,7 +81,8 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 def set_random_state(state: dict[str, Any], device: torch.device) -> None:
     """Go on with the random numbers where `random_state` was taken."""
-    random.setstate(state["python"])
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))  # checkpoints of XLA have lists in place of tuples
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, np.array(keys, np.uint32), *rest))
     torch.set_rng_state(state["torch"].cpu())

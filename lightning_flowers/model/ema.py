@@ -82,9 +82,11 @@ class Ema(Callback):
 
     @torch.no_grad()
     def _update(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        decay = decay_at(self._steps, self._decay)
         shadow, live = list(self._shadow.values()), list(self._live.values())
-        torch._foreach_lerp_(shadow, live, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
+        weight = hardware.number(1 - decay_at(self._steps, self._decay), live[0].device)
+        steps = torch._foreach_sub(live, shadow)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_mul_(steps, weight)
+        torch._foreach_add_(shadow, steps)
         self._steps += 1
 
     @torch.no_grad()
@@ -117,8 +119,7 @@ class Ema(Callback):
 def decay_at(step: int, decay: float) -> float:
     """The decay of an update, less in the first ones so that the average leaves a random start behind.
 
-    As TensorFlow's `tf.train.ExponentialMovingAverage` has it with `num_updates`. It is never 1; torch_xla would make a
-    weight of 0 a constant of the graph, and compile another one.
+    As TensorFlow's `tf.train.ExponentialMovingAverage` has it with `num_updates`.
 
     Args:
         step: updates before this one.

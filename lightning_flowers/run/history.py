@@ -41,6 +41,10 @@ class History(Checkpoint):
         self._started = self._trained = self._waited = self._waiting = self._learning_rate = 0.0
         self._batches = 0
         self._validated = False
+        self._fits = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._fits = stage == "fit"
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -52,6 +56,8 @@ class History(Checkpoint):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if not self._fits:  # predicting with the best epoch's weights, which know nothing of those after it
+            return
         self.rows = list(state_dict["rows"])
         # Of an epoch that was under way, for which Lightning does not call `on_train_epoch_start` again.
         self._batches = state_dict["batches"]

@@ -13,13 +13,12 @@ from typing import NamedTuple
 _FILE = "PT_XLA_DEBUG_FILE"
 _FRAME = re.compile(r"^Compilation Analysis:   (?P<frame>\S+ \(.+:\d+\))$", re.MULTILINE)
 _CAUSE = re.compile(r"^Compilation Analysis: Compilation Cause\nCompilation Analysis:   (?P<cause>.+)$", re.MULTILINE)
-_TORCH = re.compile(r"/(torch|torch_xla|lightning_flowers/hardware)/|/typing_extensions\.py")
-_LIGHTNING = re.compile(r"/(pytorch_lightning|lightning_fabric)/|/lightning_flowers/(cli|__main__)\.py|\(<frozen")
+# What stands between torch_xla and whoever caused it.
+_BETWEEN = re.compile(r"/(torch|torch_xla)/|/typing_extensions\.py|/hardware/xla/runtime\.py|^_and_sync ")
 
 
 class Cause(NamedTuple):
-    """Why a graph was compiled, in torch_xla's words, and the innermost line of Python outside torch and this room; and
-    outside of Lightning, if there is one."""
+    """Why a graph was compiled, in torch_xla's words, and the innermost line of Python outside of torch."""
 
     why: str
     where: str
@@ -50,7 +49,6 @@ def parse(text: str) -> list[Cause]:
         cause = _CAUSE.search(analysis)
         if cause:
             frames = _FRAME.findall(analysis)
-            outside = [frame for frame in frames if not _TORCH.search(frame)]
-            ours = [frame for frame in outside if not _LIGHTNING.search(frame)]
-            found.append(Cause(cause["cause"], next(iter(ours or outside or frames), "an unknown line")))
+            outside = [frame for frame in frames if not _BETWEEN.search(frame)]
+            found.append(Cause(cause["cause"], next(iter(outside or frames), "an unknown line")))
     return found

@@ -9,6 +9,8 @@ from pytorch_lightning.plugins import XLAPrecision
 from torch.optim import Optimizer
 from typing_extensions import override
 
+from lightning_flowers.hardware.xla.runtime import number
+
 
 class StaticPrecision(XLAPrecision):
     """Lightning's, with bf16-mixed, and with graphs that do not change from step to step.
@@ -18,13 +20,11 @@ class StaticPrecision(XLAPrecision):
 
     Args:
         precision: bf16-mixed or 32-true.
-        device: of the cores.
     """
 
-    def __init__(self, precision: Literal["bf16-mixed", "32-true"], device: torch.device) -> None:
+    def __init__(self, precision: Literal["bf16-mixed", "32-true"]) -> None:
         super().__init__("32-true")
         self.precision: Any = precision
-        self._device = device
 
     @override
     @contextmanager
@@ -34,7 +34,7 @@ class StaticPrecision(XLAPrecision):
 
     @override
     def optimizer_step(self, optimizer: Any, model: Any, closure: Callable[[], Any], **kwargs: Any) -> Any:
-        with _rates_on_device(optimizer, self._device):
+        with _rates_on_device(optimizer):
             return super().optimizer_step(optimizer, model, closure, **kwargs)  # ends with torch_xla.sync()
 
     @override
@@ -43,14 +43,11 @@ class StaticPrecision(XLAPrecision):
 
 
 @contextmanager
-def _rates_on_device(optimizer: Optimizer, device: torch.device) -> Iterator[None]:
-    """Learning rates as tensors, but only for the step: schedules and checkpoints want numbers.
-
-    A number would be part of the graph where it is 0 or 1, and make it another one.
-    """
+def _rates_on_device(optimizer: Optimizer) -> Iterator[None]:
+    """Learning rates as tensors, but only for the step: schedules and checkpoints want numbers."""
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
-        group["lr"] = torch.tensor(group["lr"], dtype=torch.float32).to(device)
+        group["lr"] = number(group["lr"])
     try:
         yield
     finally:

@@ -88,6 +88,15 @@ def sharding_of(tensor: Tensor) -> str:
     return native._get_xla_sharding_spec(tensor)
 
 
+def number(value: float) -> Tensor:
+    """A number as a tensor of the cores, float32 ().
+
+    As a plain number, 0 and 1 would be constants of the graph, and two equal ones one input: another graph each time.
+    """
+    sent: Any = xm.send_cpu_data_to_device([torch.tensor(value, dtype=torch.float32)], torch_xla.device())
+    return sent[0]
+
+
 def sync() -> None:
     """Send off what was asked of the cores so far, as one graph. Does not wait for it."""
     torch_xla.sync()

@@ -30,9 +30,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     strategy_name = "xla_spmd"
 
     def __init__(self, cores: Cores, precision: Any, accelerator: Any = None) -> None:
-        super().__init__(
-            cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision, cores.device)
-        )
+        super().__init__(cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision))
         self.cores = cores
         self.global_rank, self.local_rank, self.world_size = cores.host, 0, cores.hosts
         rank_zero_only.rank = cores.host  # pyright: ignore[reportFunctionMemberAccess]
@@ -88,6 +86,8 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         super().load_optimizer_state_dict(checkpoint)
         for optimizer in self.optimizers:
             _set_capturable(optimizer, True)
+            for state in optimizer.state.values():
+                state["step"] = state["step"].to(self.root_device)
         self.settle(_state_tensors(self.optimizers))
 
     @override
