@@ -1,4 +1,5 @@
 import csv
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ ROW = {
     "images_per_second": 100.0,
     "data_wait_seconds": 0.1,
 }
+
+NOBODY: Any = None
 
 
 def of(epoch, macro_f1):
@@ -44,8 +47,19 @@ def test_without_validation_there_is_no_best_epoch():
 def test_the_rows_travel_in_the_checkpoint():
     history, resumed = History(None), History(None)
     history.rows = [of(1, 0.3)]
+    resumed.setup(NOBODY, NOBODY, "fit")
     resumed.load_state_dict(history.state_dict())
     assert resumed.rows == history.rows
+
+
+def test_predicting_with_the_best_epoch_forgets_no_later_one():
+    history = History(None)
+    history.rows = [of(1, 0.3)]
+    best = history.state_dict()
+    history.rows = [of(1, 0.3), of(2, 0.2)]
+    history.setup(NOBODY, NOBODY, "predict")
+    history.load_state_dict(best)
+    assert [row["epoch"] for row in history.rows] == [1, 2]
 
 
 def test_an_epoch_is_told_in_one_line():
