@@ -4,13 +4,20 @@ import logging
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
+from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 
+# What config.yaml of a run leaves out: it belongs to one command, not to the run.
+_OF_ONE_COMMAND = (
+    "config", "name", "runs_dir", "resume", "ckpt_path", "weights_only", "save_every_minutes", "save_every_steps",
+)  # fmt: skip
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
 
 
@@ -71,6 +78,23 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
     if checkpoint:
         _check_file(checkpoint)
     return folder, checkpoint
+
+
+def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -> str:
+    """config.yaml of a run, from which it can be repeated, resumed and used from any folder.
+
+    Args:
+        settings: as asked for.
+        weights: as asked for, which a checkpoint may have taken the place of.
+        data: the data that was found by them.
+    """
+    settings["model"]["weights"] = weights
+    settings["data"]["size"] = data.size
+    if settings["data"].get("root") is not None:
+        settings["data"]["root"] = data.source.where
+    settings["data"]["augment"] = data.augment.content
+    settings["data"]["extra_roots"] = [other.where for other in data.rules.extra]
+    return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
 
 
 def quiet_lightning() -> None:

@@ -13,7 +13,14 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers import hardware
-from lightning_flowers.arguments import TRAINER_DEFAULTS, Parser, add_run_arguments, choose_checkpoint, expand_run
+from lightning_flowers.arguments import (
+    TRAINER_DEFAULTS,
+    Parser,
+    add_run_arguments,
+    choose_checkpoint,
+    expand_run,
+    run_config,
+)
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
@@ -30,11 +37,6 @@ from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.predictions import PredictionCollector
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
-
-# What config.yaml of a run leaves out: it belongs to one command, not to the run.
-_OF_ONE_COMMAND = (
-    "config", "name", "runs_dir", "resume", "ckpt_path", "weights_only", "save_every_minutes", "save_every_steps",
-)  # fmt: skip
 
 
 class FlowersCLI(LightningCLI):
@@ -245,13 +247,7 @@ class FlowersCLI(LightningCLI):
 
     def _config_yaml(self) -> str:
         settings = yaml.safe_load(self._parser(self.subcommand).dump(self._asked, skip_validation=True))
-        settings["model"]["weights"] = self._weights
-        settings["data"]["size"] = self.datamodule.size
-        if settings["data"].get("root") is not None:  # a run must find its data from any folder
-            settings["data"]["root"] = self.datamodule.source.where
-        settings["data"]["augment"] = self.datamodule.augment.content
-        settings["data"]["extra_roots"] = [other.where for other in self.datamodule.rules.extra]
-        return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
+        return run_config(settings, self._weights, self.datamodule)
 
     @rank_zero_only
     def _summarize(self) -> None:
