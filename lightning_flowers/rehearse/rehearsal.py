@@ -20,8 +20,7 @@ from lightning_flowers.rehearse.pictures import write_noise
 from lightning_flowers.rehearse.watch import Watch
 
 EPOCHS = 3  # so that what comes up only in later ones comes up
-STEPS = 3  # of each epoch; the last one's batch is padded
-PICTURES = 2  # of each core
+STEPS = 2  # of each epoch; the last one's batch is padded
 SMALLEST = 32  # px
 # Of the Trainer's settings, those that would have steps left out, or written elsewhere.
 _WHOLE: dict[str, Any] = {
@@ -59,7 +58,7 @@ class Rehearsal(FlowersCLI):
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         cores = f"Cores to rehearse on. Default: CPU_NUM_DEVICES of the environment, else {CORES}."
         parser.add_argument("--cores", type=int | None, help=cores)
-        parser.add_argument("--size_px", type=int, default=64, help="Side of the pictures to rehearse with.")
+        parser.add_argument("--size_px", type=int, default=32, help="Side of the pictures to rehearse with.")
         parser.add_argument("--chip_gb", type=float, default=16.0, help="Memory of one core of the TPU, in 1e9 bytes.")
         parser.add_argument("--json", type=str | None, help="A file to write the findings to.")
         return parser
@@ -97,7 +96,7 @@ class Rehearsal(FlowersCLI):
 
     def _shrink(self, config: Namespace, classes: tuple[str, ...]) -> None:
         """Have little of everything, but all of the run's ways."""
-        batch = PICTURES * tpu_cores()
+        batch = max(tpu_cores(), 2)  # one picture a core, but BatchNorm needs two
         steps = max(STEPS, int(config.trainer.accumulate_grad_batches) + 1)  # both with and without an update
         write_noise(self._place, classes, config.size_px, {"train": steps * batch - 1, "val": 2 * batch - 1})
         _set(config.data, root=str(self._place), size=config.size_px, batch_size=batch, cache="none")

@@ -17,7 +17,7 @@ from lightning_flowers.rehearse.footprint import batch_bytes, footprint
 
 SLOW = "LIGHTNING_FLOWERS_SLOW"
 CONFIGS = Path(__file__).parents[2] / "configs"
-TINY = ["--model.backbone=test_resnet", "--data.size=512", "--data.batch_size=128", "--size_px=32"]
+TINY = ["--model.backbone=test_resnet", "--data.size=512", "--data.batch_size=128"]
 
 with_xla = pytest.mark.skipif(find_spec("torch_xla") is None, reason="torch_xla is not installed")
 
@@ -51,7 +51,7 @@ def test_a_run_on_eight_cores_goes_well(done):
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
     assert run.stdout.splitlines()[0].startswith(
-        "rehearsed   test_resnet in bf16-mixed, 9 steps of 16 pictures of 32 px"
+        "rehearsed   test_resnet in bf16-mixed, 6 steps of 8 pictures of 32 px"
     )
     assert run.stdout.splitlines()[-1].startswith("good ")
     assert [path.name for path in folder.iterdir()] == ["found.json"]
@@ -71,7 +71,7 @@ def test_all_inputs_are_split(done):
 @pytest.mark.slow
 def test_little_more_than_the_batch_crosses_to_the_cores(done):
     _, found, _ = done["good"]
-    assert batch_bytes(16, 32) <= found["traffic"] <= 1.1 * batch_bytes(16, 32)
+    assert batch_bytes(8, 32) <= found["traffic"] <= 1.1 * batch_bytes(8, 32)
 
 
 @with_xla
