@@ -1,6 +1,5 @@
 """What Lightning's Trainer is to be given for the hardware that was chosen."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,8 +71,6 @@ def _with_ours(config: dict[str, Any]) -> dict[str, Any]:
     from lightning_flowers.hardware.xla import causes
 
     causes.record()
-    if rehearses():  # it is compiling that takes long there: five times as long if the code is to be fast
-        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     from lightning_flowers.hardware.xla.compiles import CompileWatch
     from lightning_flowers.hardware.xla.runtime import Cores
     from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy

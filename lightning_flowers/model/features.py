@@ -85,12 +85,14 @@ class FeatureCache:
         order.set_epoch(epoch)
         pictures = Loader(loader.split, order, loader.augment, loader.threads, loader.pin, loader.cache)
         parts: list[tuple[Tensor, ...]] = []
-        for batch in pictures:
+        for batch in strategy.process_dataloader(pictures):
             moved = strategy.batch_to_device(batch)
             with strategy.precision_plugin.forward_context():
                 values = self._model.features(moved["image"])
             parts.append((values, moved["label"], moved["index"]))
-        values, label, index = (_of_all(strategy, torch.cat(part)) for part in zip(*parts, strict=True))
+        values, label, index = (
+            torch.cat([_of_all(strategy, rows) for rows in part]) for part in zip(*parts, strict=True)
+        )
         return _in_order(sampler.records, values, label, index)
 
 

@@ -411,7 +411,8 @@ compare()
 @pytest.mark.skipif(importlib.util.find_spec("torch_xla") is None, reason="torch_xla is not installed")
 @pytest.mark.parametrize("cores", [1, 8])
 def test_on_cores_it_is_part_of_the_steps_only_graph_and_equals_the_cpus(cores):
-    environment = os.environ | {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": "8"}
+    client = {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": "8", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    environment = os.environ | client
     command = [sys.executable, "-c", ON_CORES, str(cores)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -24,6 +24,7 @@ with_xla = pytest.mark.skipif(find_spec("torch_xla") is None, reason="torch_xla 
 
 def rehearse(*flags, cwd):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PJRT", "CPU_NUM"))}
+    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiles five times as fast
     command = [sys.executable, "-m", "lightning_flowers", "rehearse", *flags]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
