@@ -94,9 +94,7 @@ class FlowersCLI(LightningCLI):
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
         self._asked = config.clone()
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
-        config.trainer.precision = hardware.choose_precision(
-            config.trainer.precision, config.trainer.accelerator, config.trainer.strategy
-        )
+        config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -117,7 +115,7 @@ class FlowersCLI(LightningCLI):
                     self.folder.path, "tensorboard", version="", default_hp_metric=False
                 )
         else:
-            kept = [callback for callback in config["callbacks"] or [] if not isinstance(callback, Checkpoint)]
+            kept = [callback for callback in config["callbacks"] if not isinstance(callback, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
         return self._instantiate_trainer(config, callbacks)
 
@@ -134,7 +132,7 @@ class FlowersCLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
         self.datamodule.check_batch_size(devices)
-        hardware.check_launcher(self.trainer, self._settings.trainer.strategy, self.subcommand == "fit")
+        hardware.check_launcher(self.trainer, self._settings.trainer.strategy)
         say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
@@ -175,11 +173,6 @@ class FlowersCLI(LightningCLI):
 
     def after_fit(self) -> None:
         if self.folder is None:
-            return
-        if hardware.forks(self.trainer):
-            self.history.read_back()
-            self._summarize()
-            say("predict", f"with {PROGRAM} predict --run {self.folder.path} --trainer.strategy=auto")
             return
         self._summarize()
         # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.

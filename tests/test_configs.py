@@ -7,6 +7,7 @@ import yaml
 
 from lightning_flowers.__main__ import main
 from lightning_flowers.model.backbones import BACKBONES
+from lightning_flowers.report.study import RESULTS
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
@@ -17,7 +18,7 @@ def test_every_backbone_of_the_table_has_a_config():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_studys_settings_are_as_the_study_had_them(path):
-    settings, study = yaml.safe_load(path.read_text()), BACKBONES[path.stem].study
+    settings, study = yaml.safe_load(path.read_text()), RESULTS.get(path.stem)
     assert settings["model"]["backbone"] == path.stem
     if study is not None:
         assert settings["trainer"]["max_epochs"] == study.epochs

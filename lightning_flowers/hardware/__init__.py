@@ -16,7 +16,7 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     set_random_state,
 )
-from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, forks, settle
+from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle, whole
 
 __all__ = [
     "check_launcher",
@@ -27,7 +27,6 @@ __all__ = [
     "describe",
     "device_count",
     "for_trainer",
-    "forks",
     "gather",
     "has_tpu",
     "number",
@@ -37,4 +36,5 @@ __all__ = [
     "reads_cheaply",
     "set_random_state",
     "settle",
+    "whole",
 ]

@@ -53,17 +53,15 @@ def choose_accelerator(asked: str) -> str:
     return asked
 
 
-def choose_precision(asked: str | int | None, accelerator: str, strategy: object = "auto") -> str | int:
+def choose_precision(asked: str | int | None, accelerator: str) -> str | int:
     """The precision asked for, else bf16-mixed on TPU and on GPUs that have it, 16-mixed on older GPUs, float32 on CPU.
-
-    Lightning's own strategy `xla` has no mixed precision.
 
     Raises:
         UserError: one that does not go well with XLA; says why.
     """
     if accelerator == "tpu":
         if asked is None:
-            return "32-true" if strategy == "xla" else "bf16-mixed"
+            return "bf16-mixed"
         precision = _SHORT.get(str(asked), str(asked))
         if precision not in ("bf16-mixed", "32-true"):
             why = _NOT_ON_XLA.get(precision, "it is unknown there")
@@ -92,11 +90,6 @@ def tpu_name() -> str:
         return "core of torch_xla's CPU client"
     names = [_TPUS[chip] for chip in _chips() if chip in _TPUS]
     return f"core of {names[0] if names else os.environ.get('TPU_ACCELERATOR_TYPE', 'TPU')}"
-
-
-def needs_threads() -> bool:
-    """Whether Lightning's strategy `xla` would run two cores of each process as threads: on v2 and v3 chips."""
-    return _PCI_V2_V3 in _chips() or os.environ.get("TPU_ACCELERATOR_TYPE", "").startswith(("v2", "v3"))
 
 
 def tpu_cores() -> int:

@@ -1,15 +1,23 @@
 """What Lightning's Trainer is to be given for the hardware that was chosen."""
 
-from collections.abc import Iterable
+import functools
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pytorch_lightning import Callback, Trainer
+from lightning_fabric.accelerators.xla import XLAAccelerator
+from pytorch_lightning import Trainer
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.choice import needs_threads, rehearses, tpu_cores
+from lightning_flowers.hardware.choice import rehearses, tpu_cores
 from lightning_flowers.hardware.host import ChannelsLast
+
+_NOT_LIGHTNINGS = (
+    "--trainer.strategy=xla: Lightning's own strategy reads its data from loaders of torch only, and on v2 and v3 "
+    "chips gives back the weights it began with: use xla_spmd"
+)
 
 
 def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
@@ -19,17 +27,19 @@ def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
         config: the Trainer's arguments; accelerator and precision are chosen already.
 
     Raises:
-        UserError: a strategy or a number of devices that cannot be.
+        UserError: a strategy or a number of devices that cannot be, or a TPU that does not start.
     """
+    callbacks = config["callbacks"] or []
+    callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     if config["accelerator"] != "tpu":
-        return {**config, "callbacks": [ChannelsLast(), *(config["callbacks"] or [])]}
+        return {**config, "callbacks": [ChannelsLast(), *callbacks]}
     if config["strategy"] == "xla":
-        return _with_lightnings(config)
+        raise UserError(_NOT_LIGHTNINGS)
     if config["strategy"] not in ("auto", "xla_spmd"):
-        raise UserError(f"--trainer.strategy={config['strategy']}: on a TPU it is auto, xla_spmd or xla")
+        raise UserError(f"--trainer.strategy={config['strategy']}: on a TPU it is auto or xla_spmd")
     if int(config["num_nodes"]) > 1:
         raise UserError("--trainer.num_nodes: on TPU hosts leave it out: torch_xla knows how many there are")
-    return _with_ours(config)
+    return _for_cores({**config, "callbacks": callbacks})
 
 
 def device_count(trainer: Trainer) -> int:
@@ -45,63 +55,47 @@ def settle(trainer: Trainer, tensors: Iterable[Tensor]) -> None:
         strategy.settle(tensors)
 
 
-def forks(trainer: Trainer) -> bool:
-    """Whether what callbacks collect stays in processes that Lightning forks or spawns, and ends with them."""
-    return isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+def whole(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Results of a step outside of the Trainer's loops, to be read later."""
+    strategy: Any = trainer.strategy
+    return strategy.whole(tensors) if hasattr(strategy, "whole") else tensors
 
 
-def check_launcher(trainer: Trainer, asked: object, fits: bool) -> None:
-    """Fail where processes are forked or spawned and there is a better way.
-
-    Args:
-        asked: the strategy.
-        fits: whether the command is fit, which Lightning's own strategy for TPUs can do.
+def check_launcher(trainer: Trainer, asked: object) -> None:
+    """Fail where processes would be forked or spawned.
 
     Raises:
-        UserError: they are.
+        UserError: they would.
     """
-    if forks(trainer) and not (asked == "xla" and fits):
-        mend = "auto" if asked == "xla" else "ddp"
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
         raise UserError(
-            f"--trainer.strategy={asked}: forked or spawned processes keep what they find to themselves: use {mend}"
+            f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"
         )
 
 
-def _with_ours(config: dict[str, Any]) -> dict[str, Any]:
+def _for_cores(config: dict[str, Any]) -> dict[str, Any]:
+    """With our strategy on all cores of the host, or on one."""
+    one = _takes_one(config["devices"], tpu_cores())
     from lightning_flowers.hardware.xla import causes
 
     causes.record()
+    if not rehearses():  # torch_xla would take its CPU client where it finds no libtpu
+        os.environ.setdefault("PJRT_DEVICE", "TPU")
     from lightning_flowers.hardware.xla.compiles import CompileWatch
     from lightning_flowers.hardware.xla.runtime import Cores
     from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy
 
-    wanted = _devices(config["devices"], tpu_cores() or Accelerator.auto_device_count())
-    strategy = XLASPMDStrategy(Cores(wanted), config["precision"], Accelerator())
-    callbacks: list[Callback] = [CompileWatch(), *(config["callbacks"] or [])]
-    return {
-        **config,
-        "accelerator": "auto",
-        "strategy": strategy,
-        "precision": None,
-        "devices": wanted,
-        "callbacks": callbacks,
-    }
+    cores = Cores(one)
+    XLAAccelerator.auto_device_count = functools.cache(lambda: cores.here)  # Lightning would ask a metadata server
+    strategy = XLASPMDStrategy(cores, config["precision"], Accelerator())
+    ours = {"accelerator": "auto", "strategy": strategy, "precision": None, "devices": cores.here}
+    return {**config, **ours, "callbacks": [CompileWatch(), *config["callbacks"]]}
 
 
-def _devices(asked: Any, there: int) -> int:
-    if str(asked) in ("auto", "-1", str(there)):
-        return there
+def _takes_one(asked: Any, there: int) -> bool:
+    """Whether a single core is asked for, of so many (0 if that cannot be seen)."""
     if str(asked) == "1":
-        return 1
-    raise UserError(f"--trainer.devices={asked}: use 1 core, or all {there} of this host (auto)")
-
-
-def _with_lightnings(config: dict[str, Any]) -> dict[str, Any]:
-    if needs_threads():
-        raise UserError(
-            "--trainer.strategy=xla: on v2 and v3 chips Lightning runs two cores of a process as threads, and fit "
-            "gives back the weights it began with: use xla_spmd"
-        )
-    if rehearses():
-        raise UserError("--trainer.strategy=xla: torch_xla's CPU client knows only one process: use xla_spmd")
-    return config
+        return True
+    if str(asked) in ("auto", "-1") or (there and str(asked) == str(there)):
+        return False
+    raise UserError(f"--trainer.devices={asked}: use 1 core, or all {there or ''} of this host (auto)")

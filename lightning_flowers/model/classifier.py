@@ -194,8 +194,8 @@ class FlowerClassifier(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with."""
-        # All processes are summed: the others begin at zero.
-        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING and self.trainer.is_global_zero:
+        # All processes are summed, where each counts its own: the others begin at zero.
+        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])
         for state in checkpoint.get("optimizer_states", []):
             for group in state["param_groups"]:
@@ -203,6 +203,9 @@ class FlowerClassifier(LightningModule):
                 group |= {"initial_lr": self.lr, "weight_decay": self.weight_decay}
         for state in checkpoint.get("lr_schedulers", []):
             state["base_lrs"] = [self.lr] * len(state["base_lrs"])
+
+    def _counts_here(self) -> bool:
+        return self.trainer.is_global_zero or getattr(self.trainer.strategy, "counts_all", False)
 
     def _steps(self) -> tuple[int, int]:
         self.trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown

@@ -85,8 +85,8 @@ class Ema(Callback):
         shadow, live = list(self._shadow.values()), list(self._live.values())
         weight = hardware.number(1 - decay_at(self._steps, self._decay), live[0].device)
         steps = torch._foreach_sub(live, shadow)  # pyright: ignore[reportPrivateImportUsage]
-        torch._foreach_mul_(steps, weight)
-        torch._foreach_add_(shadow, steps)
+        torch._foreach_mul_(steps, weight)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_add_(shadow, steps)  # pyright: ignore[reportPrivateImportUsage]
         self._steps += 1
 
     @torch.no_grad()

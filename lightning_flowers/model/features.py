@@ -5,13 +5,14 @@ needs one forward pass over its data, whatever the number of epochs.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from lightning_flowers import hardware
 from lightning_flowers.batch import FeatureBatch
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
@@ -84,12 +85,13 @@ class FeatureCache:
         order = Order(sampler.records, sampler.batch_size, seed=sampler.seed, rank=sampler.rank, world=sampler.world)
         order.set_epoch(epoch)
         pictures = Loader(loader.split, order, loader.augment, loader.threads, loader.pin, loader.cache)
-        parts: list[tuple[Tensor, ...]] = []
-        for batch in strategy.process_dataloader(pictures):
+        parts: list[Sequence[Tensor]] = []
+        fed: Any = strategy.process_dataloader(pictures)
+        for batch in fed:
             moved = strategy.batch_to_device(batch)
             with strategy.precision_plugin.forward_context():
                 values = self._model.features(moved["image"])
-            parts.append((values, moved["label"], moved["index"]))
+            parts.append(hardware.whole(self._model.trainer, (values, moved["label"], moved["index"])))
         values, label, index = (
             torch.cat([_of_all(strategy, rows) for rows in part]) for part in zip(*parts, strict=True)
         )

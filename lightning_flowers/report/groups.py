@@ -88,9 +88,14 @@ def _conditions(run: Run) -> Conditions:
         data.train_on,
         (data.fold, data.folds),
         data.external,
-        tuple(f"{name}={value}" for name, value in limits.items() if value not in (None, 0.0)),
+        tuple(f"{name}={value}" for name, value in limits.items() if _limits(value)),
         None if "train" in data.fingerprints else run.path,
     )
+
+
+def _limits(value: object) -> bool:
+    """Whether a limit leaves batches out: 1.0 is all of them, 1 is one."""
+    return value not in (None, 0.0) and not (isinstance(value, float) and value == 1)
 
 
 def _differences(one: Conditions, first: Conditions) -> tuple[str, ...]:

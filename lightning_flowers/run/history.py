@@ -92,12 +92,6 @@ class History(Checkpoint):
             if self.path is not None:
                 write_text(self.path, to_csv(self.rows))
 
-    def read_back(self) -> None:
-        """Take the rows from metrics.csv, where another process of the run has kept the history."""
-        assert self.path is not None
-        with self.path.open(newline="", encoding="utf-8") as lines:
-            self.rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
-
     def best(self) -> Row | None:
         """The row with the highest macro F1 on val, the earliest of equals."""
         scored = [row for row in self.rows if "val_macro_f1" in row]

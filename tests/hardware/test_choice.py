@@ -112,10 +112,6 @@ def test_a_tpu_has_two_precisions(asked, precision):
     assert choice.choose_precision(asked, "tpu") == precision
 
 
-def test_lightnings_own_strategy_has_no_mixed_precision():
-    assert choice.choose_precision(None, "tpu", "xla") == "32-true"
-
-
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
@@ -148,13 +144,11 @@ def test_cores_and_name_come_from_the_bus(bus):
     assert choice.has_tpu()
     assert choice.tpu_cores() == 8
     assert choice.tpu_name() == "core of TPU v5e"
-    assert not choice.needs_threads()
 
 
 def test_a_v3_chip_has_two_cores(bus):
     bus(*[(GOOGLE, V3)] * 4)
     assert choice.tpu_cores() == 8
-    assert choice.needs_threads()
 
 
 def test_the_cpu_client_has_as_many_cores_as_the_environment_says(monkeypatch):

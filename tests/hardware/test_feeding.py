@@ -3,6 +3,7 @@
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -79,7 +80,7 @@ def test_pictures_are_sent_in_the_order_they_are_stored_in(cores):
 
 
 def test_the_pending_work_is_sent_off_before_each_batch(cores):
-    batches = iter(feed(Loader(), cores))
+    batches: Any = iter(feed(Loader(), cores))
     for number in range(BATCHES):
         next(batches)
         assert cores.syncs == number + 1
@@ -88,19 +89,28 @@ def test_the_pending_work_is_sent_off_before_each_batch(cores):
 
 def test_another_thread_sends_and_only_so_far_ahead(cores):
     loader = Loader()
-    batches = iter(feed(loader, cores))
+    batches: Any = iter(feed(loader, cores))
     next(batches)
     time.sleep(0.3)
     assert cores.threads == {"feed"}
-    assert loader.given <= 1 + AHEAD + 1  # one more waits for room
+    assert loader.given == 1 + AHEAD
     batches.close()
 
 
 def test_what_fails_in_the_thread_is_raised_where_the_batch_would_have_come(cores):
-    batches = iter(feed(Loader(fails_at=3), cores))
+    batches: Any = iter(feed(Loader(fails_at=3), cores))
     assert [next(batches)["index"][0].item() for _ in range(3)] == [0, 2, 4]
     with pytest.raises(DataError, match="record 3"):
         next(batches)
+
+
+def test_a_loader_that_cannot_begin_is_told_too(cores):
+    class Broken(Loader):
+        def __iter__(self):
+            raise DataError("no shards")
+
+    with pytest.raises(DataError, match="no shards"):
+        list(feed(Broken(), cores))
 
 
 def test_what_fails_while_sending_is_raised_too(cores):
@@ -113,7 +123,7 @@ def test_what_fails_while_sending_is_raised_too(cores):
 
 def test_a_consumer_that_leaves_early_ends_the_thread_and_the_loader(cores):
     loader = Loader()
-    batches = iter(feed(loader, cores))
+    batches: Any = iter(feed(loader, cores))
     next(batches)
     batches.close()
     assert loader.closed == 1
@@ -123,7 +133,7 @@ def test_a_consumer_that_leaves_early_ends_the_thread_and_the_loader(cores):
 def test_the_state_is_that_of_the_consumer_not_of_the_thread(cores):
     fed = feed(Loader(), cores)
     assert fed.state_dict() == {"batches": 0}
-    batches = iter(fed)
+    batches: Any = iter(fed)
     for number in range(1, BATCHES):
         next(batches)
         assert fed.state_dict() == {"batches": number}

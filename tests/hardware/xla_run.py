@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning import Callback
 
@@ -21,7 +22,7 @@ from lightning_flowers.model.classifier import FlowerClassifier
 class Reader(Callback):
     """Reads a value back in the middle of the second epoch, as a user's callback may."""
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if trainer.current_epoch == 1 and batch_idx == 1:
             self.seen = (pl_module.head[-1].bias * 1.7).sum().item()
 
@@ -55,14 +56,15 @@ def run(out: Path, commands: list[list[str]]) -> int:
 
 def die_at(step: int) -> None:
     """Have the process vanish where that training step, counted from 1, is to begin; 0: never."""
-    steps, original = count(1), FlowerClassifier.training_step
+    classifier: Any = FlowerClassifier
+    steps, original = count(1), classifier.training_step
 
     def training_step(self, *args):
         if next(steps) == step:
             os._exit(9)
         return original(self, *args)
 
-    FlowerClassifier.training_step = training_step
+    classifier.training_step = training_step
 
 
 def split(args: list[str]) -> Iterator[list[str]]:

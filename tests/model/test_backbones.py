@@ -7,14 +7,7 @@ from lightning_flowers.model.backbones import BACKBONES, timm_name
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_row_names_a_model_and_a_tag_that_timm_has(name):
-    assert BACKBONES[name].timm_name in timm.list_models(pretrained=True)
-
-
-def test_the_studys_five_are_there_with_its_results():
-    studied = {name: row.study for name, row in BACKBONES.items() if row.study}
-    assert len(studied) == 5
-    assert not studied["tf_efficientnetv2_xl"].trainable
-    assert max(row.val_accuracy for row in studied.values()) == 0.9650
+    assert BACKBONES[name] in timm.list_models(pretrained=True)
 
 
 def test_timms_own_names_pass():

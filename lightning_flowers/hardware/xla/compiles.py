@@ -30,7 +30,9 @@ def fallbacks() -> dict[str, int]:
 
 
 class CompileWatch(Callback):
-    """Warns when a graph is compiled after the first epoch: each one costs as long as a TPU needs for many steps.
+    """Warns when a graph is compiled after the first epoch and the first validation.
+
+    Each one costs as long as a TPU needs for many steps.
 
     Attributes:
         late: how many graphs were compiled after the first epoch.
@@ -39,12 +41,14 @@ class CompileWatch(Callback):
     def __init__(self) -> None:
         self.late = 0
         self._known: int | None = None
+        self._validated = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._first = trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._known is None and trainer.current_epoch > self._first:
+        validated = self._validated or not trainer.enable_validation
+        if self._known is None and validated and trainer.current_epoch > self._first:
             self._known = compiles().graphs
         self._look(trainer)
 
@@ -65,6 +69,7 @@ class CompileWatch(Callback):
         self._look(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated = self._validated or not trainer.sanity_checking
         self._look(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-AHEAD = 2  # batches on the cores, or on their way, beside the one in use
+AHEAD = 2  # batches on the cores, or on their way, beside the one in use: one waits for room in the queue
+_FAREWELL = 5.0  # seconds that a thread gets to end; what it is at, such as computing features, may take longer
 _PATIENCE = 0.1  # seconds between two looks whether the consumer has gone
 
 
@@ -56,13 +57,13 @@ class Feed:
         Raises:
             Exception: whatever reading or sending a batch has raised.
         """
-        sent: queue.Queue[_Sent] = queue.Queue(AHEAD)
+        sent: queue.Queue[_Sent] = queue.Queue(AHEAD - 1)
         stop = threading.Event()
         thread = threading.Thread(target=self._work, args=(sent, stop), name="feed", daemon=True)
+        self._sync()  # not beside the thread: it may itself compute, features for its first batch
         thread.start()
         try:
             while True:
-                self._sync()
                 start = time.perf_counter()
                 batch, state, error = sent.get()
                 self.waited += time.perf_counter() - start
@@ -72,14 +73,16 @@ class Feed:
                     return
                 self._state = state
                 yield {name: _as_channels_first(name, tensor) for name, tensor in batch.items()}
+                self._sync()
         finally:
             stop.set()
-            thread.join()
+            thread.join(_FAREWELL)
             self._sync()
 
     def _work(self, sent: "queue.Queue[_Sent]", stop: threading.Event) -> None:
-        batches = iter(self.loader)
+        batches: Any = None
         try:
+            batches = iter(self.loader)
             for batch in batches:
                 on_cores = {name: self._send(_as_stored(name, tensor)) for name, tensor in batch.items()}
                 if not _put(sent, (on_cores, self.loader.state_dict(), None), stop):
@@ -88,7 +91,8 @@ class Feed:
         except BaseException as error:
             _put(sent, (None, None, error), stop)
         finally:
-            batches.close()  # its threads must not outlive ours
+            if batches is not None:
+                batches.close()  # its threads must not outlive ours
 
 
 _Sent = tuple[dict[str, Tensor] | None, dict[str, Any] | None, BaseException | None]

@@ -9,7 +9,7 @@ from pytorch_lightning.plugins import XLAPrecision
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from lightning_flowers.hardware.xla.runtime import number
+from lightning_flowers.hardware.xla.runtime import multiply_in_float32, number
 
 
 class StaticPrecision(XLAPrecision):
@@ -25,6 +25,8 @@ class StaticPrecision(XLAPrecision):
     def __init__(self, precision: Literal["bf16-mixed", "32-true"]) -> None:
         super().__init__("32-true")
         self.precision: Any = precision
+        if precision == "32-true":
+            multiply_in_float32()
 
     @override
     @contextmanager

@@ -1,7 +1,7 @@
 """The cores of this process as torch_xla shows them, and what crosses from the host to them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,14 @@ import platformdirs
 import torch
 import torch.distributed as dist
 import torch_xla
+import torch_xla.backends
 import torch_xla.core.xla_model as xm
 import torch_xla.distributed.spmd as xs
 import torch_xla.distributed.xla_backend  # registers xla://
 import torch_xla.runtime as xr
 from torch import Tensor
+
+from lightning_flowers.errors import UserError
 
 AXIS = "data"
 
@@ -27,26 +30,40 @@ class Cores:
     statistics are those of the whole batch. (https://docs.pytorch.org/xla/release/r2.9/perf/spmd_basic.html)
 
     Args:
-        wanted: 1, or the number of all cores of this host.
+        one: whether a single core is wanted.
 
     Attributes:
         device: to which tensors are sent; with SPMD it stands for all cores.
         count: cores, over all hosts.
+        here: of these, on this host.
         host: number of this host, from 0.
         hosts: how many there are.
+
+    Raises:
+        UserError: the TPU does not start, or a single core is wanted where there are several hosts.
     """
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, one: bool) -> None:
         _keep_compiled()
-        self.device, self.count, self.host, self.hosts = torch.device("xla", 0), 1, 0, 1
+        self.count, self.here, self.host, self.hosts = 1, 1, 0, 1
         self._mesh: xs.Mesh | None = None
-        if wanted > 1:
-            xr.use_spmd()
-            self.count, self.host, self.hosts = xr.global_runtime_device_count(), xr.process_index(), xr.process_count()
+        try:
+            if not one:
+                self._take_all()
+            self.device = torch_xla.device()
+        except RuntimeError as error:
+            raise UserError(f"--trainer.accelerator=tpu: torch_xla cannot start it: {_first_line(error)}") from error
+        if one and xr.process_count() > 1:
+            raise UserError("--trainer.devices=1: the TPU has several hosts, and each would train by itself: use auto")
+
+    def _take_all(self) -> None:
+        xr.use_spmd()
+        self.count, self.here = xr.global_runtime_device_count(), xr.addressable_runtime_device_count()
+        self.host, self.hosts = xr.process_index(), xr.process_count()
+        if self.count > 1:
             self._mesh = xs.Mesh(np.arange(self.count), (self.count,), (AXIS,))
         if self.hosts > 1:  # for what hosts tell each other, such as damaged records
             dist.init_process_group("gloo", init_method="xla://")
-        self.device = torch_xla.device()
 
     def send(self, tensor: Tensor) -> Tensor:
         """Copy a tensor of the host to the cores, split along its first dimension.
@@ -81,6 +98,16 @@ class Cores:
                 xs.mark_sharding(tensor, self._mesh, (None,) * tensor.ndim)
         sync()
 
+    def whole(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Have tensors computed, to be read later, and each core keep them whole: reading a split one compiles a
+        program to put it together, each time."""
+        if self._mesh is None:
+            sync()
+            return list(tensors)
+        copies = [tensor * 1 for tensor in tensors]  # batches have a sharding already, which nothing else takes away
+        self.settle(copies)
+        return copies
+
 
 def sharding_of(tensor: Tensor) -> str:
     """How a tensor lies on the cores, as XLA writes it (`{devices=[8,1]0,1,2,...}`); empty if nothing was said."""
@@ -110,6 +137,15 @@ def random_seed() -> int:
 def set_random_seed(seed: int) -> None:
     """Go on where `random_seed` was taken, or begin with a seed."""
     xm.set_rng_state(seed)
+
+
+def multiply_in_float32() -> None:
+    """Have float32 products computed as such: a TPU would round what it multiplies to bfloat16."""
+    torch_xla.backends.set_mat_mul_precision("highest")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _keep_compiled() -> None:

@@ -1,6 +1,6 @@
 """Lightning's strategy for the cores of a TPU host, and its accelerator."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     """
 
     strategy_name = "xla_spmd"
+    counts_all = True  # what a step counts is of the global batch, on every host
 
     def __init__(self, cores: Cores, precision: Any, accelerator: Any = None) -> None:
         super().__init__(cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision))
@@ -67,7 +68,17 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
 
     @override
     def predict_step(self, *args: Any, **kwargs: Any) -> Any:
-        return _and_sync(super().predict_step(*args, **kwargs))
+        predicted: dict[str, Tensor] = super().predict_step(*args, **kwargs)
+        return dict(zip(predicted, self.whole(list(predicted.values())), strict=True))
+
+    def whole(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Have results computed that will be read later."""
+        return self.cores.whole(tensors)
+
+    @override
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        sync()  # on every host: the first one, which alone writes, must have nothing left to compute
+        super().save_checkpoint(*args, **kwargs)
 
     @override
     def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
