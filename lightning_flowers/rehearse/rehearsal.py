@@ -1,5 +1,6 @@
 """A run at a small size, on the way that a run on a TPU goes."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,15 @@ def _check(config: Namespace) -> None:
         raise UserError(f"--size_px={config.size_px}: must be at least {SMALLEST}")
     if not config.chip_gb > 0:
         raise UserError(f"--chip_gb={config.chip_gb}: must be above 0")
-    if config.json is not None and Path(config.json).is_dir():
-        raise UserError(f"--json={config.json}: is a folder: give a file")
+    if config.json is not None:
+        _check_place(Path(config.json).expanduser())
+
+
+def _check_place(file: Path) -> None:
+    if file.is_dir():
+        raise UserError(f"--json={file}: is a folder: give a file")
+    if not os.access(file.parent, os.W_OK):  # known now, not after minutes of compiling
+        raise UserError(f"--json={file}: cannot be written: choose another folder")
 
 
 def _check_batch(config: Namespace) -> None:
