@@ -367,7 +367,7 @@ def test_a_runs_config_stands_before_what_the_user_gives(a_run):
         (["--data.batch_size=0"], ["--data.batch_size=0"]),
         (["--model.backbone=densnet201"], ["--model.backbone=densnet201", "did you mean densenet201"]),
         (["--model.weights=missing.pth"], ["--model.weights=missing.pth", "no such file"]),
-        (["--trainer.accelerator=tpu"], ["--trainer.accelerator=tpu", "torch_xla"]),
+        (["--trainer.accelerator=tpu"], ["--trainer.accelerator=tpu: ", "use --trainer.accelerator=auto"]),
         (["--trainer.max_epochs=many"], ["max_epochs", "many"]),
         (["--trainer.max_epoch=3"], ["max_epoch"]),
         (["--resume=runs/nothing"], ["runs/nothing", "no such folder"]),

@@ -77,15 +77,20 @@ class Cores:
             RuntimeError: torch_xla has not split it. It ignores a sharding that it cannot apply, and would have each
                 core do all of the work.
         """
-        if self._mesh is None:
-            return tensor.to(self.device)
-        partition = (AXIS,) + (None,) * (tensor.ndim - 1)
-        spec = xs.ShardingSpec(self._mesh, partition, minibatch=self.hosts > 1)
+        spec = self._split(tensor.ndim)
+        # At once: `to` would leave it to the next graph, which another thread is about to send off.
         sent: Any = xm.send_cpu_data_to_device([tensor], self.device, spec)
+        if spec is None:
+            return sent[0]
         sharding = sharding_of(sent[0])
         if f"devices=[{self.count}" not in sharding:
             raise RuntimeError(f"a tensor {tuple(tensor.shape)} was not split over {self.count} cores: {sharding!r}")
         return sent[0]
+
+    def _split(self, dimensions: int) -> xs.ShardingSpec | None:
+        if self._mesh is None:
+            return None
+        return xs.ShardingSpec(self._mesh, (AXIS,) + (None,) * (dimensions - 1), minibatch=self.hosts > 1)
 
     def settle(self, tensors: Iterable[Tensor]) -> None:
         """Have tensors computed, and each core keep them whole.
