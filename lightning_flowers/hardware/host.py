@@ -68,7 +68,7 @@ def gather(value: Any) -> list[Any]:
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """The state of the random numbers of this process: Python's, numpy's, torch's, and the GPU's."""
+    """The state of the random numbers of this process: Python's, numpy's, torch's, and the GPU's or the TPU's."""
     numpy_state = np.random.get_state()
     return {
         "python": random.getstate(),

@@ -5,7 +5,6 @@
 
 import importlib.util
 import os
-from typing import Any
 
 from torch import Tensor
 
@@ -35,8 +34,7 @@ def sent() -> int:
     """Bytes that crossed from the host to the cores so far."""
     from lightning_flowers.hardware.xla import compiles
 
-    data: Any = compiles.met.metric_data("OutboundData")
-    return int(data[1]) if data else 0
+    return compiles.sent()
 
 
 def values_read() -> int:

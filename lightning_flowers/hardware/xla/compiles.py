@@ -29,13 +29,19 @@ def fallbacks() -> dict[str, int]:
     return {name: met.counter_value(name) for name in met.counter_names() if name.startswith("aten::")}
 
 
+def sent() -> int:
+    """Bytes that crossed from the host to the cores so far."""
+    data: Any = met.metric_data("OutboundData")
+    return int(data[1]) if data else 0
+
+
 class CompileWatch(Callback):
     """Warns when a graph is compiled after the first epoch and the first validation.
 
     Each one costs as long as a TPU needs for many steps.
 
     Attributes:
-        late: how many graphs were compiled after the first epoch.
+        late: how many graphs were compiled after these.
     """
 
     def __init__(self) -> None:
