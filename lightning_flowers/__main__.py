@@ -41,9 +41,9 @@ def _run(args: list[str]) -> int:
 
         return records.run(args[1:])
     if args[0] == "compare":
-        from lightning_flowers.report import cli as report
+        from lightning_flowers.compare import cli as compare
 
-        return report.run(args[1:])
+        return compare.run(args[1:])
     if args[0] not in COMMANDS and args[0] != "rehearse":
         raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.

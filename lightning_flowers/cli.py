@@ -30,11 +30,11 @@ from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
+from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped, test_ids, write_predictions
-from lightning_flowers.run.predictions import PredictionCollector
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 

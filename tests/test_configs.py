@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from lightning_flowers.__main__ import main
+from lightning_flowers.compare.study import RESULTS
 from lightning_flowers.model.backbones import BACKBONES
-from lightning_flowers.report.study import RESULTS
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

@@ -191,6 +191,7 @@ class PetalsDataModule(LightningDataModule):
             "root": self.source.where,
             "size": self.size,
             "classes": len(self.classes),
+            "class_names": list(self.classes),
             "records": {name: len(split) for name, split in self.splits.items()},
             "fingerprints": {name: split.fingerprint for name, split in self.splits.items()},
             "train_on": self.rules.train_on,

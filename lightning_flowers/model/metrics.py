@@ -1,38 +1,11 @@
-"""Loss, accuracy and macro F1 as sums and counts, read once an epoch."""
+"""Loss and confusion as sums and counts, read once an epoch."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-
-class Scores(NamedTuple):
-    """What a confusion matrix says.
-
-    accuracy: of all images, 0..1; nan if there is none.
-    macro_f1: mean F1 over all classes; a class with no true and no predicted image counts 0 (the competition's score).
-    macro_f1_present: mean F1 over the classes with a true or a predicted image.
-    """
-
-    accuracy: float
-    macro_f1: float
-    macro_f1_present: float
-
-
-def scores(confusion: NDArray[np.int64]) -> Scores:
-    """Scores of a confusion matrix (classes, classes) whose rows are the true classes.
-
-    F1 of a class is 2 TP / (2 TP + FP + FN), as in scikit-learn's `f1_score`, with 0 for 0/0.
-    """
-    hits = np.diag(confusion).astype(np.float64)
-    seen = confusion.sum(0) + confusion.sum(1)
-    f1 = np.divide(2 * hits, seen, out=np.zeros_like(hits), where=seen > 0)
-    total = int(confusion.sum())
-    accuracy = float(hits.sum() / total) if total else float("nan")
-    return Scores(accuracy, float(f1.mean()), float(f1[seen > 0].mean()) if total else float("nan"))
+from lightning_flowers.evaluation.confusion import Scores, scores
 
 
 class Counts(nn.Module):

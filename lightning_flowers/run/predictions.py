@@ -1,15 +1,13 @@
-"""Predictions of a split: collected over batches and processes, kept as .npz."""
+"""Predictions of a split, kept as .npz. Needs no torch."""
 
-from collections.abc import Collection
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
@@ -44,78 +42,47 @@ class Predictions:
             np.savez(file, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> "Predictions":
+    def load(cls, path: Path, labelled: bool = False) -> "Predictions":
         """Read what `save` wrote.
 
+        Args:
+            labelled: whether labels are needed.
+
         Raises:
-            UserError: no such file.
+            UserError: no such file, or it cannot be used: it is damaged, a probability is not a number of 0 or more, an
+                id stands twice, or labels are missing.
         """
         if not path.is_file():
             raise UserError(f"{path}: no such predictions: make them with predict --run {path.parent.parent}")
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"), bool(arrays["external"]))
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                loaded = cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"), bool(arrays["external"]))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+            raise _damaged(path, str(error)) from error
+        _check(loaded, path)
+        if labelled and loaded.labels is None:
+            raise UserError(f"{path}: has no labels: scores need those of the val split")
+        return loaded
 
 
-def merge(
-    records: int, index: NDArray[np.int64], probabilities: NDArray[np.float32], bad: Collection[int] = ()
-) -> NDArray[np.float32]:
-    """Put probabilities (n, classes) into the order of their `index` (n,), leaving out padding (-1).
-
-    Args:
-        records: of the split.
-        index, probabilities: of what was predicted.
-        bad: records that could not be read; their rows are nan.
-
-    Raises:
-        UserError: another record was not predicted exactly once (as with --trainer.limit_predict_batches).
-    """
-    known = index >= 0
-    counts = np.bincount(index[known], minlength=records)
-    counts[list(bad)] = 1
-    if len(counts) != records or (counts != 1).any():
+def _check(loaded: Predictions, path: Path) -> None:
+    probabilities, labels = loaded.probabilities, loaded.labels
+    records = (len(loaded.ids),)
+    if loaded.ids.ndim != 1 or probabilities.ndim != 2 or probabilities.shape[:1] != records:
+        raise _damaged(path, "ids and probabilities do not match")
+    classes = probabilities.shape[1]
+    if labels is not None and (labels.shape != records or not ((labels >= 0) & (labels < classes)).all()):
+        raise _damaged(path, "a label is missing, or no class")
+    broken = ~(np.isfinite(probabilities) & (probabilities >= 0)).all(1)
+    if broken.any():
         raise UserError(
-            f"{int((counts != 1).sum())} of {records} records were not predicted exactly once: "
-            "predict needs them all: drop --trainer.limit_predict_batches"
+            f"{path}: record {loaded.ids[broken][0]}: its probabilities are not numbers of 0 or more "
+            f"({broken.sum()} such records): did the training diverge?"
         )
-    merged = np.full((records, probabilities.shape[1]), np.nan, np.float32)
-    merged[index[known]] = probabilities[known]
-    return merged
+    ids, counts = np.unique(loaded.ids, return_counts=True)
+    if (counts > 1).any():
+        raise _damaged(path, f"the id {ids[counts > 1][0]} stands more than once")
 
 
-class PredictionCollector(Callback):
-    """Gathers what `predict_step` returns over batches and processes; `results` has one array per loader afterwards."""
-
-    def __init__(self) -> None:
-        self.results: list[NDArray[np.float32]] = []
-        self._index: dict[int, list[Tensor]] = {}
-        self._probabilities: dict[int, list[Tensor]] = {}
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.results, self._index, self._probabilities = [], {}, {}
-
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._index.setdefault(dataloader_idx, []).append(outputs["index"])
-        self._probabilities.setdefault(dataloader_idx, []).append(outputs["probabilities"])
-
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        loaders: Any = trainer.predict_dataloaders
-        for number, loader in enumerate(loaders):
-            index = _gather(trainer, self._index[number])
-            probabilities = _gather(trainer, self._probabilities[number])
-            merged = merge(len(loader.split), index.numpy(), probabilities.numpy(), loader.split.bad)
-            self.results.append(merged)
-
-
-def _gather(trainer: Trainer, batches: list[Tensor]) -> Tensor:
-    # Every process has as many rows as every other: batches are padded. Put together on the device, they would give
-    # XLA a graph for each number of batches.
-    gathered = [trainer.strategy.all_gather(batch) for batch in batches]
-    return torch.cat([rows.flatten(0, rows.ndim - batches[0].ndim).cpu() for rows in gathered])
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path}: damaged ({why}): make it anew with predict --run {path.parent.parent}")

@@ -51,6 +51,7 @@ class Data(_Part):
     root: str | None = None
     size: int | None = None
     classes: int | None = None
+    class_names: tuple[str, ...] = ()
     records: dict[str, int] = {}
     fingerprints: dict[str, str] = {}
     train_on: str = "train"

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from lightning_flowers.model.metrics import Counts, scores
+from lightning_flowers.evaluation.confusion import scores
+from lightning_flowers.model.metrics import Counts
 
 # Of a class with no true and no predicted image scikit-learn warns, and counts it 0 as we do.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")

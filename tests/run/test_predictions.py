@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.run.predictions import Predictions, merge
+from lightning_flowers.run.collector import merge
+from lightning_flowers.run.predictions import Predictions
 
 IDS = np.array(["a", "b", "c"])
 PROBABILITIES = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float32)
@@ -36,3 +37,42 @@ def test_predictions_come_back_as_saved(tmp_path, labels):
 def test_missing_predictions_say_how_to_make_them(tmp_path):
     with pytest.raises(UserError, match="make them with predict --run"):
         Predictions.load(tmp_path / "predictions" / "val.npz")
+
+
+def _save(path, **changes):
+    arrays = {"ids": IDS, "probabilities": PROBABILITIES, "external": np.array(False)} | changes
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"probabilities": np.array([[0.9, 0.1], [np.nan, 0.8], [0.5, 0.5]], np.float32)}, "record b"),
+        ({"probabilities": np.array([[0.9, 0.1], [0.2, 0.8], [0.5, np.inf]], np.float32)}, "record c"),
+        ({"probabilities": np.array([[-0.9, 1.9], [0.2, 0.8], [0.5, 0.5]], np.float32)}, "record a"),
+        ({"probabilities": PROBABILITIES[:2]}, "damaged"),
+        ({"labels": np.array([0, 1])}, "damaged"),
+        ({"labels": np.array([0, 1, 2])}, "damaged"),
+        ({"ids": np.array(["a", "b", "a"])}, "the id a stands more than once"),
+        ({"ids": np.array(["a", "b", {}], object)}, "damaged"),
+    ],
+)
+def test_predictions_that_cannot_be_used_are_refused(tmp_path, changes, said):
+    path = _save(tmp_path / "val.npz", **changes)
+    with pytest.raises(UserError, match=said) as refused:
+        Predictions.load(path)
+    assert str(refused.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut"])
+def test_a_file_that_holds_no_predictions_is_refused(tmp_path, content):
+    path = tmp_path / "val.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="damaged"):
+        Predictions.load(path)
+
+
+def test_labels_that_are_needed_and_missing_are_told_of(tmp_path):
+    with pytest.raises(UserError, match="no labels"):
+        Predictions.load(_save(tmp_path / "test.npz"), labelled=True)

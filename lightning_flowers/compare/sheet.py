@@ -4,9 +4,9 @@ import csv
 import io
 from collections.abc import Sequence
 
-from lightning_flowers.report.comparison import TRAINED
-from lightning_flowers.report.groups import Group, describe
-from lightning_flowers.report.rows import FIGURES, Row
+from lightning_flowers.compare.comparison import TRAINED
+from lightning_flowers.compare.groups import Group, describe
+from lightning_flowers.compare.rows import FIGURES, Row
 
 _GROUP = ("group", "data", "differences")
 _ROW = ("source", "model", "timm_name", "runs", "seeds", "parameters", "trained", "size", "epochs")

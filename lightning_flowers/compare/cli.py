@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from lightning_flowers.commands import PROGRAM, TOOLS
+from lightning_flowers.compare.comparison import to_markdown
+from lightning_flowers.compare.groups import Group, group_runs
+from lightning_flowers.compare.sheet import to_csv
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
-from lightning_flowers.report.comparison import to_markdown
-from lightning_flowers.report.groups import Group, group_runs
-from lightning_flowers.report.sheet import to_csv
 from lightning_flowers.run.results import Run, read_run
 
 LEFT_OUT = 1
@@ -77,7 +77,7 @@ def _read(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
 
 
 def _write(out: Path, groups: Sequence[Group], markdown: str) -> None:
-    from lightning_flowers.report.plot import draw, drawable  # imported late: matplotlib takes its time
+    from lightning_flowers.compare.plot import draw, drawable  # imported late: matplotlib takes its time
 
     rows = drawable(groups)
     write_text(out / "compare.md", markdown)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lightning_flowers.report import study
-from lightning_flowers.report.groups import Group
-from lightning_flowers.report.rows import Row
+from lightning_flowers.compare import study
+from lightning_flowers.compare.groups import Group
+from lightning_flowers.compare.rows import Row
 
 
 @dataclass(frozen=True)

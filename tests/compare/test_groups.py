@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from lightning_flowers.report.groups import describe, group_runs
+from lightning_flowers.compare.groups import describe, group_runs
 from lightning_flowers.run.results import read_run
 
 

@@ -1,7 +1,6 @@
 import pytest
 
-from lightning_flowers.report.rows import Figure
-from lightning_flowers.report.table import figure, join, markdown_table, number
+from lightning_flowers.markdown import join, markdown_table, number
 
 
 def test_columns_are_of_one_width_and_numbers_stand_to_the_right():
@@ -19,9 +18,6 @@ def test_what_is_no_number_is_a_dash(value):
     assert number(value, 2) == "-"
 
 
-def test_figures_have_their_standard_deviation():
-    assert figure(Figure(0.94126, 0.00349), 4) == "0.9413 ± 0.0035"
-    assert figure(Figure(0.94126), 2) == "0.94"
-    assert figure(None, 2) == "-"
+def test_parts_are_joined_with_commas():
     assert join([0, 1]) == "0, 1"
     assert join([]) == "-"

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from lightning_flowers.report import study
-from lightning_flowers.report.rows import Row, rows_of, study_row
+from lightning_flowers.compare import study
+from lightning_flowers.compare.rows import Row, rows_of, study_row
 from lightning_flowers.run.results import Run
 
 # Settings of the Trainer that leave part of the data out.

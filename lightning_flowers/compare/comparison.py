@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from lightning_flowers.report.groups import Group, describe
-from lightning_flowers.report.rows import Row
-from lightning_flowers.report.speed import Timing, line_up
-from lightning_flowers.report.table import figure, join, markdown_table, number
+from lightning_flowers.compare.groups import Group, describe
+from lightning_flowers.compare.rows import Figure, Row
+from lightning_flowers.compare.speed import Timing, line_up
+from lightning_flowers.markdown import NOTHING, join, markdown_table, number
 from lightning_flowers.run.results import Run
 
 TRAINED = {True: "whole", False: "head only", None: "-"}
@@ -41,6 +41,13 @@ def to_markdown(groups: Sequence[Group], left_out: Sequence[str]) -> str:
     if left_out:
         parts += ["## Left out", "\n".join(f"- {line}" for line in left_out)]
     return "\n\n".join(parts) + "\n"
+
+
+def figure(value: Figure | None, decimals: int) -> str:
+    """A mean, with its standard deviation if it has one."""
+    if value is None:
+        return NOTHING
+    return number(value.mean, decimals) + (f" ± {value.std:.{decimals}f}" if value.std is not None else "")
 
 
 def _names(runs: Sequence[Run]) -> dict[str, str]:

@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 from PIL import Image
 
-from lightning_flowers.report.groups import group_runs
-from lightning_flowers.report.plot import draw, drawable
+from lightning_flowers.compare.groups import group_runs
+from lightning_flowers.compare.plot import draw, drawable
 from lightning_flowers.run.results import read_run
 
 

@@ -3,9 +3,10 @@ import csv
 import numpy as np
 import pytest
 
-from lightning_flowers.report.comparison import to_markdown
-from lightning_flowers.report.groups import group_runs
-from lightning_flowers.report.sheet import to_csv
+from lightning_flowers.compare.comparison import figure, to_markdown
+from lightning_flowers.compare.groups import group_runs
+from lightning_flowers.compare.rows import Figure
+from lightning_flowers.compare.sheet import to_csv
 from lightning_flowers.run.results import read_run
 
 ACCURACIES = [0.931, 0.95, 0.944]
@@ -85,3 +86,9 @@ def test_the_csv_has_all_rows_and_numbers_in_full(groups):
     assert (study["source"], study["val_loss"], study["val_macro_f1"], study["runs"]) == ("study", "0.2671", "", "")
     assert (external["group"], external["differences"]) == ("2", "external data")
     assert external["hardware"] == "8 x a | b, bf16-mixed"
+
+
+def test_figures_have_their_standard_deviation():
+    assert figure(Figure(0.94126, 0.00349), 4) == "0.9413 ± 0.0035"
+    assert figure(Figure(0.94126), 2) == "0.94"
+    assert figure(None, 2) == "-"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lightning_flowers.__main__ import MISUSED, main
-from lightning_flowers.report.cli import LEFT_OUT
+from lightning_flowers.compare.cli import LEFT_OUT
 
 
 def test_runs_are_compared_and_written(compare, make_run, tables, tmp_path):

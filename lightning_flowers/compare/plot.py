@@ -9,8 +9,8 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from lightning_flowers.report.groups import Group
-from lightning_flowers.report.rows import Row
+from lightning_flowers.compare.groups import Group
+from lightning_flowers.compare.rows import Row
 
 # Accuracy, and not macro F1: the study has no other score.
 _X, _Y = "seconds_per_epoch", "val_accuracy"

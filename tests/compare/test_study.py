@@ -1,5 +1,5 @@
+from lightning_flowers.compare.study import RESULTS, find_result, find_times
 from lightning_flowers.model.backbones import BACKBONES
-from lightning_flowers.report.study import RESULTS, find_result, find_times
 
 
 def test_its_backbones_are_ours_but_our_small_default():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lightning_flowers.report.rows import rows_of, study_row
-from lightning_flowers.report.study import RESULTS
+from lightning_flowers.compare.rows import rows_of, study_row
+from lightning_flowers.compare.study import RESULTS
 from lightning_flowers.run.results import read_run
 
 

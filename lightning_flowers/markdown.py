@@ -3,8 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from lightning_flowers.report.rows import Figure
-
 NOTHING = "-"
 
 
@@ -25,13 +23,6 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: 
 def number(value: float | None, decimals: int = 0) -> str:
     """A number for people; a dash for what is not there or is no number."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{decimals}f}"
-
-
-def figure(value: Figure | None, decimals: int) -> str:
-    """A mean, with its standard deviation if it has one."""
-    if value is None:
-        return NOTHING
-    return number(value.mean, decimals) + (f" ± {value.std:.{decimals}f}" if value.std is not None else "")
 
 
 def join(parts: Iterable[object]) -> str:

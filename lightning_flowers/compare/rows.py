@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lightning_flowers.report.study import HARDWARE, StudyResult
+from lightning_flowers.compare.study import HARDWARE, StudyResult
 from lightning_flowers.run.results import Run
 
 # Paths differ from machine to machine: fingerprints tell whether the data do.

@@ -1,0 +1,1 @@
+"""What predictions are worth: pure functions of probabilities and labels, for whatever comes after a run; no torch."""

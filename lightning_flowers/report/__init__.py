@@ -1,1 +1,0 @@
-"""Reports on runs; they read nothing but the runs' folders, and need no torch."""
