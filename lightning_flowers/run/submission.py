@@ -2,21 +2,30 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.data.petals import competition_classes
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import write_text
 from lightning_flowers.run.predictions import Predictions
 
 KAGGLE_WORKING = Path("/kaggle/working")
+COMPETITIONS = ("tpu-getting-started", "flower-classification-with-tpus")  # the second has the same data
 
 
-def to_csv(predictions: Predictions) -> str:
-    """The submission as CSV: the header `id,label`, then each record's id and most probable class.
+def to_csv(predictions: Predictions, labels: NDArray[np.int64] | None = None) -> str:
+    """The submission as CSV: the header `id,label`, then each record's id and class.
+
+    Args:
+        labels: int64 (records,), decided otherwise than for the most probable class.
 
     Raises:
-        DataError: an id stands more than once, or a probability is not finite.
+        DataError: an id stands more than once, a probability is not finite, or a label is no class.
     """
     probabilities = predictions.probabilities
     broken = ~(probabilities >= 0).all(1)
@@ -24,10 +33,14 @@ def to_csv(predictions: Predictions) -> str:
         raise DataError(f"record {predictions.ids[broken][0]}: its probabilities are not numbers of 0 or more")
     if len(set(predictions.ids)) < len(predictions.ids):
         raise DataError("an id stands more than once among the predictions")
+    labels = probabilities.argmax(1) if labels is None else labels
+    outside = (labels < 0) | (labels >= probabilities.shape[1])
+    if labels.shape != predictions.ids.shape or outside.any():
+        raise DataError(f"labels must be one of 0..{probabilities.shape[1] - 1} for each record")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "label"))
-    writer.writerows(zip(predictions.ids.tolist(), probabilities.argmax(1).tolist(), strict=True))
+    writer.writerows(zip(predictions.ids.tolist(), labels.tolist(), strict=True))
     return text.getvalue()
 
 
@@ -52,8 +65,29 @@ def check_ids(ids: Sequence[str], sample: Path | None) -> None:
         )
 
 
-def write(path: Path, predictions: Predictions, sample: Path | None) -> list[Path]:
+def how_to_send(path: Path, classes: Sequence[str], root: str, message: str) -> str | None:
+    """The command that sends a submission to Kaggle; None for data of other classes than the competition's.
+
+    On Kaggle itself nothing needs sending: the competition takes the file from the kernel's output.
+
+    Args:
+        classes: names of the data's classes.
+        root: of the data; names the competition, if the folder does.
+        message: that stands beside the score.
+    """
+    if tuple(classes) != competition_classes():
+        return None
+    competition = next((name for name in COMPETITIONS if name in root), COMPETITIONS[0])
+    return shlex.join(["kaggle", "competitions", "submit", competition, "-f", str(path), "-m", message])
+
+
+def write(
+    path: Path, predictions: Predictions, sample: Path | None, labels: NDArray[np.int64] | None = None
+) -> list[Path]:
     """Write the submission to `path`, and on Kaggle to /kaggle/working/submission.csv too.
+
+    Args:
+        labels: int64 (records,), decided otherwise than for the most probable class.
 
     Returns:
         The files written.
@@ -62,7 +96,7 @@ def write(path: Path, predictions: Predictions, sample: Path | None) -> list[Pat
         DataError: the predictions make no valid submission.
     """
     check_ids(predictions.ids.tolist(), sample)
-    text = to_csv(predictions)
+    text = to_csv(predictions, labels)
     paths = [path, *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
     for target in paths:
         write_text(target, text)

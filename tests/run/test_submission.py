@@ -3,6 +3,7 @@ import csv
 import numpy as np
 import pytest
 
+from lightning_flowers.data.petals import competition_classes
 from lightning_flowers.errors import DataError
 from lightning_flowers.run import submission
 from lightning_flowers.run.predictions import Predictions
@@ -56,3 +57,23 @@ def test_a_probability_that_is_no_number_is_refused():
     broken[1, 0] = np.nan
     with pytest.raises(DataError, match="record b2: its probabilities"):
         submission.to_csv(predictions(probabilities=broken))
+
+
+def test_labels_that_were_decided_otherwise_take_the_place_of_the_most_probable():
+    assert submission.to_csv(predictions(), np.array([1, 2])) == "id,label\na1,1\nb2,2\n"
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [0]])
+def test_a_label_that_is_no_class_is_refused(labels):
+    with pytest.raises(DataError, match=r"one of 0\.\.2 for each record"):
+        submission.to_csv(predictions(), np.array(labels))
+
+
+def test_the_command_that_sends_it_names_the_competition_of_the_data(tmp_path):
+    path = tmp_path / "a b" / "submission.csv"
+    said = submission.how_to_send(path, competition_classes(), "/kaggle/input/flower-classification-with-tpus", "x y")
+    assert said == f"kaggle competitions submit flower-classification-with-tpus -f '{path}' -m 'x y'"
+    other = submission.how_to_send(path, competition_classes(), "/data/petals", "x")
+    assert other is not None
+    assert other.startswith("kaggle competitions submit tpu-getting-started -f ")
+    assert submission.how_to_send(path, ["rose", "tulip"], "/data/petals", "x") is None
