@@ -15,6 +15,7 @@ from lightning_flowers.hardware.host import (
     random_state,
     reads_cheaply,
     set_random_state,
+    sync,
 )
 from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle, whole
 
@@ -36,5 +37,6 @@ __all__ = [
     "reads_cheaply",
     "set_random_state",
     "settle",
+    "sync",
     "whole",
 ]

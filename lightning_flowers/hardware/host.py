@@ -49,6 +49,12 @@ def number(value: float, device: torch.device) -> float | torch.Tensor:
     return _xla().number(value) if device.type == "xla" else value
 
 
+def sync(device: torch.device) -> None:
+    """Send off what was asked of a TPU so far, as one graph; nothing on other hardware."""
+    if device.type == "xla":
+        _xla().sync()
+
+
 def compiled(device: torch.device) -> dict[str, float]:
     """How many graphs XLA has compiled in this process, and in how many seconds; nothing on other hardware."""
     if device.type != "xla":

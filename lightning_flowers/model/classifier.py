@@ -16,6 +16,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.mixing import Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
+from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -93,6 +94,7 @@ class FlowerClassifier(LightningModule):
         self.mixing = Mixing(mixup, cutmix)
         self.ema_decay = ema_decay
         self.frozen = freeze_backbone
+        self.views = views_of("none")  # of a picture, when it is predicted
         self.feature_cache, self.feature_views = feature_cache, feature_views
         self.backbone: Any = build_backbone(backbone, weights)
         self.backbone.requires_grad_(not freeze_backbone)
@@ -153,8 +155,10 @@ class FlowerClassifier(LightningModule):
     test_step = validation_step
 
     def predict_step(self, batch: Batch | FeatureBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        """Probabilities float32 (batch, classes) and the index int64 (batch,) of each, -1 for padding."""
-        return {"probabilities": self._logits(batch).softmax(1), "index": batch["index"]}
+        """Probabilities float32 (batch, classes), of all `views`; and the index int64 (batch,), -1 for padding."""
+        seen = "image" in batch and len(self.views) > 1
+        probabilities = mean_probabilities(self, batch["image"], self.views) if seen else self._logits(batch).softmax(1)
+        return {"probabilities": probabilities, "index": batch["index"]}
 
     def on_train_epoch_start(self) -> None:
         self.train_counts.reset()
