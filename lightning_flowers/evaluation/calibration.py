@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.evaluation.cross_validation import out_of_fold
+from lightning_flowers.evaluation.logs import log_probabilities, log_softmax
 
 COOLEST, HOTTEST = 0.05, 20.0
 
@@ -77,7 +78,7 @@ def soften(probabilities: NDArray[np.floating[Any]], temperature: float) -> NDAr
     Returns:
         float32 (records, classes), each row summing to 1.
     """
-    return np.exp(_log_softmax(_log(probabilities) / temperature)).astype(np.float32)
+    return np.exp(log_softmax(log_probabilities(probabilities) / temperature)).astype(np.float32)
 
 
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
@@ -103,11 +104,11 @@ def fit_temperature(probabilities: NDArray[np.floating[Any]], labels: NDArray[np
         return 1.0
     from scipy.optimize import minimize_scalar  # late: scipy takes its time
 
-    logs, wanted = _log(probabilities[known]), labels[known]
+    logs, wanted = log_probabilities(probabilities[known]), labels[known]
     records = np.arange(len(wanted))
 
     def loss(log_temperature: float) -> float:
-        return -float(_log_softmax(logs / np.exp(log_temperature))[records, wanted].mean())
+        return -float(log_softmax(logs / np.exp(log_temperature))[records, wanted].mean())
 
     bounds = (float(np.log(COOLEST)), float(np.log(HOTTEST)))
     found: Any = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
@@ -137,13 +138,3 @@ def _mean_in_bins(
 ) -> NDArray[np.float64]:
     sums = np.bincount(bin_of, values, len(count))
     return np.divide(sums, count, out=np.full(len(count), np.nan), where=count > 0)
-
-
-def _log(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """float64 log p, -inf for 0."""
-    return np.log(probabilities, out=np.full(probabilities.shape, -np.inf), where=probabilities > 0, dtype=np.float64)
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = logits - logits.max(1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
