@@ -1,0 +1,1 @@
+"""Blends of runs' predictions, weighted on val and held to its other folds; no torch."""

@@ -1,0 +1,67 @@
+"""The command line of `ensemble`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, get_args
+
+from lightning_flowers.commands import PROGRAM, TOOLS
+from lightning_flowers.ensemble.members import read_members
+from lightning_flowers.ensemble.options import Decision, Method, Options, parse_weights
+from lightning_flowers.ensemble.outcome import blend_members
+from lightning_flowers.ensemble.table import to_markdown
+from lightning_flowers.ensemble.write import write_blend
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+
+
+class Parser(argparse.ArgumentParser):
+    """Turns every mistake on the command line into one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see ensemble --help)")
+
+
+def run(args: Sequence[str]) -> int:
+    """Run `ensemble RUN RUN ...` and return its exit status, 0.
+
+    Raises:
+        UserError: a mistake in the arguments, or runs that cannot be blended.
+    """
+    given = _parser().parse_intermixed_args(args)
+    # By their places, so that the order in which runs are given changes nothing, not even a sum's last bit.
+    order = sorted(range(len(given.runs)), key=lambda number: os.path.realpath(given.runs[number]))
+    weights = parse_weights(given.weights, len(order))
+    sorted_weights = weights if isinstance(weights, str) else tuple(weights[number] for number in order)
+    members = read_members([Path(given.runs[number]) for number in order])
+    outcome = blend_members(members, Options(given.method, sorted_weights, given.decision))
+    lines = write_blend(RunFolder.new(Path(given.runs_dir), given.name), outcome)
+    sys.stdout.write("\n".join([to_markdown(outcome), *lines]) + "\n")
+    if outcome.warning:
+        sys.stderr.write(f"warning: {outcome.warning}\n")
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(f"{PROGRAM} ensemble", description=TOOLS["ensemble"], allow_abbrev=False)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more, such as runs/*")
+    parser.add_argument(
+        "--method",
+        choices=get_args(Method),
+        default="arithmetic",
+        help="how probabilities are blended (default: arithmetic)",
+    )
+    parser.add_argument(
+        "--weights", default="search", help="search (for macro F1 on val, the default), equal, or numbers: 0.5,0.3,0.2"
+    )
+    parser.add_argument(
+        "--decision",
+        choices=get_args(Decision),
+        default="argmax",
+        help="how the submission's labels are chosen: adjusted is fitted on val for macro F1 (default: argmax)",
+    )
+    parser.add_argument("--name", default="ensemble", help="the new folder's name (default: ensemble)")
+    parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
+    return parser

@@ -1,0 +1,123 @@
+"""The runs that are blended: predictions of the same records, in the same order, checked before anything is made."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.ensemble.alignment import Stack, stack
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import Run, read_run
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Runs and what they predict; test is None if none of them predicts it."""
+
+    runs: tuple[Run, ...]
+    val: Stack
+    labels: NDArray[np.int64]
+    test: Stack | None
+    external: bool
+
+    @property
+    def names(self) -> list[str]:
+        """What to call each: its folder's name, or the path where two have the same name."""
+        names = [run.path.name for run in self.runs]
+        return names if len(set(names)) == len(names) else [str(run.path) for run in self.runs]
+
+
+def read_members(paths: Sequence[Path]) -> Members:
+    """Read two runs or more, given each once.
+
+    Raises:
+        UserError: they are not of the same records and classes, one has no predictions, or they cannot be used.
+    """
+    _check_paths(paths)
+    runs = tuple(_read(path) for path in paths)
+    val = [_load(run, "val", labelled=True) for run in runs]
+    test = _load_test(runs)
+    for run, predictions in zip(runs[1:], val[1:], strict=True):
+        _check_classes(run, predictions, runs[0], val[0])
+    of_val = stack(runs, val, "val")
+    assert of_val.labels is not None  # Predictions.load has seen to that
+    external = any(predictions.external for predictions in (*val, *test)) or any(run.data.external for run in runs)
+    return Members(runs, of_val, of_val.labels, stack(runs, test, "test") if test else None, external)
+
+
+def data_of(members: Members) -> dict[str, Any]:
+    """What the blend's summary says of its data: what its members' agree on, and where it lies."""
+    all_data = [run.data for run in members.runs]
+    unknown = any(data.external is None for data in all_data)
+    return {
+        "root": all_data[0].root,
+        **{
+            name: _agreed([getattr(data, name) for data in all_data])
+            for name in ("size", "classes", "train_on", "folds", "fold")
+        },
+        "class_names": list(next((data.class_names for data in all_data if data.class_names), ())),
+        "records": _shared([data.records for data in all_data]),
+        "fingerprints": _shared([data.fingerprints for data in all_data]),
+        "bad_records": _shared([data.bad_records for data in all_data]),
+        "external": members.external or (None if unknown else False),
+    }
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
+    if not paths:
+        raise UserError("ensemble: give run folders, such as runs/a runs/b")
+    places: set[str] = set()
+    for path in paths:
+        place = os.path.realpath(path)
+        if place in places:
+            raise UserError(f"{path}: given twice: leave it out once, and weigh runs with --weights")
+        places.add(place)
+    if len(paths) == 1:
+        raise UserError(f"{paths[0]}: one run alone is no blend: give another one too")
+
+
+def _read(path: Path) -> Run:
+    run = read_run(path)
+    if run.data.train_on != "train":
+        raise UserError(f"{path}: was trained on val too (train_on={run.data.train_on}): its val scores would deceive")
+    if not run.finished and not RunFolder(path).predictions("val").is_file():
+        raise UserError(
+            f"{path}: not finished ({run.status or 'status unknown'}) and without predictions: "
+            f"fit --resume {path}, or predict --run {path}"
+        )
+    return run
+
+
+def _load(run: Run, split: str, labelled: bool = False) -> Predictions:
+    return Predictions.load(RunFolder(run.path).predictions(split), labelled)
+
+
+def _load_test(runs: Sequence[Run]) -> list[Predictions]:
+    """The predictions of test, of none or of all."""
+    has = [RunFolder(run.path).predictions("test").is_file() for run in runs]
+    return [_load(run, "test") for run in runs] if any(has) else []
+
+
+def _check_classes(run: Run, predictions: Predictions, first: Run, of_first: Predictions) -> None:
+    classes, wanted = predictions.probabilities.shape[1], of_first.probabilities.shape[1]
+    if classes != wanted:
+        raise UserError(f"{run.path}: has {classes} classes, {first.path} has {wanted}: blend runs of the same classes")
+    names = (run.data.class_names, first.data.class_names)
+    if all(names) and names[0] != names[1]:
+        one, other = next(pair for pair in zip(*names, strict=False) if pair[0] != pair[1])
+        raise UserError(f"{run.path}: has other classes than {first.path} ({one} for {other}): they cannot be blended")
+
+
+def _agreed(values: Sequence[Any]) -> Any:
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _shared(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all have under the same name."""
+    return {name: value for name, value in parts[0].items() if all(part.get(name) == value for part in parts)}

@@ -1,0 +1,58 @@
+"""A blend as it was asked for, beside all others that could have been."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_flowers.ensemble.members import Members
+from lightning_flowers.ensemble.options import Options
+from lightning_flowers.ensemble.scoring import EQUAL, GIVEN, SEARCHED, Candidate, score_candidates
+from lightning_flowers.evaluation.decision import Adjustment, fit_adjustment
+
+_CHOSEN = {"equal": EQUAL, "search": SEARCHED}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Members and the blend of them that was taken.
+
+    Attributes:
+        candidates: each run, the best of them, then the blends.
+        taken: one of the candidates.
+        adjustment: of the blend's decisions; None for the most probable classes.
+    """
+
+    members: Members
+    options: Options
+    candidates: list[Candidate]
+    taken: Candidate
+    adjustment: Adjustment | None
+
+    @property
+    def best_run(self) -> Candidate:
+        """The candidate that is one run, chosen by its score on val."""
+        return self.candidates[len(self.members.runs)]
+
+    @property
+    def warning(self) -> str | None:
+        """That one run by itself does better on records it was not chosen by; None if it does not."""
+        best, taken = self.best_run.cross_validated, self.taken.cross_validated
+        if taken >= best:
+            return None
+        return (
+            f"the blend does worse than the best run by itself: val macro F1 {taken:.4f} against {best:.4f}, both "
+            "cross-validated: submit that run, or try other weights and methods (see the table)"
+        )
+
+
+def blend_members(members: Members, options: Options) -> Outcome:
+    """Score all blends, and take the one that is asked for."""
+    weights = options.weights
+    given = None if isinstance(weights, str) else np.array(weights)
+    candidates = score_candidates(members.names, members.val.probabilities, members.labels, options.decision, given)
+    name = _CHOSEN[weights] if isinstance(weights, str) else GIVEN
+    taken = next(one for one in candidates if (one.name, one.method) == (name, options.method))
+    adjusted = options.decision == "adjusted"
+    return Outcome(
+        members, options, candidates, taken, fit_adjustment(taken.blend, members.labels) if adjusted else None
+    )

@@ -1,0 +1,71 @@
+"""What a blend's folder tells of it: the settings to make it again from, and a summary that reads as a run's."""
+
+import os
+import platform
+import shlex
+from importlib import metadata
+from typing import Any
+
+import yaml
+
+from lightning_flowers import __version__
+from lightning_flowers.commands import PROGRAM
+from lightning_flowers.ensemble.members import data_of
+from lightning_flowers.ensemble.outcome import Outcome
+from lightning_flowers.evaluation.confusion import confusion_matrix, scores
+from lightning_flowers.evaluation.cross_validation import FOLDS
+
+
+def config_of(outcome: Outcome) -> str:
+    """config.yaml, and in its first line the command that makes the same blend."""
+    options, runs = outcome.options, _places(outcome)
+    weights = options.weights if isinstance(options.weights, str) else list(options.weights)
+    text = weights if isinstance(weights, str) else ",".join(map(str, weights))
+    flags = [f"--method={options.method}", f"--weights={text}", f"--decision={options.decision}"]
+    settings = {"runs": runs, "method": options.method, "weights": weights, "decision": options.decision}
+    command = f"{PROGRAM} {shlex.join(['ensemble', *runs, *flags])}"
+    return f"# {command}\n{yaml.safe_dump({'ensemble': settings}, sort_keys=False)}"
+
+
+def summary_of(outcome: Outcome) -> dict[str, Any]:
+    """summary.json. `best` is of the most probable classes, `ensemble` of what was decided."""
+    members, taken = outcome.members, outcome.taken
+    found = scores(confusion_matrix(members.labels, taken.blend.argmax(1), taken.blend.shape[1]))
+    weighed = zip(_places(outcome), members.runs, taken.weights.tolist(), strict=True)
+    return {
+        "status": "finished",
+        "backbone": "ensemble",
+        "best": {
+            "epoch": 0,  # there is none, but a run's best scores are those of an epoch
+            "val_loss": taken.log_loss,
+            **{f"val_{name}": value for name, value in found._asdict().items()},
+        },
+        "members": [{"path": place, "backbone": run.backbone, "weight": weight} for place, run, weight in weighed],
+        "ensemble": _facts(outcome),
+        "versions": _versions(),
+        "data": data_of(members),
+    }
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    options, adjustment = outcome.options, outcome.adjustment
+    return {
+        "method": options.method,
+        "weights": options.weights if isinstance(options.weights, str) else "given",
+        "decision": options.decision,
+        "adjustment": adjustment.facts() if adjustment else None,
+        "folds": FOLDS,
+        "macro_f1_in_sample": outcome.taken.in_sample.macro_f1,
+        "macro_f1_cross_validated": outcome.taken.cross_validated,
+        "macro_f1_of_best_run_cross_validated": outcome.best_run.cross_validated,
+        "warning": outcome.warning,
+    }
+
+
+def _places(outcome: Outcome) -> list[str]:
+    return [os.path.realpath(run.path) for run in outcome.members.runs]
+
+
+def _versions() -> dict[str, str]:
+    installed = {name: metadata.version(name) for name in ("numpy", "scipy")}
+    return {"python": platform.python_version(), "lightning_flowers": __version__, **installed}

@@ -1,0 +1,88 @@
+"""The folder of a blend, which reads as a run's: settings, predictions, submission, summary."""
+
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.data.finding import find_source
+from lightning_flowers.data.petals import Source
+from lightning_flowers.ensemble.alignment import Stack
+from lightning_flowers.ensemble.blend import Terms
+from lightning_flowers.ensemble.members import Members, data_of
+from lightning_flowers.ensemble.outcome import Outcome
+from lightning_flowers.ensemble.record import config_of, summary_of
+from lightning_flowers.errors import UserError
+from lightning_flowers.files import write_text
+from lightning_flowers.run import submission
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.predictions import Predictions
+
+
+def write_blend(folder: RunFolder, outcome: Outcome) -> list[str]:
+    """Make the folder and all that is in it; the summary last, so that one cut off is not taken for whole.
+
+    Returns:
+        Lines that tell what was written.
+
+    Raises:
+        DataError: the test records are not those of the competition's sample; nothing was written then.
+        UserError: the folder cannot be made.
+    """
+    members = outcome.members
+    source = _find_source(members)
+    if members.test and source:
+        submission.check_ids(members.test.ids.tolist(), source.sample_submission())
+    folder.make()
+    write_text(folder.config, config_of(outcome))
+    lines = [_line("decision", outcome.adjustment.describe())] if outcome.adjustment else []
+    _save(folder, "val", _predictions(members, members.val, outcome.taken.blend), lines)
+    if members.test:
+        lines += _write_test(folder, outcome, members.test, source)
+    else:
+        lines.append(_line("submission", "none: no run of these predicts test"))
+    folder.write_summary(summary_of(outcome))
+    return lines
+
+
+def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source | None) -> list[str]:
+    lines: list[str] = []
+    blend = Terms(outcome.options.method, test.probabilities).blend(outcome.taken.weights)
+    predictions = _predictions(outcome.members, test, blend)
+    _save(folder, "test", predictions, lines)
+    sample = source.sample_submission() if source else None
+    decided = outcome.adjustment.decide(blend) if outcome.adjustment else None
+    mark = " (trained on external data)" if predictions.external else ""
+    for path in submission.write(folder.submission, predictions, sample, decided):
+        lines.append(_line("submission", f"{path}{mark}"))
+    if sample is None:
+        lines.append(_line("unchecked", "the submission's ids: no sample_submission.csv lies by the runs' data"))
+    return lines + _how_to_send(folder, outcome.members, source)
+
+
+def _how_to_send(folder: RunFolder, members: Members, source: Source | None) -> list[str]:
+    classes = data_of(members)["class_names"] or (source.classes if source else ())
+    message = f"{folder.path.name}{', external data' if members.external else ''}"
+    command = submission.how_to_send(folder.submission, classes, source.where if source else "", message)
+    return [_line("send it", command)] if command else []
+
+
+def _find_source(members: Members) -> Source | None:
+    """The data of the first run whose data still lie where they lay."""
+    for root in dict.fromkeys(run.data.root for run in members.runs if run.data.root):
+        with suppress(UserError):
+            return find_source(root)
+    return None
+
+
+def _predictions(members: Members, stack: Stack, blend: NDArray[np.float32]) -> Predictions:
+    return Predictions(stack.ids, blend, stack.labels, members.external)
+
+
+def _save(folder: RunFolder, split: str, predictions: Predictions, lines: list[str]) -> None:
+    predictions.save(folder.predictions(split))
+    lines.append(_line("predicted", str(folder.predictions(split))))
+
+
+def _line(what: str, text: str) -> str:
+    return f"{what:<11}{text}"
