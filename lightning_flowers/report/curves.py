@@ -1,0 +1,101 @@
+"""The history of a run as curves: loss, accuracy, macro F1 and learning rate by epoch."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+
+from lightning_flowers.report.style import GREY, INK, TRAIN, VAL, add_legend, dress, new_figure
+from lightning_flowers.run.results import Epoch
+
+_COLOURS = {"train": TRAIN, "val": VAL}
+# Of each panel its title.
+_SCORES = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro F1"}
+_FEW = 40  # epochs: each has a dot
+_FAR = 30  # times the least loss: from there on losses are shown on a log scale
+
+
+def draw_curves(history: Sequence[Epoch]) -> Figure:
+    """Draw a run's history, train and val of each score in one panel, with the best epoch marked.
+
+    Macro F1 is over all classes, as the competition has it; where that over the classes that are present is another,
+    it is dashed. A score that an epoch lacks is passed over; one that is not finite leaves a gap.
+
+    Args:
+        history: the first epoch first.
+    """
+    figure = new_figure(10, 6.4)
+    *panels, rate = figure.subplots(2, 2).flat
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.075, top=0.88, hspace=0.36, wspace=0.16)
+    best = best_epoch(history)
+    if _is_far(history):
+        panels[0].set_yscale("log")
+    for axes, (score, title) in zip(panels, _SCORES.items(), strict=True):
+        _draw_score(axes, history, score)
+        _finish(axes, history, title)
+        if best is not None:
+            _mark(axes, best, score)
+    _draw_line(rate, history, "learning_rate", color=GREY)
+    _finish(rate, history, "learning rate")
+    add_legend(figure, panels[-1], (0.99, 1))
+    return figure
+
+
+def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
+    """The epoch with the highest macro F1 on val, the earliest of equals; None without any."""
+    scored = [epoch for epoch in history if epoch.val_macro_f1 is not None and math.isfinite(epoch.val_macro_f1)]
+    return max(scored, key=lambda epoch: epoch.val_macro_f1 or 0, default=None)
+
+
+def _draw_score(axes: Axes, history: Sequence[Epoch], score: str) -> None:
+    for split, colour in _COLOURS.items():
+        _draw_line(axes, history, f"{split}_{score}", color=colour, label=split)
+        if score == "macro_f1" and _differs(history, split):
+            label = f"{split}, over the classes present"
+            _draw_line(axes, history, f"{split}_{score}_present", color=colour, label=label, linestyle="--", alpha=0.7)
+
+
+def _draw_line(axes: Axes, history: Sequence[Epoch], name: str, **style: Any) -> None:
+    points = [(epoch.epoch, value) for epoch in history if (value := getattr(epoch, name)) is not None]
+    if points:
+        x, values = zip(*points, strict=True)
+        y = [value if math.isfinite(value) else math.nan for value in values]
+        axes.plot(x, y, marker="o" if len(points) <= _FEW else "", markersize=3.5, linewidth=1.6, **style)
+
+
+def _differs(history: Sequence[Epoch], split: str) -> bool:
+    pairs = [(getattr(epoch, f"{split}_macro_f1"), getattr(epoch, f"{split}_macro_f1_present")) for epoch in history]
+    return any(None not in pair and not math.isclose(*pair) for pair in pairs)
+
+
+def _is_far(history: Sequence[Epoch]) -> bool:
+    losses = [loss for epoch in history for loss in (epoch.train_loss, epoch.val_loss) if loss is not None]
+    known = [loss for loss in losses if math.isfinite(loss)]
+    return bool(known) and min(known) > 0 and max(known) > _FAR * min(known)
+
+
+def _finish(axes: Axes, history: Sequence[Epoch], title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK)
+    axes.set_xlabel("epoch", fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    dress(axes)
+    if history:
+        first, last = history[0].epoch, history[-1].epoch
+        margin = max(0.5, 0.02 * (last - first))
+        axes.set_xlim(first - margin, last + margin)
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", color=INK, alpha=0.6)
+
+
+def _mark(axes: Axes, best: Epoch, score: str) -> None:
+    axes.axvline(best.epoch, color=INK, alpha=0.5, linewidth=1, linestyle=":")
+    value = getattr(best, f"val_{score}")
+    if value is not None and math.isfinite(value):
+        axes.plot(best.epoch, value, marker="o", markersize=7, markeredgecolor=INK, markerfacecolor=VAL, zorder=3)
+        text = f"val {value:.4f} in epoch {best.epoch}" + (", the best" if score == "macro_f1" else "")
+        axes.set_title(text, loc="right", fontsize=9, color=INK)

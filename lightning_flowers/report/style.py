@@ -1,0 +1,73 @@
+"""What the figures of a report share: one ink, colours that read on white and on dark paper, and no paper of their own.
+
+A page saves a figure as SVG and puts its own colour in place of `INK`; a run's folder has it on white.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lightning_flowers.files import whole_file
+
+INK = "#1f2328"  # of all text, ticks, rules and spines
+# Of middling lightness: each stands out from white at least 3:1, and from a page that is nearly black 5:1.
+BLUE, ORANGE, GREY = "#3f87d0", "#d4691e", "#868e96"
+TRAIN, VAL = BLUE, ORANGE
+DPI = 150
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure without paper.
+
+    Args:
+        width, height: in inches.
+    """
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="none", edgecolor="none")
+
+
+def dress(axes: Axes, grid: bool = True) -> None:
+    """Give axes the ink, and take their box away."""
+    axes.set_facecolor("none")
+    axes.tick_params(which="both", colors=INK, labelsize=8)
+    for side, spine in axes.spines.items():
+        spine.set_color(INK)
+        spine.set_visible(side in ("left", "bottom"))
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_color(INK)
+    if grid:
+        axes.grid(color=INK, alpha=0.15, linewidth=0.6)
+        axes.set_axisbelow(True)
+
+
+def add_legend(figure: Figure, axes: Axes, at: tuple[float, float]) -> None:
+    """Say what the lines and bars of axes are, in one row.
+
+    Args:
+        at: where the legend's upper right corner stands, as shares of the figure.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    legend = figure.legend(
+        handles, labels, loc="upper right", bbox_to_anchor=at, ncols=len(labels) or 1, frameon=False, fontsize=9
+    )
+    for text in legend.get_texts():
+        text.set_color(INK)
+
+
+def shorten(name: str, most: int) -> str:
+    """A name of at most so many characters; what was cut off leaves a mark."""
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+
+
+def distinct(names: Sequence[str], most: int) -> list[str]:
+    """Names of at most so many characters; those that cutting would make alike keep their ends."""
+    short = [shorten(name, most) for name in names]
+    alike = {name for name in short if short.count(name) > 1}
+    return ["…" + name[1 - most :] if cut in alike else cut for name, cut in zip(names, short, strict=True)]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure on white as PNG or JPEG, as the path's suffix says, in place of an older one."""
+    with whole_file(path) as part:
+        figure.savefig(part, format=path.suffix[1:], dpi=DPI, facecolor="white")

@@ -1,0 +1,85 @@
+"""The curves of a run while it trains: as a picture in its folder, and in what the loggers show."""
+
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from lightning_flowers.run.history import History, Row
+from lightning_flowers.run.results import Epoch
+
+_SHARE = 0.05  # of the time may go into drawing
+# TensorBoard takes tags for regular expressions that match from the start: `train_macro_f1` would have `_present` too.
+LAYOUT = {
+    "curves": {
+        "loss": ["Multiline", ["train_loss$", "val_loss$"]],
+        "accuracy": ["Multiline", ["train_accuracy$", "val_accuracy$"]],
+        "macro F1": ["Multiline", ["train_macro_f1$", "val_macro_f1$"]],
+        "macro F1 of the classes present": ["Multiline", ["train_macro_f1_present$", "val_macro_f1_present$"]],
+        "learning rate": ["Multiline", ["learning_rate$"]],
+    }
+}
+
+
+class Curves(Checkpoint):
+    """Draws the history anew after each epoch, and gives every logger the learning rate beside the epoch's scores.
+
+    Where epochs are so short that drawing would hold them up, some are drawn with a later one; when training ends, all
+    are. In TensorBoard train and val of a score stand in one chart (the tab Custom Scalars).
+
+    It counts as a checkpoint callback as History does, and stands after it: then the epoch is in the history.
+
+    Args:
+        history: of the run.
+        path: of the PNG.
+    """
+
+    def __init__(self, history: History, path: Path) -> None:
+        self.history, self.path = history, path
+        self._due = self._warned = False
+        self._rests_until = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+                logger.experiment.add_custom_scalars(LAYOUT)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Logged as the model logs its scores: all loggers have it at the same step, and in the same row.
+        pl_module.log("learning_rate", torch.tensor(self.history.rows[-1]["learning_rate"]))
+        self._due = trainer.is_global_zero
+        if time.monotonic() >= self._rests_until:
+            self._draw()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._draw()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self._due:
+            return
+        started = time.monotonic()
+        try:
+            _save(self.history.rows, self.path)
+        except Exception as error:  # a picture is not worth a run
+            self._warn(error)
+        now = time.monotonic()
+        self._due, self._rests_until = False, now + (now - started) / _SHARE
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{self.path}: cannot be drawn: {error}: the run goes on without", stacklevel=2)
+
+
+def _save(rows: list[Row], path: Path) -> None:
+    from lightning_flowers.report.curves import draw_curves  # imported late: matplotlib takes its time
+    from lightning_flowers.report.style import save
+
+    save(draw_curves([Epoch.model_validate(row) for row in rows]), path)
