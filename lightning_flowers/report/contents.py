@@ -1,0 +1,113 @@
+"""What stands in a report, before it is HTML or Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lightning_flowers.report import facts
+from lightning_flowers.report.facts import Badge, Fact, SplitFact
+from lightning_flowers.report.findings import Findings
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Run
+
+_APART = 5e-5  # of macro F1: it is shown with four decimals
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything but the pictures.
+
+    Attributes:
+        scores: on val, none of a run that was not validated; `scores_from` says of what.
+        training: time, speed, size.
+        missing: what the report lacks, why, and how to make it, a line each.
+        findings: None without predictions of val.
+        settings: the text of config.yaml; None if it cannot be read.
+        data: where it lies and how it was split.
+        repeat: the command that repeats the run.
+    """
+
+    title: str
+    subtitle: str
+    badges: list[Badge]
+    scores: list[Fact]
+    scores_from: str
+    training: list[Fact]
+    missing: list[str]
+    findings: Findings | None
+    calibration_note: str
+    settings: str | None
+    hardware: list[Fact]
+    data: str
+    splits: list[SplitFact]
+    bad_records: dict[str, list[str]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    repeat: str = ""
+
+
+def tell(run: Run, findings: Findings | None, external: bool | None, missing: Sequence[str]) -> Report:
+    """Put together what is known of a run.
+
+    Args:
+        external: whether it is trained on other data sets too; None if that is unknown.
+        missing: what else the report lacks.
+    """
+    folder = RunFolder(run.path)
+    scores, scores_from = _scores(run, findings)
+    return Report(
+        title=facts.title(run),
+        subtitle=facts.subtitle(run),
+        badges=facts.badges(run, external),
+        scores=scores,
+        scores_from=scores_from,
+        training=facts.training(run),
+        missing=[*_unfinished(run), *missing],
+        findings=findings,
+        calibration_note=_CALIBRATION,
+        settings=facts.settings(folder),
+        hardware=facts.hardware(run),
+        data=_data(run),
+        splits=facts.splits(run),
+        bad_records=run.data.bad_records,
+        versions=run.versions,
+        repeat=facts.command("fit", "--config", folder.config),
+    )
+
+
+_CALIBRATION = """\
+The temperature T makes probabilities p softmax(log p / T): above 1 less sure, below 1 surer. ECE is the expected \
+calibration error in 15 bins of equal width, NLL the mean loss in nats. Cross-validated: each fold with the \
+temperature of the other folds."""
+
+
+def _scores(run: Run, findings: Findings | None) -> tuple[list[Fact], str]:
+    if findings is None:
+        return facts.best_scores(run), "Val scores of the best epoch, as metrics.csv has them."
+    found = findings.scores
+    scores = facts.val_scores(found.macro_f1, found.macro_f1_present, found.accuracy, findings.loss)
+    present = sum(row.support + row.predicted > 0 for row in findings.classes)
+    return scores, (
+        f"Of {findings.records:,} val records, from predictions/val.npz. Of the {len(findings.names)} classes, "
+        f"{present} are present: true of a record, or predicted for one." + _differs(run, found.macro_f1)
+    )
+
+
+def _differs(run: Run, macro_f1: float) -> str:
+    """Say so where predictions and history are not of the same weights, as after a run has gone on."""
+    logged = run.best.val_macro_f1 if run.best else None
+    if logged is None or abs(logged - macro_f1) <= _APART:
+        return ""
+    return f" In training, macro F1 was {logged:.4f} in epoch {run.best_epoch}: these are of other weights or views."
+
+
+def _unfinished(run: Run) -> list[str]:
+    if run.finished:
+        return []
+    resume = facts.command("fit", "--resume", run.path)
+    return [f"The run has not finished: the report is of what it has left so far. Go on with {resume}"]
+
+
+def _data(run: Run) -> str:
+    data = run.data
+    root = facts.hide_passwords(data.root) if data.root else "an unknown folder"
+    folds = f", val is fold {data.fold} of {data.folds}" if data.folds else ""
+    return f"{root}, trained on {data.train_on}{folds}"

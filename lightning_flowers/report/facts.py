@@ -1,0 +1,186 @@
+"""What a run's folder says of the run itself, ready to be shown: badges, scores, tables, settings."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lightning_flowers.commands import PROGRAM
+from lightning_flowers.markdown import NOTHING, number
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Run
+
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+class Fact(NamedTuple):
+    """A figure or word with its name: `key` for the page's ids, `value` the figure unrounded if it is one."""
+
+    key: str
+    label: str
+    text: str
+    value: float | None = None
+
+
+class Badge(NamedTuple):
+    """What has to be known before any figure is read; `kind` is good, warning or plain."""
+
+    kind: str
+    text: str
+
+
+class SplitFact(NamedTuple):
+    """A split that the run read."""
+
+    split: str
+    records: str
+    fingerprint: str
+    bad: str
+
+
+def badges(run: Run, external: bool | None) -> list[Badge]:
+    """Clean or external, finished or not, validated or not.
+
+    Args:
+        external: whether it is trained on other data sets too; None if that is unknown.
+    """
+    return [_origin(external), _status(run), *_validation(run)]
+
+
+def title(run: Run) -> str:
+    """The name of the run's folder."""
+    return run.path.resolve().name
+
+
+def subtitle(run: Run) -> str:
+    """What was trained, on what."""
+    data = run.data
+    known = [
+        run.timm_name or run.backbone,
+        {True: "trained whole", False: "head only, frozen backbone"}.get(bool(run.trainable), "")
+        if run.trainable is not None
+        else None,
+        f"{data.size} px" if data.size else None,
+        f"{data.classes} classes" if data.classes else None,
+        f"fold {data.fold} of {data.folds}" if data.folds else None,
+        f"seed {run.seed}" if run.seed is not None else None,
+    ]
+    return ", ".join(part for part in known if part)
+
+
+def training(run: Run) -> list[Fact]:
+    """How long it was trained, how fast, and how big it is."""
+    which = "without the first" if run.steady else "of the only epoch"
+    return [
+        _figure("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
+        _figure("images-per-second", f"images/s, {which}", run.images_per_second, 1),
+        Fact("parameters", "parameters", _grouped(run.parameters), run.parameters),
+        Fact("epochs", "epochs", _epochs(run), run.epochs),
+        _figure("best-epoch", "best epoch", run.best_epoch, 0),
+    ]
+
+
+def best_scores(run: Run) -> list[Fact]:
+    """Val scores of the best epoch, as metrics.csv has them; none of a run that was not validated."""
+    if run.best is None:
+        return []
+    best = run.best
+    return val_scores(best.val_macro_f1, best.val_macro_f1_present, best.val_accuracy, best.val_loss)
+
+
+def val_scores(
+    macro_f1: float | None, macro_f1_present: float | None, accuracy: float | None, loss: float | None
+) -> list[Fact]:
+    """The four scores on val under their names."""
+    return [
+        _figure("macro-f1", "macro F1, all classes", macro_f1, 4),
+        _figure("macro-f1-present", "macro F1, classes present", macro_f1_present, 4),
+        _figure("accuracy", "accuracy", accuracy, 4),
+        _figure("loss", "loss (cross-entropy)", loss, 4),
+    ]
+
+
+def hardware(run: Run) -> list[Fact]:
+    """What it ran on, and the seconds that a steady epoch leaves out."""
+    found = run.hardware
+    return [
+        Fact("device", "device", found.device or NOTHING),
+        _figure("devices", "devices", found.devices, 0),
+        Fact("accelerator", "accelerator", found.accelerator or NOTHING),
+        Fact("precision", "precision", found.precision or NOTHING),
+        _figure("seconds-first-epoch", "seconds of the first epoch", run.seconds_first_epoch, 1),
+        _figure("compile-seconds", "seconds of compiling (XLA)", found.compile_seconds, 1),
+    ]
+
+
+def splits(run: Run) -> list[SplitFact]:
+    """The splits with their records, fingerprints and bad records."""
+    data = run.data
+    names = dict.fromkeys([*data.records, *data.fingerprints, *data.bad_records])
+    return [
+        SplitFact(
+            name,
+            _grouped(data.records.get(name)),
+            data.fingerprints.get(name, NOTHING),
+            str(len(data.bad_records.get(name, []))),
+        )
+        for name in names
+    ]
+
+
+def settings(folder: RunFolder) -> str | None:
+    """The text of config.yaml, passwords of URLs left out; None if it cannot be read."""
+    try:
+        return hide_passwords(folder.config.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def hide_passwords(text: str) -> str:
+    """The text without what stands before the @ of its URLs."""
+    return _PASSWORD.sub("...", text)
+
+
+def command(*parts: object) -> str:
+    """A command line of this program, as a shell takes it."""
+    return f"{PROGRAM} {shlex.join(map(str, parts))}"
+
+
+def class_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
+    """The names of the classes; numbers where they are not known, or are those of other classes."""
+    return tuple(names) if len(names) == classes else tuple(f"class {label}" for label in range(classes))
+
+
+def _origin(external: bool | None) -> Badge:
+    return {
+        True: Badge("warning", "EXTERNAL data: trained on other data sets too"),
+        False: Badge("good", "clean: only this data set"),
+        None: Badge("warning", "clean or EXTERNAL: unknown"),
+    }[external]
+
+
+def _status(run: Run) -> Badge:
+    if run.finished:
+        return Badge("good", "finished")
+    text = {"running": "running or killed", None: "status unknown"}.get(run.status, run.status)
+    return Badge("warning", f"{text}, after {_epochs(run)} epochs")
+
+
+def _validation(run: Run) -> list[Badge]:
+    if run.data.train_on != "train":
+        return [Badge("warning", f"not validated: trained on {run.data.train_on}")]
+    return [] if run.best else [Badge("warning", "not validated")]
+
+
+def _epochs(run: Run) -> str:
+    trainer = (run.settings or {}).get("trainer")
+    wanted = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    return f"{run.epochs or 0}" + (f" of {wanted}" if isinstance(wanted, int) and wanted > 0 else "")
+
+
+def _figure(key: str, label: str, value: float | None, decimals: int) -> Fact:
+    return Fact(key, label, number(value, decimals), value)
+
+
+def _grouped(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"
