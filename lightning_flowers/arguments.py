@@ -12,11 +12,14 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.model.views import Tta
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.predicted import Decision
 
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = (
-    "config", "name", "runs_dir", "resume", "ckpt_path", "weights_only", "save_every_minutes", "save_every_steps",
+    "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only",
+    "save_every_minutes", "save_every_steps",
 )  # fmt: skip
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
 
@@ -34,9 +37,14 @@ def add_run_arguments(parser: LightningArgumentParser, command: str) -> None:
         parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
         if command == "predict":
             parser.add_argument("--out", type=str | None, help="Where to write instead of the run folder.")
+            seen = "Average over views of each picture: flips (2), dihedral (8), multi-scale (3)."
+            parser.add_argument("--tta", type=Tta, default="none", help=seen)
+            decided = "How the submission's labels are chosen: adjusted is fitted on val for macro F1."
+            parser.add_argument("--decision", type=Decision, default="argmax", help=decided)
         return
     parser.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
     parser.add_argument("--runs_dir", type=str, default="runs", help="Where run folders are made.")
+    parser.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
     parser.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
     often = "How often last.ckpt is saved within an epoch, in {}; null for never."
     parser.add_argument("--save_every_minutes", type=float | None, default=10, help=often.format("minutes"))

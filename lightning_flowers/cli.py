@@ -29,12 +29,15 @@ from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
+from lightning_flowers.model.views import views_of
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
+from lightning_flowers.run.elsewhere import choose_out, note_predictions
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
-from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped, test_ids, write_predictions
+from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped
+from lightning_flowers.run.predicted import test_ids, write_predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 
@@ -89,6 +92,7 @@ class FlowersCLI(LightningCLI):
         config = self._settings
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
+        self.out = choose_out(config.out, self.folder) if config.get("out") else self.folder
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
@@ -194,11 +198,13 @@ class FlowersCLI(LightningCLI):
         self._say_scores("test", self.trainer.test(**kwargs, verbose=False))
 
     def predict(self, **kwargs: Any) -> None:
+        settings = self._settings
+        self.model.views = views_of(settings.tta)
         self.trainer.predict(**kwargs, return_predictions=False)
-        out = self._settings.out
-        folder = RunFolder(Path(out)) if out else self.folder
-        assert folder is not None
-        write_predictions(folder, self.datamodule, self.collector.results)
+        assert self.out is not None
+        found = write_predictions(self.out, self.datamodule, self.collector.results, settings.decision)
+        if self.folder is not None and self.trainer.is_global_zero:
+            note_predictions(self.out, self.folder, self.datamodule.summary(), {"tta": settings.tta, **(found or {})})
 
     @property
     def _settings(self) -> Namespace:
@@ -219,10 +225,12 @@ class FlowersCLI(LightningCLI):
 
     def _check_data(self) -> None:
         names, splits = self._splits(), self.datamodule.splits
+        if self._settings.get("decision") == "adjusted" and "val" not in names:
+            raise UserError("--decision=adjusted: is fitted on val, and the run has none: leave it out")
         self.datamodule.open(*names)
         if "test" in names and not splits["test"].lazy and self.subcommand in ("fit", "predict"):
             test_ids(splits["test"], self.datamodule.source.sample_submission())
-        if self.folder is not None and not self._settings.get("out") and self.subcommand in ("fit", "predict"):
+        if self.folder is not None and self.out is self.folder and self.subcommand in ("fit", "predict"):
             mend = "give --out=FOLDER" if self.subcommand == "predict" else "start a new run"
             self.folder.check_data({name: (splits[name].name, splits[name].fingerprint) for name in names}, mend)
 
@@ -245,7 +253,8 @@ class FlowersCLI(LightningCLI):
     @rank_zero_only
     def _summarize(self) -> None:
         if self.folder is not None and self.folder.path.is_dir():
-            summary = summarize(self.trainer, self.model, self.history, self.datamodule.summary())
+            data = self.datamodule.summary()
+            summary = summarize(self.trainer, self.model, self.history, data, self.datamodule.size)
             self.folder.write_summary(summary | {"seed": self._settings.seed_everything})
 
     def _say_scores(self, split: str, scores: Any) -> None:

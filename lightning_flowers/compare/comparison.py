@@ -19,11 +19,11 @@ _FIGURES = {
     "compile_seconds": ("compile s", 1),
     "images_per_second": ("images/s", 1),
 }
-_RIGHT = ("M param.", "px", "epochs", "batch", "times as fast", *(heading for heading, _ in _FIGURES.values()))
+_RIGHT = ("M param.", "depth", "px", "epochs", "batch", "times as fast", *(heading for heading, _ in _FIGURES.values()))
 _NOTES = """\
 Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs that differ in
 nothing but their seed. s/epoch and images/s leave out the first epoch, which warms up and compiles. "-" was not
-measured. Rows of the study are its own figures, with TensorFlow."""
+measured. Depth counts convolutions and dense layers on the longest way through the model. Rows of the study are its own figures, with TensorFlow."""
 _HARDWARE = "## The same backbone on different hardware"
 _ONE_HARDWARE = "No backbone ran on two kinds of hardware with the same data and size."
 
@@ -64,7 +64,7 @@ def _heading(group: Group) -> str:
 
 
 def _table(rows: Sequence[Row], names: Mapping[str, str]) -> str:
-    header = ["model", "M param.", "trained", "px", "epochs", *(heading for heading, _ in _FIGURES.values())]
+    header = ["model", "M param.", "depth", "trained", "px", "epochs", *(heading for heading, _ in _FIGURES.values())]
     return markdown_table([*header, "hardware", "data", "seeds", "runs"], [_cells(row, names) for row in rows], _RIGHT)
 
 
@@ -72,6 +72,7 @@ def _cells(row: Row, names: Mapping[str, str]) -> list[str]:
     return [
         row.model,
         number(row.parameters / 1e6, 1) if row.parameters is not None else "-",
+        number(row.depth),
         TRAINED[row.trainable],
         number(row.size),
         number(row.epochs),

@@ -47,6 +47,7 @@ class Row:
     model: str
     timm_name: str | None
     parameters: int | None
+    depth: int | None
     trainable: bool | None
     size: int | None
     epochs: int | None
@@ -94,6 +95,7 @@ def study_row(result: StudyResult, like: Row, same_data: bool) -> Row:
         f"{result.model} (the study)",
         like.timm_name,
         None,
+        None,
         result.trainable,
         result.size,
         result.epochs,
@@ -135,6 +137,7 @@ def _row(runs: tuple[Run, ...], comparable: bool) -> Row:
         run.backbone or run.timm_name or "-",
         run.timm_name or run.backbone,
         run.parameters,
+        run.depth,
         run.trainable,
         run.data.size,
         run.epochs,

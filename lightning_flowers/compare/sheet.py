@@ -9,7 +9,7 @@ from lightning_flowers.compare.groups import Group, describe
 from lightning_flowers.compare.rows import FIGURES, Row
 
 _GROUP = ("group", "data", "differences")
-_ROW = ("source", "model", "timm_name", "runs", "seeds", "parameters", "trained", "size", "epochs")
+_ROW = ("source", "model", "timm_name", "runs", "seeds", "parameters", "depth", "trained", "size", "epochs")
 _FIGURES = tuple(column for name in FIGURES for column in (name, f"{name}_std"))
 
 
@@ -34,6 +34,7 @@ def _cells(row: Row) -> list[object]:
     return [
         *names,
         row.parameters,
+        row.depth,
         TRAINED[row.trainable],
         row.size,
         row.epochs,

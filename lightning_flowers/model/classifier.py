@@ -156,8 +156,10 @@ class FlowerClassifier(LightningModule):
 
     def predict_step(self, batch: Batch | FeatureBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
         """Probabilities float32 (batch, classes), of all `views`; and the index int64 (batch,), -1 for padding."""
-        seen = "image" in batch and len(self.views) > 1
-        probabilities = mean_probabilities(self, batch["image"], self.views) if seen else self._logits(batch).softmax(1)
+        if "image" in batch and len(self.views) > 1:
+            probabilities = mean_probabilities(self, batch["image"], self.views)
+        else:
+            probabilities = self._logits(batch).softmax(1)
         return {"probabilities": probabilities, "index": batch["index"]}
 
     def on_train_epoch_start(self) -> None:

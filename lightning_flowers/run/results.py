@@ -75,6 +75,7 @@ class Run(_Part):
     backbone: str | None = None
     timm_name: str | None = None
     parameters: int | None = None
+    depth: int | None = None
     trainable: bool | None = None
     epochs: int | None = None
     best_epoch: int | None = None

@@ -33,14 +33,14 @@ def to_csv(predictions: Predictions, labels: NDArray[np.int64] | None = None) ->
         raise DataError(f"record {predictions.ids[broken][0]}: its probabilities are not numbers of 0 or more")
     if len(set(predictions.ids)) < len(predictions.ids):
         raise DataError("an id stands more than once among the predictions")
-    labels = probabilities.argmax(1) if labels is None else labels
-    outside = (labels < 0) | (labels >= probabilities.shape[1])
-    if labels.shape != predictions.ids.shape or outside.any():
+    chosen: NDArray[np.int64] = probabilities.argmax(1) if labels is None else labels
+    outside = (chosen < 0) | (chosen >= probabilities.shape[1])
+    if chosen.shape != predictions.ids.shape or outside.any():
         raise DataError(f"labels must be one of 0..{probabilities.shape[1] - 1} for each record")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "label"))
-    writer.writerows(zip(predictions.ids.tolist(), labels.tolist(), strict=True))
+    writer.writerows(zip(predictions.ids.tolist(), chosen.tolist(), strict=True))
     return text.getvalue()
 
 

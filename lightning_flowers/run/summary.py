@@ -9,16 +9,20 @@ from pytorch_lightning import Trainer
 from lightning_flowers import __version__, hardware
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.depth import depth
 from lightning_flowers.run.history import History, Row
 
 PACKAGES = ("torch", "timm", "pytorch-lightning", "albumentations", "simplejpeg", "torch-xla")
 
 
-def summarize(trainer: Trainer, model: FlowerClassifier, history: History, data: dict[str, object]) -> dict[str, Any]:
+def summarize(
+    trainer: Trainer, model: FlowerClassifier, history: History, data: dict[str, object], size: int
+) -> dict[str, Any]:
     """The summary of a run, finished or interrupted.
 
     Args:
         data: of the datamodule's `summary`.
+        size: of the pictures in pixels.
     """
     best = history.best()
     return {
@@ -26,6 +30,7 @@ def summarize(trainer: Trainer, model: FlowerClassifier, history: History, data:
         "backbone": model.hparams["backbone"],
         "timm_name": timm_name(model.hparams["backbone"]),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "depth": depth(model, size),
         "trainable": not model.frozen,
         "epochs": len(history.rows),
         "best_epoch": int(best["epoch"]) if best else None,

@@ -15,6 +15,7 @@ SUMMARY = {
     "backbone": "densenet201",
     "timm_name": "densenet201.tv_in1k",
     "parameters": 18_292_712,
+    "depth": 201,
     "trainable": True,
     "epochs": 20,
     "best_epoch": 17,

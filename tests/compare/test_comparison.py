@@ -11,7 +11,7 @@ from lightning_flowers.run.results import read_run
 
 ACCURACIES = [0.931, 0.95, 0.944]
 STUDY = {
-    "model": "DenseNet201 (the study)", "M param.": "-", "trained": "whole", "px": "512", "epochs": "20",
+    "model": "DenseNet201 (the study)", "M param.": "-", "depth": "-", "trained": "whole", "px": "512", "epochs": "20",
     "val loss": "0.2671", "accuracy": "0.9434", "macro F1": "-", "s/epoch": "68.0", "first epoch s": "-",
     "compile s": "-", "images/s": "-", "hardware": "TPU v3-8", "data": "same records", "seeds": "-", "runs": "-",
 }  # fmt: skip
@@ -32,7 +32,7 @@ def groups(make_run):
 def test_the_table_has_our_figures_and_the_studys_beside_them(groups, tables):
     ours, study = tables(to_markdown(groups, []))[0]
     assert ours == {
-        "model": "densenet201", "M param.": "18.3", "trained": "whole", "px": "512", "epochs": "20",
+        "model": "densenet201", "M param.": "18.3", "depth": "201", "trained": "whole", "px": "512", "epochs": "20",
         "val loss": "0.2500 ± 0.0000", "accuracy": f"{np.mean(ACCURACIES):.4f} ± {np.std(ACCURACIES, ddof=1):.4f}",
         "macro F1": "0.9400 ± 0.0000", "s/epoch": "60.0 ± 0.0", "first epoch s": "180.0 ± 0.0",
         "compile s": "120.5 ± 0.0", "images/s": "212.6 ± 0.0", "hardware": "8 x core of TPU v5e, bf16-mixed",

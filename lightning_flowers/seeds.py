@@ -1,0 +1,75 @@
+"""`fit --seeds`: one run for each of several seeds, each in a process of its own, then what they have in common."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from lightning_flowers.errors import UserError
+
+FLAG = "--seeds"
+_RUN = "run        "  # how the last line of `fit` begins, before the run's folder
+_REFUSED = ("--seed_everything", "--resume")
+
+
+def asks_for_seeds(args: Sequence[str]) -> bool:
+    """Whether a command line asks for several runs."""
+    return args[0] == "fit" and any(arg.partition("=")[0] == FLAG for arg in args)
+
+
+def run_seeds(args: Sequence[str]) -> int:
+    """Run `fit` once for each seed, and compare the runs; gives the exit status of the first that fails, else 0.
+
+    Processes of their own: what XLA, CUDA and Lightning's launchers keep for life cannot spoil the next run.
+
+    Raises:
+        UserError: the seeds are no numbers, or there is a flag that several runs cannot share.
+    """
+    from lightning_flowers.compare import cli as compare  # imported late: other commands should not wait for it
+
+    seeds, rest = _split(args)
+    runs: list[str] = []
+    for number, seed in enumerate(seeds, start=1):
+        print(f"seed       {seed} ({number} of {len(seeds)})", flush=True)  # noqa: T201
+        status, run = _fit([*rest, f"--seed_everything={seed}"])
+        if status:
+            done = f"; finished before it: {', '.join(runs)}" if runs else ""
+            print(f"lightning_flowers: the run with seed {seed} failed{done}", file=sys.stderr)  # noqa: T201
+            return status
+        runs += [run] if run else []
+    return compare.run(runs) if runs else 0
+
+
+def _split(args: Sequence[str]) -> tuple[list[int], list[str]]:
+    """The seeds, and the command line without them."""
+    rest = list(args)
+    at = next(place for place, arg in enumerate(rest) if arg.partition("=")[0] == FLAG)
+    value = rest[at].partition("=")[2]
+    if "=" not in rest[at]:
+        value = rest[at + 1] if at + 1 < len(rest) else ""
+        del rest[at + 1 : at + 2]
+    del rest[at]
+    wrong = next((arg for arg in rest if arg.partition("=")[0] in (FLAG, *_REFUSED)), None)
+    if wrong:
+        raise UserError(f"{FLAG}: cannot be given together with {wrong.partition('=')[0]}, nor twice")
+    return _numbers(value), rest
+
+
+def _numbers(value: str) -> list[int]:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
+        raise UserError(f"{FLAG}={value}: give different whole numbers of 0 or more with commas between, such as 0,1,2")
+    return [int(part) for part in parts]
+
+
+def _fit(args: Sequence[str]) -> tuple[int, str | None]:
+    """Run one command, its output shown as it comes; gives its exit status and the run's folder."""
+    run = None
+    command = [sys.executable, "-m", "lightning_flowers", *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        assert process.stdout
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            if line.startswith(_RUN):
+                run = line.removeprefix(_RUN).strip()
+    return process.returncode, run
