@@ -1,13 +1,14 @@
 """`python -m lightning_flowers`: errors a user can mend are one line, without a traceback."""
 
+import importlib
 import sys
 import traceback
 import warnings
 from pathlib import Path
 from typing import TextIO
 
-from lightning_flowers import __version__
-from lightning_flowers.commands import COMMANDS, TOOLS, usage
+from lightning_flowers import __version__, seeds
+from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 
 MISUSED, INTERRUPTED = 2, 130
@@ -36,16 +37,13 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run(args: list[str]) -> int:
-    if args[0] == "records":
-        from lightning_flowers.records import cli as records
-
-        return records.run(args[1:])
-    if args[0] == "compare":
-        from lightning_flowers.compare import cli as compare
-
-        return compare.run(args[1:])
-    if args[0] not in COMMANDS and args[0] != "rehearse":
-        raise UserError(f"{args[0]}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
+    command = args[0]
+    if command not in COMMANDS | TOOLS:
+        raise UserError(f"{command}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
+    if seeds.asks_for_seeds(args):
+        return seeds.run_seeds(args)
+    if command in TOOLS and command not in ON_LIGHTNING:
+        return _run_tool(args)
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
@@ -53,10 +51,8 @@ def _run(args: list[str]) -> int:
 
     arguments.quiet_lightning()
     try:
-        if args[0] == "rehearse":
-            from lightning_flowers.rehearse import cli as rehearse
-
-            return rehearse.run(args[1:])
+        if command in TOOLS:
+            return _run_tool(args)
         cli.FlowersCLI(args)
     except (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError) as error:
         if not _is_lightnings(error):
@@ -65,10 +61,16 @@ def _run(args: list[str]) -> int:
     return 0
 
 
+def _run_tool(args: list[str]) -> int:
+    """Each tool is a room of its name, with a command line."""
+    return importlib.import_module(f"lightning_flowers.{args[0]}.cli").run(args[1:])
+
+
 def _is_lightnings(error: Exception) -> bool:
-    """Whether Lightning itself raised an error: so it answers settings of the Trainer that cannot be."""
+    """Whether Lightning itself, or what builds its loggers and callbacks, raised an error: so they answer settings of
+    the Trainer that cannot be."""
     last = list(traceback.walk_tb(error.__traceback__))[-1][0]
-    return last.f_globals["__name__"].split(".")[0] in ("pytorch_lightning", "lightning_fabric")
+    return last.f_globals["__name__"].split(".")[0] in ("pytorch_lightning", "lightning_fabric", "jsonargparse")
 
 
 def _fail(message: str, status: int = MISUSED) -> int:

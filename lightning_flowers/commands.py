@@ -8,12 +8,16 @@ COMMANDS = {
     "test": "Score a run's best checkpoint on the test split, with labels from --data.test_labels.",
     "predict": "Write a run's predictions of val and test, and submission.csv.",
 }
-# Those of our own. All but rehearse do without torch and Lightning.
+# Those of our own: rooms of the same names.
 TOOLS = {
     "records": "Look into shards, check them, or make them from pictures.",
+    "report": "Make a page of each run: curves, confusions, worst errors, suspected labels, calibration.",
     "compare": "Put runs beside each other and the study: scores, times, hardware.",
+    "ensemble": "Blend runs' predictions, weighted on val and held to its other folds; leaves a run folder.",
+    "soup": "Average the weights of runs of one backbone, all or those that help on val; leaves a run folder.",
     "rehearse": "Run a TPU run small on torch_xla's CPU client: what compiles, what falls back, what fits.",
 }
+ON_LIGHTNING = ("soup", "rehearse")  # the others do without it and torch
 
 
 def usage() -> str:

@@ -1,0 +1,119 @@
+"""The command line of `soup`."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+import torch
+
+from lightning_flowers import hardware
+from lightning_flowers.cli import FlowersCLI
+from lightning_flowers.commands import PROGRAM, TOOLS
+from lightning_flowers.errors import UserError
+from lightning_flowers.files import whole_file
+from lightning_flowers.markdown import markdown_table, number
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.outcome import say
+from lightning_flowers.soup.cook import Method, Score, Soup, cook
+from lightning_flowers.soup.ingredients import Ingredient, Weights, read_checkpoint, read_ingredients
+
+# Of a checkpoint, what belongs to the training of the run that it was.
+_OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
+
+
+class Parser(argparse.ArgumentParser):
+    """Turns every mistake on the command line into one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see soup --help)")
+
+
+def run(args: Sequence[str]) -> int:
+    """Run `soup RUN RUN ...` and return its exit status, 0.
+
+    Raises:
+        UserError: a mistake in the arguments, or runs whose weights cannot be averaged.
+    """
+    given, flags = _parser().parse_known_args(args)
+    runs = [*given.runs, *(flag for flag in flags if not flag.startswith("-"))]
+    flags = [*_one_device(), *(flag for flag in flags if flag.startswith("-"))]
+    ingredients = read_ingredients(runs)
+    first = ingredients[0].run.path
+    soup = cook(ingredients, given.method, _scorer(FlowersCLI(["validate", f"--run={first}", *flags])))
+    folder = RunFolder.new(Path(given.runs_dir), given.name)
+    _write(folder, given.method, ingredients, soup)
+    FlowersCLI(["predict", f"--run={folder.path}", *flags])
+    found = folder.read_summary()["predictions"]["val"]
+    folder.write_summary({"best": {"epoch": 0, **{f"val_{name}": value for name, value in found.items()}}})
+    sys.stdout.write(f"\n{_table(ingredients, soup)}\n")
+    say("run", str(folder.path))
+    best = max(soup.singles)
+    if soup.macro_f1 < best:
+        sys.stderr.write(f"warning: the soup is worse on val than the best run: {soup.macro_f1:.4f}, not {best:.4f}\n")
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(f"{PROGRAM} soup", description=TOOLS["soup"], allow_abbrev=False)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more of one backbone")
+    recipe = "greedy adds runs, best first, that do not make it worse on val (default); uniform takes all"
+    parser.add_argument("--method", choices=get_args(Method), default="greedy", help=recipe)
+    parser.add_argument("--name", default="soup", help="the new folder's name (default: soup)")
+    parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
+    parser.epilog = "Flags of data and trainer, as --data.root=..., are those of predict; give their values with =."
+    return parser
+
+
+def _one_device() -> list[str]:
+    """Several processes would each cook a soup of their own; on a TPU there is but one."""
+    return [] if hardware.has_tpu() else ["--trainer.devices=1"]
+
+
+def _scorer(command: FlowersCLI) -> Score:
+    """Scores weights on val with the model, data and trainer of a `validate` command."""
+
+    def score(weights: Weights) -> float:
+        command.model.load_state_dict(weights)
+        (scores,) = command.trainer.validate(command.model, datamodule=command.datamodule, verbose=False)
+        return float(scores["val_macro_f1"])
+
+    return score
+
+
+def _write(folder: RunFolder, method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> None:
+    """Make the soup's folder: one that reads as a run's, with the settings of the first run that went into it."""
+    run = soup.members[0].run
+    checkpoint = {name: value for name, value in read_checkpoint(run).items() if name not in _OF_TRAINING}
+    folder.make()
+    shutil.copyfile(RunFolder(run.path).config, folder.config)
+    with whole_file(folder.best) as part:
+        torch.save({**checkpoint, "state_dict": soup.weights}, part)
+    folder.write_summary({**RunFolder(run.path).read_summary(), **_facts(method, ingredients, soup)})
+
+
+def _facts(method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> dict[str, Any]:
+    singles = {str(each.run.path): single for each, single in zip(ingredients, soup.singles, strict=True)}
+    external = [each.run.data.external for each in soup.members]
+    recipe = {"method": method, "members": [str(each.run.path) for each in soup.members], "singles": singles}
+    times = ("seconds_first_epoch", "seconds_per_epoch", "images_per_second", "data_wait_seconds_per_epoch", "seed")
+    data = RunFolder(soup.members[0].run.path).read_summary()["data"]
+    return {
+        "soup": {**recipe, "macro_f1": soup.macro_f1},
+        "best_epoch": None,
+        "epochs": 0,
+        "data": {**data, "external": any(external)},
+        **dict.fromkeys(times),
+    }
+
+
+def _table(ingredients: Sequence[Ingredient], soup: Soup) -> str:
+    members = [each.run.path for each in soup.members]
+    rows = [
+        [str(each.run.path), "yes" if each.run.path in members else "no", number(single, 4)]
+        for each, single in zip(ingredients, soup.singles, strict=True)
+    ]
+    header = ["run", "in the soup", "val macro F1"]
+    return markdown_table(header, [*rows, ["soup", "", number(soup.macro_f1, 4)]], header[2:])

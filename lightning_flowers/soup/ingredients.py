@@ -1,0 +1,86 @@
+"""The weights of runs, and their mean."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Run, read_run
+
+Weights = dict[str, Tensor]
+
+
+class Ingredient(NamedTuple):
+    """A run, and its best checkpoint's weights."""
+
+    run: Run
+    weights: Weights
+
+
+def read_ingredients(paths: Sequence[str]) -> list[Ingredient]:
+    """The runs that go into a soup, in the order given.
+
+    Raises:
+        UserError: fewer than two, one twice, or one that cannot be averaged with the first: of another backbone or
+            head, of other classes or other val records.
+    """
+    if len(paths) < 2:
+        raise UserError("soup: give two runs or more of one backbone, such as runs/densenet201*")
+    places = [Path(path).resolve() for path in paths]
+    twice = next((path for number, path in enumerate(places) if path in places[:number]), None)
+    if twice:
+        raise UserError(f"soup: {twice}: given twice")
+    found = [_read(Path(path)) for path in paths]
+    for other in found[1:]:
+        _check_alike(found[0], other)
+    return found
+
+
+def mean(weights: Sequence[Weights]) -> Weights:
+    """The mean of weights of the same names and shapes; whole numbers, which are counts, are those of the first.
+
+    Statistics of BatchNorm are averaged like weights.
+    """
+    return {
+        name: torch.stack([one[name].double() for one in weights]).mean(0).to(first.dtype)
+        if first.is_floating_point()
+        else first
+        for name, first in weights[0].items()
+    }
+
+
+def read_checkpoint(run: Run) -> dict[str, Any]:
+    """A run's best checkpoint, on the host.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = RunFolder.open(run.path, "soup").checkpoint()
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a checkpoint, or a damaged one: leave the run out") from error
+
+
+def _read(path: Path) -> Ingredient:
+    run = read_run(path)
+    if run.best is None:
+        raise UserError(f"{path}: was not validated: a soup is chosen by macro F1 on val: leave it out")
+    return Ingredient(run, read_checkpoint(run)["state_dict"])
+
+
+def _check_alike(first: Ingredient, other: Ingredient) -> None:
+    one, two = first.run, other.run
+    if one.timm_name != two.timm_name:
+        raise UserError(f"{two.path}: is a {two.timm_name}, {one.path} a {one.timm_name}: a soup is of one backbone")
+    shapes = [{name: tuple(tensor.shape) for name, tensor in each.weights.items()} for each in (first, other)]
+    if shapes[0] != shapes[1]:
+        raise UserError(f"{two.path}: has another head or number of classes than {one.path}: leave it out")
+    if one.data.class_names != two.data.class_names:
+        raise UserError(f"{two.path}: has other classes than {one.path}: leave it out")
+    if one.data.fingerprints.get("val") != two.data.fingerprints.get("val"):
+        raise UserError(f"{two.path}: has other val records than {one.path}: the soup could not be chosen by them")
