@@ -40,7 +40,7 @@ def draw_curves(history: Sequence[Epoch]) -> Figure:
             _mark(axes, best, score)
     _draw_line(rate, history, "learning_rate", color=GREY)
     _finish(rate, history, "learning rate")
-    add_legend(figure, panels[-1], (0.99, 1))
+    add_legend(figure, panels[-1].get_legend_handles_labels()[0], (0.99, 0.995))
     return figure
 
 

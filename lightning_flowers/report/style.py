@@ -6,6 +6,7 @@ A page saves a figure as SVG and puts its own colour in place of `INK`; a run's 
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -41,15 +42,21 @@ def dress(axes: Axes, grid: bool = True) -> None:
         axes.set_axisbelow(True)
 
 
-def add_legend(figure: Figure, axes: Axes, at: tuple[float, float]) -> None:
-    """Say what the lines and bars of axes are, in one row.
+def add_legend(figure: Figure, handles: Sequence[Artist], at: tuple[float, float]) -> None:
+    """Say in one row what lines, bars or patches are, by their labels.
 
     Args:
         at: where the legend's upper right corner stands, as shares of the figure.
     """
-    handles, labels = axes.get_legend_handles_labels()
+    columns = max(len(handles), 1)
     legend = figure.legend(
-        handles, labels, loc="upper right", bbox_to_anchor=at, ncols=len(labels) or 1, frameon=False, fontsize=9
+        handles=handles,
+        loc="upper right",
+        bbox_to_anchor=at,
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        borderaxespad=0.2,
     )
     for text in legend.get_texts():
         text.set_color(INK)
