@@ -10,6 +10,7 @@ from lightning_flowers.markdown import NOTHING, number
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run
 
+_TRAINED = {True: "trained whole", False: "head only, frozen backbone", None: ""}
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -57,13 +58,11 @@ def subtitle(run: Run) -> str:
     data = run.data
     known = [
         run.timm_name or run.backbone,
-        {True: "trained whole", False: "head only, frozen backbone"}.get(bool(run.trainable), "")
-        if run.trainable is not None
-        else None,
-        f"{data.size} px" if data.size else None,
-        f"{data.classes} classes" if data.classes else None,
-        f"fold {data.fold} of {data.folds}" if data.folds else None,
-        f"seed {run.seed}" if run.seed is not None else None,
+        _TRAINED[run.trainable],
+        f"{data.size} px" if data.size else "",
+        f"{data.classes} classes" if data.classes else "",
+        f"fold {data.fold} of {data.folds}" if data.folds else "",
+        f"seed {run.seed}" if run.seed is not None else "",
     ]
     return ", ".join(part for part in known if part)
 
