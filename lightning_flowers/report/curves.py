@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-from lightning_flowers.report.style import GREY, INK, TRAIN, VAL, add_legend, dress, new_figure
+from lightning_flowers.report.style import GREY, INK, TRAIN, VAL, add_legend, dress, head, new_figure
 from lightning_flowers.run.results import Epoch
 
 _COLOURS = {"train": TRAIN, "val": VAL}
@@ -35,11 +35,11 @@ def draw_curves(history: Sequence[Epoch]) -> Figure:
         panels[0].set_yscale("log")
     for axes, (score, title) in zip(panels, _SCORES.items(), strict=True):
         _draw_score(axes, history, score)
-        _finish(axes, history, title)
-        if best is not None:
-            _mark(axes, best, score)
+        head(axes, title, _mark(axes, best, score) if best else "")
+        _finish(axes, history)
     _draw_line(rate, history, "learning_rate", color=GREY)
-    _finish(rate, history, "learning rate")
+    head(rate, "learning rate")
+    _finish(rate, history)
     add_legend(figure, panels[-1].get_legend_handles_labels()[0], (0.99, 0.995))
     return figure
 
@@ -77,8 +77,7 @@ def _is_far(history: Sequence[Epoch]) -> bool:
     return bool(known) and min(known) > 0 and max(known) > _FAR * min(known)
 
 
-def _finish(axes: Axes, history: Sequence[Epoch], title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK)
+def _finish(axes: Axes, history: Sequence[Epoch]) -> None:
     axes.set_xlabel("epoch", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -92,10 +91,11 @@ def _finish(axes: Axes, history: Sequence[Epoch], title: str) -> None:
         axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", color=INK, alpha=0.6)
 
 
-def _mark(axes: Axes, best: Epoch, score: str) -> None:
+def _mark(axes: Axes, best: Epoch, score: str) -> str:
+    """Mark the best epoch, and tell its score."""
     axes.axvline(best.epoch, color=INK, alpha=0.5, linewidth=1, linestyle=":")
     value = getattr(best, f"val_{score}")
-    if value is not None and math.isfinite(value):
-        axes.plot(best.epoch, value, marker="o", markersize=7, markeredgecolor=INK, markerfacecolor=VAL, zorder=3)
-        text = f"val {value:.4f} in epoch {best.epoch}" + (", the best" if score == "macro_f1" else "")
-        axes.set_title(text, loc="right", fontsize=9, color=INK)
+    if value is None or not math.isfinite(value):
+        return ""
+    axes.plot(best.epoch, value, marker="o", markersize=7, markeredgecolor=INK, markerfacecolor=VAL, zorder=3)
+    return f"val {value:.4f} in epoch {best.epoch}" + (", the best" if score == "macro_f1" else "")

@@ -28,18 +28,23 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, facecolor="none", edgecolor="none")
 
 
-def dress(axes: Axes, grid: bool = True) -> None:
-    """Give axes the ink, and take their box away."""
+def dress(axes: Axes) -> None:
+    """Give axes the ink and a faint grid, and take their box away."""
     axes.set_facecolor("none")
     axes.tick_params(which="both", colors=INK, labelsize=8)
     for side, spine in axes.spines.items():
         spine.set_color(INK)
         spine.set_visible(side in ("left", "bottom"))
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+    for text in (axes.xaxis.label, axes.yaxis.label):
         text.set_color(INK)
-    if grid:
-        axes.grid(color=INK, alpha=0.15, linewidth=0.6)
-        axes.set_axisbelow(True)
+    axes.grid(color=INK, alpha=0.15, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def head(axes: Axes, title: str, note: str = "") -> None:
+    """Write over axes what they show, and at the right end the figure that matters most."""
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK)
+    axes.set_title(note, loc="right", fontsize=9, color=INK)
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], at: tuple[float, float]) -> None:

@@ -1,0 +1,75 @@
+"""The reliability diagram: how often the top class is right against its probability, before and after temperature."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
+
+from lightning_flowers.evaluation.calibration import Reliability
+from lightning_flowers.report.style import BLUE, GREY, INK, ORANGE, add_legend, dress, head, new_figure
+
+_WIDTH = 0.94  # of a bin, for its bar
+
+
+def draw_reliability(
+    reliability_before: Reliability, reliability_after: Reliability, ece_before: float, ece_after: float
+) -> Figure:
+    """Draw accuracy by confidence as bars against the diagonal, of probabilities as they are and with the temperature.
+
+    The gap between a bar's accuracy and its confidence is hatched: a bar under the diagonal is of records that the
+    model is too sure of, one over it of those it is not sure enough of. Below stands how many records a bar has.
+
+    Args:
+        reliability_before, reliability_after: of as many bins of equal width over 0..1 as each has.
+        ece_before, ece_after: the expected calibration error of each, 0..1.
+    """
+    figure = new_figure(10, 5.6)
+    top, bottom = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3.2, 1))
+    figure.subplots_adjust(left=0.075, right=0.97, bottom=0.09, top=0.86, hspace=0.12, wspace=0.1)
+    columns = (
+        ("probabilities as they are", reliability_before, ece_before),
+        ("with the temperature", reliability_after, ece_after),
+    )
+    for accuracy, records, (title, found, ece) in zip(top, bottom, columns, strict=True):
+        _draw_bars(accuracy, found)
+        _draw_counts(records, found)
+        head(accuracy, title, f"expected calibration error {ece:.4f}")
+    _label(top, bottom)
+    add_legend(figure, top[0].get_legend_handles_labels()[0], (0.99, 0.995))
+    return figure
+
+
+def _middles(found: Reliability) -> NDArray[np.float64]:
+    bins = len(found.count)
+    return (np.arange(bins) + 0.5) / bins
+
+
+def _draw_bars(axes: Axes, found: Reliability) -> None:
+    filled = found.count > 0
+    middle, style = _middles(found)[filled], dict[str, Any](width=_WIDTH / len(found.count), linewidth=0)
+    accuracy, confidence = found.accuracy[filled], found.confidence[filled]
+    axes.bar(middle, accuracy, color=BLUE, label="accuracy", **style)
+    gap = {"facecolor": (0, 0, 0, 0), "edgecolor": ORANGE, "hatch": "////", "linewidth": 0.8}
+    axes.bar(middle, confidence - accuracy, bottom=accuracy, label="gap to the confidence", **style | gap)
+    axes.plot((0, 1), (0, 1), color=INK, linestyle="--", linewidth=1, alpha=0.7, label="as right as it is sure")
+
+
+def _draw_counts(axes: Axes, found: Reliability) -> None:
+    share = found.count / max(int(found.count.sum()), 1)
+    axes.bar(_middles(found), share, width=_WIDTH / len(found.count), color=GREY, linewidth=0)
+
+
+def _label(top: Sequence[Axes], bottom: Sequence[Axes]) -> None:
+    for axes in (*top, *bottom):
+        dress(axes)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for axes in bottom:
+        axes.set_xlabel("confidence: probability of the top class", fontsize=8)
+    top[0].set(xlim=(0, 1), ylim=(0, 1))
+    top[0].set_ylabel("accuracy", fontsize=8)
+    bottom[0].set_ylabel("of all records", fontsize=8)
