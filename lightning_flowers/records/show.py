@@ -12,7 +12,7 @@ from lightning_flowers.data.petals import SPLITS
 from lightning_flowers.data.split import Split
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
-from lightning_flowers.records.grid import Shown, draw_grid
+from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.records.outputs import choose_out
 from lightning_flowers.records.parts import choose_parts, choose_size, find, own_flags
 from lightning_flowers.records.text import say
@@ -59,7 +59,7 @@ def show_records(
         shown = _beside_augmented(shown, positions, augment, (seed, epoch))
     pairs = augment is not None
     with whole_file(path) as file:
-        draw_grid(file, shown, 2 * columns if pairs else columns, pairs)
+        draw_grid(shown, 2 * columns if pairs else columns, pairs).savefig(file, format="png")
     say(f"written: {path} ({len(positions)} of {len(records):,} records of {part})")
     return 0
 

@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_flowers.records.grid import Shown, draw_grid
-
 
 def size(path):
     with Image.open(path) as picture:
@@ -67,12 +65,3 @@ def test_mistakes_are_one_line(records, petals_root, tmp_path, flag, said):
     assert (status, len(err.splitlines())) == (2, 1)
     assert said in err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_long_names_are_wrapped_and_a_dollar_is_a_dollar(tmp_path):
-    grey = np.full((8, 8, 3), 128, np.uint8)
-    draw_grid(
-        tmp_path / "a.png", [Shown(grey, "a name that is much longer than its picture is wide $x_")] * 2, 5, False
-    )
-    draw_grid(tmp_path / "b.png", [Shown(grey, "short")] * 2, 5, False)
-    assert size(tmp_path / "a.png")[1] > size(tmp_path / "b.png")[1]

@@ -1,7 +1,6 @@
-"""Draws pictures in rows and columns, each under its title."""
+"""Pictures in rows and columns, each under its title."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import fill
 from typing import NamedTuple
 
@@ -12,24 +11,26 @@ from numpy.typing import NDArray
 _INCHES = 1.9  # side of a picture
 _LINE = 0.15  # height of a line of its title
 _DPI = 120
+_WIDTH, _LINES = 25, 2  # characters of a title's line, and lines that one of its own may take
 
 
 class Shown(NamedTuple):
-    """A picture, uint8 (size, size, 3), and what stands over it."""
+    """A picture, uint8 (size, size, 3), and what stands over it, in one line or more."""
 
     picture: NDArray[np.uint8]
     title: str
 
 
-def draw_grid(path: Path, shown: Sequence[Shown], columns: int, pairs: bool) -> None:
-    """Write the pictures as one PNG.
+def draw_grid(shown: Sequence[Shown], columns: int, pairs: bool = False) -> Figure:
+    """Draw the pictures.
 
     Args:
+        shown: at least one.
         columns: pictures beside each other.
         pairs: two and two pictures belong together: they stand closer.
     """
     columns = min(columns, len(shown))
-    titles = [fill(one.title, 25, max_lines=2, placeholder="...") for one in shown]
+    titles = [_wrap(one.title) for one in shown]
     above = 0.12 + _LINE * (1 + max(title.count("\n") for title in titles))
     rows = -(-len(shown) // columns)
     width, height = columns * _INCHES, rows * (_INCHES + above)
@@ -42,4 +43,9 @@ def draw_grid(path: Path, shown: Sequence[Shown], columns: int, pairs: bool) -> 
         axes.imshow(one.picture)
         axes.set_axis_off()
         axes.set_title(titles[number], fontsize=8, pad=3, parse_math=False)
-    figure.savefig(path, format="png")
+    return figure
+
+
+def _wrap(title: str) -> str:
+    lines = title.split("\n")
+    return "\n".join(fill(line, _WIDTH, max_lines=_LINES, placeholder="...") for line in lines)

@@ -1,0 +1,88 @@
+"""Pictures of records: found by their ids, drawn in a grid, and made small for a page."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import simplejpeg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.finding import find_source, is_url
+from lightning_flowers.data.split import Split
+from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.grid import Shown, draw_grid
+
+_QUALITY = 85
+
+
+class Pictures:
+    """The labelled pictures of a data set, found by their records' ids.
+
+    Those of val come first. Train is opened only for an id that val does not have: of folds, val holds records of both.
+
+    Args:
+        root: a folder.
+        size: side of the pictures in pixels.
+
+    Raises:
+        UserError: a URL, no such folder, or no shards of that size in it.
+    """
+
+    def __init__(self, root: str, size: int) -> None:
+        if is_url(root):
+            raise UserError(f"{root}: a URL: pictures are shown of a folder's shards only: give a copy on this host")
+        self._source = find_source(root)
+        self.size = self._source.choose_size(size)
+        self._unopened = [name for name in ("val", "train") if self._source.has(name, self.size)]
+        self._places: dict[str, tuple[Split, int]] = {}
+
+    def decode(self, ids: Sequence[str]) -> list[NDArray[np.uint8] | None]:
+        """The picture of each record, uint8 (size, size, 3); None where it is not found or damaged.
+
+        Raises:
+            DataError: a shard is damaged, or a split has too many damaged records.
+        """
+        return [self._decode(identity) for identity in ids]
+
+    def _decode(self, identity: str) -> NDArray[np.uint8] | None:
+        while identity not in self._places and self._unopened:
+            self._open(self._unopened.pop(0))
+        if identity not in self._places:
+            return None
+        split, position = self._places[identity]
+        picture = np.empty((self.size, self.size, 3), np.uint8)
+        try:
+            decode_into(split.image_bytes(position), picture)
+        except (DataError, ValueError):
+            return None
+        return picture
+
+    def _open(self, name: str) -> None:
+        try:
+            split = self._source.open(name, self.size)
+        except DataError:
+            split = self._source.open(name, self.size, skip=True)  # as the run must have opened it
+        places = {identity: (split, position) for position, identity in enumerate(split.ids.tolist())}
+        self._places = places | self._places
+
+
+def to_jpeg(picture: NDArray[np.uint8], px: int) -> bytes:
+    """A picture uint8 (height, width, 3) as JPEG, made smaller where a side has more than so many pixels."""
+    height, width = picture.shape[:2]
+    scale = px / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality=_QUALITY, colorspace="RGB")
+
+
+def draw_gallery(shown: Sequence[Shown], columns: int) -> Figure:
+    """Draw pictures with what is to be said of each, a line for each line of its title; long ones are wrapped.
+
+    Args:
+        shown: at least one.
+        columns: pictures beside each other.
+    """
+    return draw_grid(shown, columns)
