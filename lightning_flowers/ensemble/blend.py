@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.evaluation.logs import log_softmax
-
 RANK_CONSTANT = 60
 
 
@@ -43,7 +41,7 @@ def _divide_by_sum(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 METHODS = {
     "arithmetic": Method(lambda probabilities: probabilities.astype(np.float64), _divide_by_sum),
-    "geometric": Method(_logs, lambda terms: np.exp(log_softmax(terms))),
+    "geometric": Method(_logs, lambda terms: _divide_by_sum(np.exp(terms - terms.max(-1, keepdims=True)))),
     "ranks": Method(reciprocal_ranks, _divide_by_sum),
 }
 

@@ -48,15 +48,14 @@ def _best_next(
     terms: Terms, values: NDArray[np.float64], total: NDArray[np.float64], size: int, labels: NDArray[np.int64]
 ) -> tuple[int, Score]:
     """The member to take as the `size`-th, and the score of the mean that it makes."""
-    means = ((total + one) / size for one in values)
-    found = np.array([_macro_f1(mean, labels) for mean in means])
+    # As float32, which the blend will be: sums of the same terms in another order are the same then.
+    summed = np.empty(total.shape, np.float32)
+    found = np.zeros(len(values))
+    for member, one in enumerate(values):
+        np.add(total, one, out=summed, dtype=np.float64, casting="same_kind")
+        found[member] = macro_f1(labels, summed.argmax(1), total.shape[1])
     equals = np.flatnonzero(found == found.max())
     # The log loss costs more than the rest, and is asked for among equals only.
     losses = [log_loss(terms.finish((total + values[one]) / size), labels) for one in equals]
     first = int(np.argmin(losses))
     return int(equals[first]), (float(found.max()), -losses[first])
-
-
-def _macro_f1(mean: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    # As float32, which the blend will be: sums of the same terms in another order are the same then.
-    return macro_f1(labels, mean.astype(np.float32).argmax(1), mean.shape[1])

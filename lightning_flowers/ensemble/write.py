@@ -20,7 +20,7 @@ from lightning_flowers.run.predictions import Predictions
 
 
 def write_blend(folder: RunFolder, outcome: Outcome) -> list[str]:
-    """Make the folder and all that is in it; the summary last, so that one cut off is not taken for whole.
+    """Make the folder and all that is in it, the summary last; what cannot be made whole is removed again.
 
     Returns:
         Lines that tell what was written.
@@ -34,6 +34,15 @@ def write_blend(folder: RunFolder, outcome: Outcome) -> list[str]:
     if members.test and source:
         submission.check_ids(members.test.ids.tolist(), source.sample_submission())
     folder.make()
+    try:
+        return _fill(folder, outcome, source)
+    except BaseException:
+        folder.discard_untrained()
+        raise
+
+
+def _fill(folder: RunFolder, outcome: Outcome, source: Source | None) -> list[str]:
+    members = outcome.members
     write_text(folder.config, config_of(outcome))
     lines = [_line("decision", outcome.adjustment.describe())] if outcome.adjustment else []
     _save(folder, "val", _predictions(members, members.val, outcome.taken.blend), lines)
