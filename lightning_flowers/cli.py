@@ -90,6 +90,8 @@ class FlowersCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self._settings
+        if config.get("seeds") is not None:
+            raise UserError("--seeds: give it on the command line, not in a config")
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
         self.out = choose_out(config.out, self.folder) if config.get("out") else self.folder

@@ -49,6 +49,11 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         (["records", "x"], 2),
         (["compare", "--help"], 0),
         (["compare", "x"], 2),
+        (["ensemble", "--help"], 0),
+        (["ensemble", "x"], 2),
+        (["report", "--help"], 0),
+        (["report", "x"], 2),
+        (["fit", "--seeds=x"], 2),
     ):
         assert start(*args, env=environment).returncode == status, args
     assert "fit" in start("--help").stdout

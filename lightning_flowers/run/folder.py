@@ -70,6 +70,8 @@ class RunFolder:
             raise UserError(f"{flag}={path}: no such folder")
         if not folder.config.is_file():
             raise UserError(f"{flag}={path}: no config.yaml in it: not a folder that fit made")
+        if folder.read_summary().get("backbone") == "ensemble":
+            raise UserError(f"{flag}={path}: a blend of runs has no model of its own: give one of its runs")
         return folder
 
     def make(self) -> None:

@@ -1,5 +1,6 @@
 """The weights of runs, and their mean."""
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +63,7 @@ def read_checkpoint(run: Run) -> dict[str, Any]:
     path = RunFolder.open(run.path, "soup").checkpoint()
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, ValueError, EOFError) as error:
+    except (RuntimeError, OSError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise UserError(f"{path}: not a checkpoint, or a damaged one: leave the run out") from error
 
 

@@ -93,6 +93,7 @@ def runs(petals, place):
                 *then("validate"),
                 *then("test", labels),
                 *then("predict", f"--out={out}"),
+                *then("predict", f"--out={place / 'seen'}", "--tta=dihedral"),
             ],
         ),
         "accumulated": lambda: start(place / "accumulated.json", fit("accumulated", exact, *ACCUMULATED)),
@@ -278,6 +279,20 @@ def test_a_run_on_the_cores_is_scored_and_predicts_on_them(counted, place):
     assert f"test       {TEST} records: loss" in said
     first, again = (Predictions.load(folder / "predictions/test.npz") for folder in (place / "frozen", place / "out"))
     np.testing.assert_allclose(again.probabilities, first.probabilities, atol=1e-6)
+
+
+def test_views_of_a_picture_are_predicted_as_on_a_cpu_by_one_graph(counted, place):
+    compiled = [cause[1] for cause in counted("frozen")["causes"] if "mean_probabilities" in cause[1]]
+    # Seven flips and turns, each a small graph, and the model's, which all eight views share.
+    assert 2 <= len(compiled) <= 9, compiled
+    run, out = place / "frozen", place / "seen-by-cpu"
+    assert main(["predict", f"--run={run}", "--trainer.accelerator=cpu", "--tta=dihedral", f"--out={out}"]) == 0
+    for split in ("val", "test"):
+        there, here, once = (
+            Predictions.load(folder / f"predictions/{split}.npz").probabilities for folder in (place / "seen", out, run)
+        )
+        np.testing.assert_allclose(there, here, atol=1e-5)
+        assert np.abs(here - once).max() > 1e-4
 
 
 def test_early_stopping_stops_the_cores(counted, place):

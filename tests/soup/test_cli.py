@@ -1,0 +1,105 @@
+"""`soup` as a user drives it, on tiny runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.metrics import f1_score
+
+from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.run.predictions import Predictions
+
+TINY = [
+    "--model.weights=none", "--model.lr=0.01", "--data.batch_size=8", "--data.threads=2", "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=2", "--trainer.enable_progress_bar=false",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, petals_root):
+    """Folders of two seeds of one backbone, and of another head."""
+    folder = tmp_path_factory.mktemp("soup") / "runs"
+    for name, flags in {
+        "a": ["--seed_everything=0"],
+        "b": ["--seed_everything=1"],
+        "wide": ["--model.hidden=[8]"],
+    }.items():
+        backbone = "--model.backbone=test_resnet"
+        place = [f"--runs_dir={folder}", f"--name={name}", f"--data.root={petals_root}"]
+        assert main(["fit", *TINY, backbone, *flags, *place]) == 0
+    return folder
+
+
+def soup(runs, *args):
+    return main(
+        ["soup", *args, f"--runs_dir={runs}", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
+    )
+
+
+def weights(folder):
+    return torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+
+
+def test_a_uniform_soup_is_the_mean_and_reads_as_a_run(runs, capsys):
+    assert soup(runs, str(runs / "a"), str(runs / "b"), "--method=uniform", "--name=uniform") == 0
+    said = capsys.readouterr().out
+    one, two, mixed = (weights(runs / name) for name in ("a", "b", "uniform"))
+    for name, tensor in mixed.items():
+        if tensor.is_floating_point():
+            assert torch.allclose(tensor, (one[name] + two[name]) / 2, atol=1e-6), name
+    summary = json.loads((runs / "uniform/summary.json").read_text())
+    val = Predictions.load(runs / "uniform/predictions/val.npz", labelled=True)
+    assert val.labels is not None
+    wanted = f1_score(val.labels, val.probabilities.argmax(1), average="macro", labels=range(4), zero_division=0)  # pyright: ignore[reportArgumentType]
+    assert summary["best"]["val_macro_f1"] == pytest.approx(wanted, abs=1e-6)
+    assert summary["soup"]["macro_f1"] == pytest.approx(wanted, abs=1e-6)
+    assert f"{wanted:.4f}" in said
+    assert main(["validate", f"--run={runs / 'uniform'}", "--trainer.accelerator=cpu"]) == 0
+    assert main(["compare", str(runs / "a"), str(runs / "uniform")]) == 0
+    assert (runs / "uniform/submission.csv").is_file()
+
+
+def test_a_greedy_soup_is_never_worse_than_its_best_run(runs):
+    assert soup(runs, str(runs / "a"), str(runs / "b"), "--name=greedy") == 0
+    summary = json.loads((runs / "greedy/summary.json").read_text())
+    assert summary["soup"]["macro_f1"] >= max(summary["soup"]["singles"].values()) - 1e-9
+    members = [weights(Path(member)) for member in summary["soup"]["members"]]
+    for name, tensor in weights(runs / "greedy").items():
+        if tensor.is_floating_point():
+            assert torch.allclose(tensor, torch.stack([one[name] for one in members]).mean(0), atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "give two runs or more"),
+        (["a"], "give two runs or more"),
+        (["a", "a"], "given twice"),
+        (["a", "wide"], "another head or number of classes"),
+        (["a", "nowhere"], "no such folder"),
+    ],
+)
+def test_runs_that_cannot_be_averaged_are_refused_in_a_line(runs, given, said, capsys):
+    assert soup(runs, *(str(runs / name) for name in given)) == MISUSED
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert said in err[0]
+    assert not (runs / "soup").exists()
+
+
+def test_other_val_records_are_refused(runs, capsys, tmp_path):
+    other = shutil.copytree(runs / "b", tmp_path / "other")
+    summary = json.loads((other / "summary.json").read_text())
+    summary["data"]["fingerprints"]["val"] = "another"
+    (other / "summary.json").write_text(json.dumps(summary))
+    assert soup(runs, str(runs / "a"), str(other)) == MISUSED
+    assert "other val records" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_refused(runs, capsys, tmp_path):
+    other = shutil.copytree(runs / "b", tmp_path / "other")
+    (other / "checkpoints/best.ckpt").write_bytes(b"PK no archive")
+    assert soup(runs, str(runs / "a"), str(other)) == MISUSED
+    assert "not a checkpoint" in capsys.readouterr().err
