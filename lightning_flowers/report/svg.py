@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any
 
 from markupsafe import Markup
@@ -10,8 +11,6 @@ from matplotlib.figure import Figure
 
 from lightning_flowers.report.style import INK
 
-# Letters as outlines: with the reader's own fonts, labels would not end where the figure was laid out for them.
-_SETTINGS: Any = {"svg.fonttype": "path", "svg.hashsalt": "report"}
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _OUTSIDE = re.compile(r"^.*?(?=<svg )|<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 _HEIGHT = re.compile(r'(<svg [^>]*?)height="[^"]*"')
@@ -26,10 +25,27 @@ def inline_svg(figure: Figure, name: str) -> Markup:
     Args:
         name: a word that goes before the ids in it, so that those of two figures differ.
     """
-    text = io.StringIO()
-    with rc_context(_SETTINGS):
-        figure.savefig(text, format="svg", metadata=_NO_METADATA, transparent=True)
-    svg = _OUTSIDE.sub("", text.getvalue())
+    svg = _OUTSIDE.sub("", _render(figure))
     svg = _HEIGHT.sub(r'\1aria-hidden="true" focusable="false"', svg, count=1)
     svg = _ID.sub(rf"\g<1>{name}-", svg)
     return Markup(svg.replace(INK, "currentColor"))
+
+
+def _render(figure: Figure) -> str:
+    """The figure as SVG, its letters as outlines: in the reader's fonts, labels would not end where they should.
+
+    Where our font lacks a letter, as of Chinese, they are letters for all that: the reader's fonts may have it.
+    """
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        svg = _save(figure, "path")
+        lacking = any("missing from font" in str(one.message) for one in said)
+        return _save(figure, "none") if lacking else svg
+
+
+def _save(figure: Figure, letters: str) -> str:
+    text = io.StringIO()
+    settings: Any = {"svg.fonttype": letters, "svg.hashsalt": "report"}
+    with rc_context(settings):
+        figure.savefig(text, format="svg", metadata=_NO_METADATA, transparent=True)
+    return text.getvalue()

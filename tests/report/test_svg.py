@@ -49,3 +49,8 @@ def test_texts_are_outlines_and_leave_no_words(figure):
     svg = inline_svg(figure, "one")
     assert "script" not in svg
     assert "<text" not in svg
+
+
+def test_letters_that_the_font_lacks_are_left_to_the_readers_fonts(figure):
+    figure.axes[0].set_xlabel("日本 <b>", parse_math=False)
+    assert ">日本 &lt;b&gt;</text>" in inline_svg(figure, "one")

@@ -1,0 +1,169 @@
+"""Every figure of a report equals what an independent script makes of the same predictions."""
+
+import csv
+import json
+import re
+
+import pytest
+
+from lightning_flowers.report.write import write_report
+
+SCORES = ("macro-f1", "macro-f1-present", "accuracy", "loss")
+CALIBRATION = ("temperature", "ece-before", "ece-after", "nll-before", "nll-after")
+
+
+@pytest.fixture(scope="module", params=["few classes", "many classes, most of them absent", "few records"])
+def run(request, write_run, predict, tmp_path_factory):
+    predictions = {
+        "few classes": lambda: predict(200, 5, sure=2.5),
+        "many classes, most of them absent": lambda: predict(60, 104, seed=3, sure=1.5),
+        "few records": lambda: predict(30, 3, seed=1, sure=0.4),
+    }[request.param]()
+    unnamed = {"class_names": [], "classes": None}
+    path = write_run(tmp_path_factory.mktemp("runs") / "run", predictions, data=unnamed)
+    write_report(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def wanted(run, recompute):
+    return recompute(run / "predictions" / "val.npz")
+
+
+def test_scores_and_calibration_of_the_page(run, wanted, read_page):
+    page = read_page(run)
+    for key in (*SCORES, *CALIBRATION):
+        _, attributes, text = page.by_id(key)
+        found = float(attributes["data-value"])
+        assert found == pytest.approx(wanted[key], rel=1e-3 if key in CALIBRATION else 1e-6, abs=1e-4), key
+        assert text == f"{found:.4f}"
+
+
+def test_the_classes(run, wanted, read_page):
+    with (run / "classes.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    names = ("precision", "recall", "f1", "support")
+    for label, row in enumerate(rows):
+        assert (row["class"], row["name"]) == (str(label), f"class {label}")
+        assert [float(row[name]) for name in names] == pytest.approx(wanted["classes"][label].tolist())
+        assert int(row["predicted"]) == wanted["predicted"][label]
+    assert len(rows) == len(wanted["predicted"])
+    shown = table_rows(read_page(run), "classes-table")
+    assert sorted(row[:7] for row in shown) == sorted(
+        [
+            row["name"],
+            row["class"],
+            *(f"{float(row[name]):.4f}" for name in names[:3]),
+            row["support"],
+            row["predicted"],
+        ]
+        for row in rows
+    )
+
+
+def test_the_strongest_confusions(run, wanted, read_page):
+    pairs = wanted["pairs"]
+    shown = [
+        (int(attributes["data-label"]), int(attributes["data-predicted"]), int(cells[2]), int(cells[3]))
+        for attributes, cells in rows_with("data-predicted", read_page(run))
+    ]
+    assert [records for *_, records, _ in shown] == sorted(pairs.values(), reverse=True)[:20]
+    for true, predicted, records, support in shown:
+        assert records == pairs[true, predicted]
+        assert support == wanted["confusion"][true].sum()
+
+
+@pytest.mark.parametrize("which", ["worst", "unsure"])
+def test_worst_and_least_sure_records(run, wanted, read_page, which):
+    shown = figures(read_page(run), f"{which}-records")
+    positions = wanted[which][: len(shown)]
+    assert [one["data-id"] for one in shown] == [str(wanted["ids"][position]) for position in positions]
+    assert len(shown) == 12
+    for one, position in zip(shown, positions, strict=True):
+        row, label = wanted["probabilities"][position], wanted["labels"][position]
+        assert (int(one["data-label"]), int(one["data-other"])) == (label, row.argmax())
+        assert float(one["data-probability"]) == pytest.approx(row[label])
+        assert float(one["data-other-probability"]) == pytest.approx(row.max())
+
+
+def test_suspects_are_records_whose_label_is_beaten(run, wanted):
+    with (run / "suspects.csv").open(newline="") as lines:
+        suspects = list(csv.DictReader(lines))
+    positions = {identity: position for position, identity in enumerate(wanted["ids"].tolist())}
+    for suspect in suspects:
+        position = positions[suspect["id"]]
+        row, label = wanted["probabilities"][position], wanted["labels"][position]
+        assert (int(suspect["label"]), int(suspect["suggested"])) == (label, row.argmax())
+        assert float(suspect["probability"]) == pytest.approx(row[label])
+        assert float(suspect["suggested_probability"]) == pytest.approx(row.max())
+        assert row.max() > row[label]
+
+
+def test_markdown_says_the_same(run, wanted):
+    text = (run / "report.md").read_text("utf-8")
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+    values = {row[0]: row[1:] for row in cells}
+    for label, key in (
+        ("macro F1, all classes", "macro-f1"),
+        ("macro F1, classes present", "macro-f1-present"),
+        ("accuracy", "accuracy"),
+        ("loss (cross-entropy)", "loss"),
+    ):
+        assert float(values[label][0]) == pytest.approx(wanted[key], abs=6e-5)
+    for name, keys in (("ECE", ("ece-before", "ece-after")), ("NLL", ("nll-before", "nll-after"))):
+        assert [float(value) for value in values[name][:2]] == pytest.approx([wanted[key] for key in keys], abs=2e-4)
+    for label, (precision, recall, f1, support) in enumerate(wanted["classes"]):
+        found = values[f"class {label}"]
+        assert [found[0], int(found[4]), int(found[5])] == [str(label), support, wanted["predicted"][label]]
+        assert [float(value) for value in found[1:4]] == pytest.approx([precision, recall, f1], abs=6e-5)
+    assert re.findall(r"^\| (val\d+)", text.partition("## Worst errors")[2], re.MULTILINE)[:12] == [
+        str(wanted["ids"][position]) for position in wanted["worst"][:12]
+    ]
+
+
+def test_the_summary_has_the_calibration_and_keeps_the_rest(run, wanted):
+    summary = json.loads((run / "summary.json").read_text())
+    found = summary["calibration"]
+    figures = (f"{name}_{when}" for name in ("nll", "ece") for when in ("before", "after", "cross_validated"))
+    assert {*found} == {"temperature", *figures}
+    for key in CALIBRATION:
+        assert found[key.replace("-", "_")] == pytest.approx(wanted[key], rel=1e-3, abs=1e-4)
+    assert summary["backbone"] == "densenet201"
+
+
+def table_rows(page, identity):
+    """The cells' texts of each row of a table's body."""
+    tags = [tag for tag, *_ in page.elements]
+    start = next(n for n, (_, attributes, _) in enumerate(page.elements) if attributes.get("id") == identity)
+    rows = []
+    for tag, _, text in page.elements[tags.index("tbody", start) + 1 :]:
+        if tag == "tr":
+            rows.append([])
+        elif tag in ("th", "td"):
+            rows[-1].append("".join(text).strip())
+        else:
+            break
+    return rows
+
+
+def rows_with(attribute, page):
+    """Attributes and cells of the rows that have an attribute."""
+    found = []
+    for tag, attributes, text in page.elements:
+        if tag == "tr":
+            found.append((attributes, []))
+        elif tag in ("th", "td") and found:
+            found[-1][1].append("".join(text).strip())
+    return [(attributes, cells) for attributes, cells in found if attribute in attributes]
+
+
+def figures(page, gallery):
+    """The attributes of each figure of a gallery."""
+    start = next(n for n, (_, attributes, _) in enumerate(page.elements) if attributes.get("id") == gallery)
+    found = []
+    for tag, attributes, _ in page.elements[start + 1 :]:
+        if tag == "figure":
+            found.append(attributes)
+        if tag in ("h2", "section"):
+            break
+    return found
