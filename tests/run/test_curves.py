@@ -5,6 +5,7 @@ import math
 from itertools import pairwise
 
 import pytest
+import torch
 from PIL import Image
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
@@ -27,6 +28,15 @@ class Dies(Callback):
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == 2:
             raise ValueError("ends here")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Steps as small as these only wait for a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
