@@ -72,6 +72,20 @@ def _write_run(
 
 
 @pytest.fixture(scope="session")
+def fit(petals_root: Path) -> Callable[[Path], Path]:
+    """Train for two epochs on tiny petals, a run's folder in the given one; gives it."""
+
+    def run(runs: Path) -> Path:
+        model = ["--model.backbone=test_resnet", "--model.weights=none", "--data.batch_size=8"]
+        trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=2", "--trainer.enable_progress_bar=false"]
+        place = [f"--runs_dir={runs}", "--name=tiny", f"--data.root={petals_root}"]
+        assert main(["fit", *model, *trainer, *place]) == 0
+        return runs / "tiny"
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def predict() -> Callable[..., Predictions]:
     """Predictions as a model makes them: `predict(records=12, classes=4, seed=0, sure=2.0)`."""
     return make_predictions

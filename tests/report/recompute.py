@@ -68,9 +68,11 @@ def ece(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """By Brent's method on the loss as a function of 1/T, in which it is convex."""
+    """By Brent's method on the loss as a function of 1/T, in which it is convex; 1 where it falls without end."""
     logits = np.log(probabilities)
     own = logits[np.arange(len(labels)), labels]
+    if (own == logits.max(1)).all():
+        return 1.0
     found = minimize_scalar(
         lambda inverse: float(np.mean(logsumexp(inverse * logits, axis=1) - inverse * own)), bracket=(0.5, 1.5)
     )

@@ -75,14 +75,11 @@ STICK_OUT = """
 
 
 @pytest.fixture(scope="module")
-def run(petals_root, tmp_path_factory):
-    """A run as fit leaves it, of two epochs on tiny petals, with its report."""
-    runs = tmp_path_factory.mktemp("runs")
-    flags = ["--model.backbone=test_resnet", "--model.weights=none", "--data.batch_size=8", "--trainer.accelerator=cpu"]
-    quiet = ["--trainer.max_epochs=2", "--trainer.enable_progress_bar=false", f"--runs_dir={runs}", "--name=tiny"]
-    assert main(["fit", *flags, *quiet, f"--data.root={petals_root}"]) == 0
-    assert main(["report", str(runs / "tiny")]) == 0
-    return runs / "tiny"
+def run(fit, tmp_path_factory):
+    """A run as fit leaves it, with its report."""
+    path = fit(tmp_path_factory.mktemp("runs"))
+    assert main(["report", str(path)]) == 0
+    return path
 
 
 @pytest.fixture(scope="module")
