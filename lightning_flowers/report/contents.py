@@ -19,7 +19,7 @@ class Report:
     Attributes:
         scores: on val, none of a run that was not validated; `scores_from` says of what.
         training: time, speed, size.
-        missing: what the report lacks, why, and how to make it, a line each.
+        missing: what the report lacks, why, and how to make it, a line each; commands stand between backticks.
         findings: None without predictions of val.
         settings: the text of config.yaml; None if it cannot be read.
         data: where it lies and how it was split.
@@ -103,7 +103,7 @@ def _unfinished(run: Run) -> list[str]:
     if run.finished:
         return []
     resume = facts.command("fit", "--resume", run.path)
-    return [f"The run has not finished: the report is of what it has left so far. Go on with {resume}"]
+    return [f"The run has not finished: the report is of what it has left so far. Go on with `{resume}`"]
 
 
 def _data(run: Run) -> str:

@@ -66,7 +66,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters.update(exact=_exact, percent=percent, data_uri=_data_uri)
+    environment.filters.update(exact=_exact, percent=percent, data_uri=_data_uri, code=_code)
     return environment
 
 
@@ -78,6 +78,14 @@ def percent(probability: float) -> str:
 def _exact(value: float | None) -> str:
     """A figure unrounded; nothing for none."""
     return "" if value is None else repr(value)
+
+
+def _code(text: str) -> Markup:
+    """What stands between backticks as code."""
+    parts = [
+        Markup("<code>{}</code>" if number % 2 else "{}").format(part) for number, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def _read(name: str) -> str:

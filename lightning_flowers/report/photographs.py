@@ -13,7 +13,7 @@ from lightning_flowers.report.findings import Findings, Record
 from lightning_flowers.report.gallery import Pictures
 from lightning_flowers.run.results import Run
 
-_MEND = "give --data_root=FOLDER"
+_MEND = "give `--data_root=FOLDER`"
 _FLAG = re.compile(r"--data\.(root=|size=\d+: )")  # of fit, not of report
 
 

@@ -39,7 +39,7 @@ def to_markdown(report: Report, files: Collection[str]) -> str:
         parts += [_facts(report.scores), _plain(report.scores_from)]
     parts.append(_facts(report.training))
     if report.missing:
-        parts += ["## What is missing", "\n".join(f"- {_plain(line)}" for line in report.missing)]
+        parts += ["## What is missing", "\n".join(f"- {_with_code(line)}" for line in report.missing)]
     if "curves.png" in files:
         parts += ["## Curves", _picture("curves.png", "Loss, scores and learning rate of each epoch")]
     if report.findings:
@@ -151,6 +151,11 @@ def _code(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.rstrip("\n").splitlines())
 
 
+def _with_code(text: str) -> str:
+    """Text with code between backticks, as it is in Markdown."""
+    return "`".join(part if number % 2 else _plain(part) for number, part in enumerate(text.split("`")))
+
+
 def _plain(text: str) -> str:
     """Text that is shown as it is: names and settings are not Markdown, nor HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))

@@ -77,7 +77,7 @@ def _how_to_predict(folder: RunFolder) -> str:
         folder.checkpoint()
     except UserError as error:
         return f"{lacking}, and no weights to make it with: {error}"
-    return f"{lacking}: make it with {command('predict', '--run', folder.path)}, then report anew"
+    return f"{lacking}: make it with `{command('predict', '--run', folder.path)}`, then report anew"
 
 
 def _findings(run: Run, predictions: Predictions) -> Findings:

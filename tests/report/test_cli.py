@@ -129,7 +129,7 @@ def test_where_there_are_weights_the_page_tells_how_to_predict(report, make_run,
     report(run)
     wanted = f"no predictions/val.npz: make it with python -m lightning_flowers predict --run {run}, then report anew"
     assert wanted in read_page(run).by_id("missing")[2]
-    assert wanted in (run / "report.md").read_text("utf-8")
+    assert wanted.replace("python", "`python").replace(", then", "`, then") in (run / "report.md").read_text("utf-8")
 
 
 def test_a_run_on_train_and_val_says_that_nothing_was_left_to_validate_on(report, make_run, predict, read_page):
