@@ -18,7 +18,7 @@ from lightning_flowers.run.predicted import Decision
 
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = (
-    "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only",
+    "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only", "report",
     "save_every_minutes", "save_every_steps",
 )  # fmt: skip
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
@@ -33,6 +33,9 @@ class Parser(LightningArgumentParser):
 
 def add_run_arguments(parser: LightningArgumentParser, command: str) -> None:
     """What a command takes beside settings of data, model and trainer."""
+    if command in ("fit", "predict"):
+        page = "Whether to make the page of the run at the end, as the command report does."
+        parser.add_argument("--report", type=bool, default=True, help=page)
     if command != "fit":
         parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
         if command == "predict":

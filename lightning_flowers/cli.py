@@ -21,6 +21,7 @@ from lightning_flowers.arguments import (
     expand_run,
     run_config,
 )
+from lightning_flowers.checking import check_data
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
@@ -30,6 +31,8 @@ from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.model.views import views_of
+from lightning_flowers.report.live import Curves
+from lightning_flowers.report.write import leave_report
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
@@ -37,7 +40,7 @@ from lightning_flowers.run.elsewhere import choose_out, note_predictions
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped
-from lightning_flowers.run.predicted import test_ids, write_predictions
+from lightning_flowers.run.predicted import write_predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
 
@@ -104,7 +107,8 @@ class FlowersCLI(LightningCLI):
         hardware.prepare_host(config.trainer.accelerator)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        self._check_data()
+        own = self.folder if self.out is self.folder else None
+        check_data(str(self.subcommand), self._settings, self.datamodule, own)
         self.history = History(None)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
@@ -133,7 +137,8 @@ class FlowersCLI(LightningCLI):
         inside = StepCheckpoint(folder.last, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
         ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
-        return [Continuity(), start, self.history, *ema, inside, *self.checkpoints]
+        curves = Curves(self.history, folder.curves)
+        return [Continuity(), start, self.history, curves, *ema, inside, *self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -191,6 +196,7 @@ class FlowersCLI(LightningCLI):
         best = self.history.best()
         if best is not None:
             say_best(best, len(self.datamodule.classes))
+        self._leave_report(self.folder)
         say("run", str(self.folder.path))
 
     def validate(self, **kwargs: Any) -> None:
@@ -207,6 +213,7 @@ class FlowersCLI(LightningCLI):
         found = write_predictions(self.out, self.datamodule, self.collector.results, settings.decision)
         if self.folder is not None and self.trainer.is_global_zero:
             note_predictions(self.out, self.folder, self.datamodule.summary(), {"tta": settings.tta, **(found or {})})
+            self._leave_report(self.out)
 
     @property
     def _settings(self) -> Namespace:
@@ -214,27 +221,6 @@ class FlowersCLI(LightningCLI):
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self._checkpoint}
-
-    def _splits(self) -> tuple[str, ...]:
-        """What this command reads: all of it is checked before anything is written."""
-        stage = str(self.subcommand)
-        if stage == "test" and self.datamodule.test_labels is None:
-            raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
-        if stage == "validate" and not self.datamodule.rules.validates:
-            raise UserError("validate: the run was trained on train+val (--data.train_on): nothing is left to score")
-        has_test = stage == "fit" and self.datamodule.rules.has("test")
-        return (*self.datamodule.names_for(stage), *(("test",) if has_test else ()))
-
-    def _check_data(self) -> None:
-        names, splits = self._splits(), self.datamodule.splits
-        if self._settings.get("decision") == "adjusted" and "val" not in names:
-            raise UserError("--decision=adjusted: is fitted on val, and the run has none: leave it out")
-        self.datamodule.open(*names)
-        if "test" in names and not splits["test"].lazy and self.subcommand in ("fit", "predict"):
-            test_ids(splits["test"], self.datamodule.source.sample_submission())
-        if self.folder is not None and self.out is self.folder and self.subcommand in ("fit", "predict"):
-            mend = "give --out=FOLDER" if self.subcommand == "predict" else "start a new run"
-            self.folder.check_data({name: (splits[name].name, splits[name].fingerprint) for name in names}, mend)
 
     def _new_folder(self) -> RunFolder:
         config = self._settings
@@ -258,6 +244,11 @@ class FlowersCLI(LightningCLI):
             data = self.datamodule.summary()
             summary = summarize(self.trainer, self.model, self.history, data, self.datamodule.size)
             self.folder.write_summary(summary | {"seed": self._settings.seed_everything})
+
+    @rank_zero_only
+    def _leave_report(self, folder: RunFolder) -> None:
+        if self._settings.report:
+            say("report", leave_report(folder.path))
 
     def _say_scores(self, split: str, scores: Any) -> None:
         say_scores(split, len(self.datamodule.splits[split]), scores[0])

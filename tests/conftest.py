@@ -12,6 +12,7 @@ import simplejpeg
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from numpy.typing import NDArray
 
+from lightning_flowers import cli
 from lightning_flowers.data import space
 from lightning_flowers.data.writer import Record, write_split
 
@@ -26,6 +27,13 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     monkeypatch.setattr(space, "SHARED_MEMORY", folder)
     monkeypatch.setenv("LIGHTNING_FLOWERS_SHARED_MEMORY", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a run takes seconds: runs of this process make none at their end, but in tests marked `page`."""
+    if "page" not in request.keywords:
+        monkeypatch.setattr(cli, "leave_report", lambda path: "left out")
 
 
 @pytest.fixture(scope="session")

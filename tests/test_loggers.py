@@ -23,7 +23,7 @@ def fit(tmp_path, petals_root, monkeypatch):
 
 
 def history(tmp_path):
-    return list(csv.DictReader((tmp_path / "runs/test_resnet/metrics.csv").open()))
+    return list(csv.DictReader((tmp_path / "runs/test_resnet/metrics.csv").read_text().splitlines()))
 
 
 def test_tensorboard_and_csv_are_there_by_default(fit, tmp_path):
@@ -41,7 +41,7 @@ def test_tensorboard_and_csv_are_there_by_default(fit, tmp_path):
 def test_lightnings_csv_logger_can_take_its_place(fit, tmp_path):
     assert fit("--trainer.logger=CSVLogger", "--trainer.logger.save_dir=logs") == 0
     (metrics,) = (tmp_path / "logs").rglob("metrics.csv")
-    rows = list(csv.DictReader(metrics.open()))
+    rows = list(csv.DictReader(metrics.read_text().splitlines()))
     assert set(rows[0]) >= SCORES
     logged = [float(row["val_loss"]) for row in rows if row["val_loss"]]
     assert logged == pytest.approx([float(row["val_loss"]) for row in history(tmp_path)], rel=1e-4)

@@ -12,6 +12,7 @@ from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.seeds import asks_for_seeds
 
 TINY = [
+    "--report=false",
     "--model.backbone=test_resnet",
     "--model.weights=none",
     "--model.lr=0.01",
@@ -67,7 +68,7 @@ def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs]
     assert [summary["seed"] for summary in summaries] == [3, 4]
     assert all("seeds" not in yaml.safe_load((run / "config.yaml").read_text()) for run in runs)
-    losses = [float(next(csv.DictReader((run / "metrics.csv").open()))["val_loss"]) for run in runs]
+    losses = [float(next(csv.DictReader((run / "metrics.csv").read_text().splitlines()))["val_loss"]) for run in runs]
     assert losses[0] != losses[1]
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("| test_resnet")]
     assert f"{sum(losses) / 2:.4f} ± " in row

@@ -23,7 +23,8 @@ _RIGHT = ("M param.", "depth", "px", "epochs", "batch", "times as fast", *(headi
 _NOTES = """\
 Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs that differ in
 nothing but their seed. s/epoch and images/s leave out the first epoch, which warms up and compiles. "-" was not
-measured. Depth counts convolutions and dense layers on the longest way through the model. Rows of the study are its own figures, with TensorFlow."""
+measured. Depth counts convolutions and dense layers on the longest way through the model. Rows of the study are its own
+figures, with TensorFlow."""
 _HARDWARE = "## The same backbone on different hardware"
 _ONE_HARDWARE = "No backbone ran on two kinds of hardware with the same data and size."
 

@@ -14,6 +14,7 @@ from lightning_flowers.ensemble.outcome import blend_members
 from lightning_flowers.ensemble.table import to_markdown
 from lightning_flowers.ensemble.write import write_blend
 from lightning_flowers.errors import UserError
+from lightning_flowers.report.write import leave_report
 from lightning_flowers.run.folder import RunFolder
 
 
@@ -37,8 +38,10 @@ def run(args: Sequence[str]) -> int:
     sorted_weights = weights if isinstance(weights, str) else tuple(weights[number] for number in order)
     members = read_members([Path(given.runs[number]) for number in order])
     outcome = blend_members(members, Options(given.method, sorted_weights, given.decision))
-    lines = write_blend(RunFolder.new(Path(given.runs_dir), given.name), outcome)
-    sys.stdout.write("\n".join([to_markdown(outcome), *lines]) + "\n")
+    folder = RunFolder.new(Path(given.runs_dir), given.name)
+    lines = write_blend(folder, outcome)
+    page = f"report     {leave_report(folder.path)}"
+    sys.stdout.write("\n".join([to_markdown(outcome), *lines, page]) + "\n")
     if outcome.warning:
         sys.stderr.write(f"warning: {outcome.warning}\n")
     return 0

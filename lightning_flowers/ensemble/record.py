@@ -17,14 +17,19 @@ from lightning_flowers.evaluation.cross_validation import FOLDS
 
 
 def config_of(outcome: Outcome) -> str:
-    """config.yaml, and in its first line the command that makes the same blend."""
-    options, runs = outcome.options, _places(outcome)
+    """config.yaml: the runs, and how they were blended."""
+    options = outcome.options
     weights = options.weights if isinstance(options.weights, str) else list(options.weights)
-    text = weights if isinstance(weights, str) else ",".join(map(str, weights))
-    flags = [f"--method={options.method}", f"--weights={text}", f"--decision={options.decision}"]
-    settings = {"runs": runs, "method": options.method, "weights": weights, "decision": options.decision}
-    command = f"{PROGRAM} {shlex.join(['ensemble', *runs, *flags])}"
-    return f"# {command}\n{yaml.safe_dump({'ensemble': settings}, sort_keys=False)}"
+    settings = {"runs": _places(outcome), "method": options.method, "weights": weights, "decision": options.decision}
+    return yaml.safe_dump({"ensemble": settings}, sort_keys=False)
+
+
+def command_of(outcome: Outcome) -> str:
+    """The command that makes the same blend."""
+    options = outcome.options
+    weights = options.weights if isinstance(options.weights, str) else ",".join(map(str, options.weights))
+    flags = [f"--method={options.method}", f"--weights={weights}", f"--decision={options.decision}"]
+    return f"{PROGRAM} {shlex.join(['ensemble', *_places(outcome), *flags])}"
 
 
 def summary_of(outcome: Outcome) -> dict[str, Any]:
@@ -42,6 +47,7 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
         },
         "members": [{"path": place, "backbone": run.backbone, "weight": weight} for place, run, weight in weighed],
         "ensemble": _facts(outcome),
+        "command": command_of(outcome),
         "versions": _versions(),
         "data": data_of(members),
     }

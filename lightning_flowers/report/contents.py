@@ -69,7 +69,7 @@ def tell(run: Run, findings: Findings | None, external: bool | None, missing: Se
         splits=facts.splits(run),
         bad_records=run.data.bad_records,
         versions=run.versions,
-        repeat=facts.command("fit", "--config", folder.config),
+        repeat=run.command or facts.command("fit", "--config", folder.config),
     )
 
 

@@ -3,12 +3,13 @@
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from lightning_flowers.commands import PROGRAM
 from lightning_flowers.markdown import NOTHING, number
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.results import Run
+from lightning_flowers.run.results import Member, Run
 
 _TRAINED = {True: "trained whole", False: "head only, frozen backbone", None: ""}
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -68,7 +69,9 @@ def subtitle(run: Run) -> str:
 
 
 def training(run: Run) -> list[Fact]:
-    """How long it was trained, how fast, and how big it is."""
+    """How long it was trained, how fast, and how big it is; of a blend or a soup, what it was made of."""
+    if run.members:
+        return [_member(position, member) for position, member in enumerate(run.members, start=1)]
     which = "without the first" if run.steady else "of the only epoch"
     return [
         _figure("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
@@ -175,6 +178,10 @@ def _epochs(run: Run) -> str:
     trainer = (run.settings or {}).get("trainer")
     wanted = trainer.get("max_epochs") if isinstance(trainer, dict) else None
     return f"{run.epochs or 0}" + (f" of {wanted}" if isinstance(wanted, int) and wanted > 0 else "")
+
+
+def _member(position: int, member: Member) -> Fact:
+    return Fact(f"member-{position}", f"weight of {Path(member.path).name}", number(member.weight, 3), member.weight)
 
 
 def _figure(key: str, label: str, value: float | None, decimals: int) -> Fact:

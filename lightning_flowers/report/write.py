@@ -48,7 +48,7 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     predictions, missing = _predictions(run, folder)
     findings = _findings(run, predictions) if predictions else None
     photographs = photograph(run, shown(findings, SUSPECTS), data_root) if findings else Photographs()
-    missing += [*photographs.missing, *([] if run.history else ["Curves: no epoch is in metrics.csv"])]
+    missing += [*photographs.missing, *([] if run.history or run.members else ["Curves: no epoch is in metrics.csv"])]
     external = True if predictions and predictions.external else run.data.external
     report = tell(run, findings, external, missing)
     figures = _figures(run, folder, findings, photographs)
@@ -58,6 +58,14 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     texts[folder.page] = to_html(report, charts, _jpegs(findings, photographs))
     _write(folder, findings, figures, texts)
     return [*figures, *texts]
+
+
+def leave_report(path: Path) -> str:
+    """Write the report at the end of a command, which it must not make fail; gives a line for people."""
+    try:
+        return str(write_report(path)[-1])
+    except (UserError, OSError) as error:
+        return f"not made: {error}"
 
 
 def _predictions(run: Run, folder: RunFolder) -> tuple[Predictions | None, list[str]]:

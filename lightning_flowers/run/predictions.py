@@ -56,7 +56,9 @@ class Predictions:
             raise UserError(f"{path}: no such predictions: make them with predict --run {path.parent.parent}")
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                loaded = cls(arrays["ids"], arrays["probabilities"], arrays.get("labels"), bool(arrays["external"]))
+                loaded = cls(
+                    arrays["ids"], arrays["probabilities"], _labels(arrays.get("labels")), bool(arrays["external"])
+                )
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise _damaged(path, str(error)) from error
         _check(loaded, path)
@@ -65,11 +67,19 @@ class Predictions:
         return loaded
 
 
+def _labels(labels: Any) -> Any:
+    """Whole numbers of any width as int64."""
+    return labels.astype(np.int64) if labels is not None and labels.dtype.kind in "iu" else labels
+
+
 def _check(loaded: Predictions, path: Path) -> None:
     probabilities, labels = loaded.probabilities, loaded.labels
     records = (len(loaded.ids),)
     if loaded.ids.ndim != 1 or probabilities.ndim != 2 or probabilities.shape[:1] != records:
         raise _damaged(path, "ids and probabilities do not match")
+    kinds = probabilities.dtype.kind, "i" if labels is None else labels.dtype.kind
+    if kinds[0] != "f" or kinds[1] not in "iu":
+        raise _damaged(path, "probabilities or labels are no numbers")
     classes = probabilities.shape[1]
     if labels is not None and (labels.shape != records or not ((labels >= 0) & (labels < classes)).all()):
         raise _damaged(path, "a label is missing, or no class")
@@ -79,6 +89,8 @@ def _check(loaded: Predictions, path: Path) -> None:
             f"{path}: record {loaded.ids[broken][0]}: its probabilities are not numbers of 0 or more "
             f"({broken.sum()} such records): did the training diverge?"
         )
+    if classes < 2 or not np.allclose(probabilities.sum(1), 1, atol=0.01):
+        raise _damaged(path, "probabilities of a record do not sum to 1")
     ids, counts = np.unique(loaded.ids, return_counts=True)
     if (counts > 1).any():
         raise _damaged(path, f"the id {ids[counts > 1][0]} stands more than once")

@@ -61,6 +61,14 @@ class Data(_Part):
     bad_records: dict[str, list[str]] = {}
 
 
+class Member(_Part):
+    """A run that a blend or a soup was made of."""
+
+    path: str
+    backbone: str | None = None
+    weight: float | None = None
+
+
 class Run(_Part):
     """A run, as its summary.json has it; None is what the summary lacks.
 
@@ -68,6 +76,7 @@ class Run(_Part):
         best: the epoch with the highest macro F1 on val; None without validation.
         history: the rows of metrics.csv, the first epoch first.
         settings: of config.yaml; None if that cannot be read.
+        members: what a blend or a soup was made of, and `command` how; of other runs there is neither.
     """
 
     path: Path
@@ -87,6 +96,8 @@ class Run(_Part):
     data: Data = Data()
     versions: dict[str, str] = {}
     seed: int | None = None
+    members: tuple[Member, ...] = ()
+    command: str | None = None
     history: tuple[Epoch, ...] = ()
     settings: dict[str, Any] | None = None
 

@@ -1,6 +1,7 @@
 """The command line of `soup`."""
 
 import argparse
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from lightning_flowers.commands import PROGRAM, TOOLS
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.markdown import markdown_table, number
+from lightning_flowers.report.write import leave_report
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.soup.cook import Method, Score, Soup, cook
@@ -45,9 +47,10 @@ def run(args: Sequence[str]) -> int:
     soup = cook(ingredients, given.method, _scorer(FlowersCLI(["validate", f"--run={first}", *flags])))
     folder = RunFolder.new(Path(given.runs_dir), given.name)
     _write(folder, given.method, ingredients, soup)
-    FlowersCLI(["predict", f"--run={folder.path}", *flags])
+    FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
     found = folder.read_summary()["predictions"]["val"]
     folder.write_summary({"best": {"epoch": 0, **{f"val_{name}": value for name, value in found.items()}}})
+    say("report", leave_report(folder.path))
     sys.stdout.write(f"\n{_table(ingredients, soup)}\n")
     say("run", str(folder.path))
     best = max(soup.singles)
@@ -97,11 +100,17 @@ def _write(folder: RunFolder, method: Method, ingredients: Sequence[Ingredient],
 def _facts(method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> dict[str, Any]:
     singles = {str(each.run.path): single for each, single in zip(ingredients, soup.singles, strict=True)}
     external = [each.run.data.external for each in soup.members]
-    recipe = {"method": method, "members": [str(each.run.path) for each in soup.members], "singles": singles}
+    runs = [str(each.run.path) for each in ingredients]
+    members = [
+        {"path": str(each.run.path), "backbone": each.run.backbone, "weight": 1 / len(soup.members)}
+        for each in soup.members
+    ]
     times = ("seconds_first_epoch", "seconds_per_epoch", "images_per_second", "data_wait_seconds_per_epoch", "seed")
     data = RunFolder(soup.members[0].run.path).read_summary()["data"]
     return {
-        "soup": {**recipe, "macro_f1": soup.macro_f1},
+        "soup": {"method": method, "singles": singles, "macro_f1": soup.macro_f1},
+        "members": members,
+        "command": f"{PROGRAM} {shlex.join(['soup', *runs, f'--method={method}'])}",
         "best_epoch": None,
         "epochs": 0,
         "data": {**data, "external": any(external)},

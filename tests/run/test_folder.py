@@ -62,3 +62,13 @@ def test_a_file_is_replaced_only_by_a_whole_one(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+def test_a_blend_has_no_model_to_go_on_with(tmp_path):
+    folder = tmp_path / "ensemble"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("ensemble: {}\n")
+    (folder / "summary.json").write_text('{"backbone": "ensemble"}')
+    for flag in ("--run", "--resume"):
+        with pytest.raises(UserError, match=f"{flag}=.*ensemble: a blend of runs has no model"):
+            RunFolder.open(folder, flag)

@@ -12,7 +12,8 @@ from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.run.predictions import Predictions
 
 TINY = [
-    "--model.weights=none", "--model.lr=0.01", "--data.batch_size=8", "--data.threads=2", "--trainer.accelerator=cpu",
+    "--report=false", "--model.weights=none", "--model.lr=0.01", "--data.batch_size=8",
+    "--data.threads=2", "--trainer.accelerator=cpu",
     "--trainer.max_epochs=2", "--trainer.enable_progress_bar=false",
 ]  # fmt: skip
 
@@ -65,7 +66,7 @@ def test_a_greedy_soup_is_never_worse_than_its_best_run(runs):
     assert soup(runs, str(runs / "a"), str(runs / "b"), "--name=greedy") == 0
     summary = json.loads((runs / "greedy/summary.json").read_text())
     assert summary["soup"]["macro_f1"] >= max(summary["soup"]["singles"].values()) - 1e-9
-    members = [weights(Path(member)) for member in summary["soup"]["members"]]
+    members = [weights(Path(member["path"])) for member in summary["members"]]
     for name, tensor in weights(runs / "greedy").items():
         if tensor.is_floating_point():
             assert torch.allclose(tensor, torch.stack([one[name] for one in members]).mean(0), atol=1e-6), name

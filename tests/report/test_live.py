@@ -15,8 +15,8 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # pyright: igno
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.hardware import prepare_host
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.run import curves
-from lightning_flowers.run.curves import Curves
+from lightning_flowers.report import live
+from lightning_flowers.report.live import Curves
 from lightning_flowers.run.history import History
 
 EPOCHS = 3
@@ -69,7 +69,7 @@ def fit(tmp_path, petals_root):
 def drawn(monkeypatch):
     """How many epochs each picture had, the pictures not made."""
     counts = []
-    monkeypatch.setattr(curves, "_save", lambda rows, path: counts.append(len(rows)))
+    monkeypatch.setattr(live, "_save", lambda rows, path: counts.append(len(rows)))
     return counts
 
 
@@ -87,19 +87,19 @@ def test_the_picture_is_there_when_training_ends(fit, tmp_path):
 
 
 def test_it_is_drawn_after_each_epoch_where_that_takes_no_time(fit, tmp_path, drawn, monkeypatch):
-    monkeypatch.setattr(curves, "_SHARE", math.inf)
+    monkeypatch.setattr(live, "_SHARE", math.inf)
     fit(tmp_path / "curves.png")
     assert drawn == [1, 2, 3]
 
 
 def test_short_epochs_are_drawn_with_a_later_one(fit, tmp_path, drawn, monkeypatch):
-    monkeypatch.setattr(curves, "_SHARE", 1e-9)
+    monkeypatch.setattr(live, "_SHARE", 1e-9)
     fit(tmp_path / "curves.png")
     assert drawn == [1, 3]
 
 
 def test_what_an_interrupted_run_has_learnt_is_drawn(fit, tmp_path, drawn, monkeypatch):
-    monkeypatch.setattr(curves, "_SHARE", 1e-9)
+    monkeypatch.setattr(live, "_SHARE", 1e-9)
     with pytest.raises(ValueError, match="ends here"):
         fit(tmp_path / "curves.png", Dies())
     assert drawn == [1, 2]
@@ -113,7 +113,7 @@ def test_a_resumed_run_draws_all_its_epochs(fit, tmp_path, drawn):
 
 
 def test_a_picture_that_cannot_be_drawn_warns_once_and_the_run_goes_on(fit, tmp_path, monkeypatch):
-    monkeypatch.setattr(curves, "_SHARE", math.inf)
+    monkeypatch.setattr(live, "_SHARE", math.inf)
     (tmp_path / "a file").touch()
     with pytest.warns(UserWarning, match=r"curves\.png: cannot be drawn") as warned:
         history = fit(tmp_path / "a file" / "curves.png")
