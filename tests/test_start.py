@@ -52,7 +52,7 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         (["ensemble", "--help"], 0),
         (["ensemble", "x"], 2),
         (["report", "--help"], 0),
-        (["report", "x"], 2),
+        (["report", "x"], 1),
         (["fit", "--seeds=x"], 2),
     ):
         assert start(*args, env=environment).returncode == status, args
