@@ -69,6 +69,32 @@ class Member(_Part):
     weight: float | None = None
 
 
+class Made(_Part):
+    """How predictions were made, as `predict` notes it: views of each picture, and how labels were decided."""
+
+    tta: str = "none"
+    decision: str = "argmax"
+    adjustment: dict[str, Any] | None = None
+
+
+class Blend(_Part):
+    """How a blend was made, and its macro F1 on val; the weights were fitted on val."""
+
+    method: str | None = None
+    decision: str = "argmax"
+    macro_f1_in_sample: float | None = None
+    macro_f1_cross_validated: float | None = None
+    macro_f1_of_best_run_cross_validated: float | None = None
+    warning: str | None = None
+
+
+class Cooked(_Part):
+    """How a soup was made, and the macro F1 on val that it was chosen by."""
+
+    method: str | None = None
+    macro_f1: float | None = None
+
+
 class Run(_Part):
     """A run, as its summary.json has it; None is what the summary lacks.
 
@@ -76,6 +102,9 @@ class Run(_Part):
         best: the epoch with the highest macro F1 on val; None without validation.
         history: the rows of metrics.csv, the first epoch first.
         settings: of config.yaml; None if that cannot be read.
+        predictions: how they were made; None where `fit` left them.
+        predictions_of: of a folder that holds but predictions, the run that made them.
+        ensemble, soup: of a blend and a soup.
         members: what a blend or a soup was made of, and `command` how; of other runs there is neither.
     """
 
@@ -96,6 +125,10 @@ class Run(_Part):
     data: Data = Data()
     versions: dict[str, str] = {}
     seed: int | None = None
+    predictions: Made | None = None
+    predictions_of: str | None = None
+    ensemble: Blend | None = None
+    soup: Cooked | None = None
     members: tuple[Member, ...] = ()
     command: str | None = None
     history: tuple[Epoch, ...] = ()
