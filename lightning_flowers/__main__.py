@@ -12,6 +12,7 @@ from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 
 MISUSED, INTERRUPTED = 2, 130
+_LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -45,8 +46,6 @@ def _run(args: list[str]) -> int:
     if command in TOOLS and command not in ON_LIGHTNING:
         return _run_tool(args)
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
-    from lightning_fabric.utilities.exceptions import MisconfigurationException
-
     from lightning_flowers import arguments, cli
 
     arguments.quiet_lightning()
@@ -54,8 +53,8 @@ def _run(args: list[str]) -> int:
         if command in TOOLS:
             return _run_tool(args)
         cli.FlowersCLI(args)
-    except (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError) as error:
-        if not _is_lightnings(error):
+    except Exception as error:
+        if not _answers_settings(error):
             raise
         raise UserError(f"Lightning refuses these settings: {' '.join(str(error).split())}") from error
     return 0
@@ -66,11 +65,14 @@ def _run_tool(args: list[str]) -> int:
     return importlib.import_module(f"lightning_flowers.{args[0]}.cli").run(args[1:])
 
 
-def _is_lightnings(error: Exception) -> bool:
-    """Whether Lightning itself, or what builds its loggers and callbacks, raised an error: so they answer settings of
-    the Trainer that cannot be."""
+def _answers_settings(error: Exception) -> bool:
+    """Whether Lightning, what builds its loggers and callbacks, or a logger's library answers settings that cannot be."""
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
     last = list(traceback.walk_tb(error.__traceback__))[-1][0]
-    return last.f_globals["__name__"].split(".")[0] in ("pytorch_lightning", "lightning_fabric", "jsonargparse")
+    package = last.f_globals["__name__"].split(".")[0]
+    kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
+    return package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds))
 
 
 def _fail(message: str, status: int = MISUSED) -> int:

@@ -30,7 +30,7 @@ from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
-from lightning_flowers.model.views import views_of
+from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.live import Curves
 from lightning_flowers.report.write import leave_report
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
@@ -97,7 +97,7 @@ class FlowersCLI(LightningCLI):
             raise UserError("--seeds: give it on the command line, not in a config")
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
-        self.out = choose_out(config.out, self.folder) if config.get("out") else self.folder
+        self.out = choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") else self.folder
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
@@ -190,7 +190,8 @@ class FlowersCLI(LightningCLI):
         kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
         if kept:
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
-            write_predictions(self.folder, self.datamodule, self.collector.results)
+            found = write_predictions(self.folder, self.datamodule, self.collector.results)
+            self._note(self.folder, {"tta": "none", **(found or {})})
         self._summarize()  # again: predicting may have found damaged records
         say_skipped(self.datamodule)
         best = self.history.best()
@@ -208,11 +209,12 @@ class FlowersCLI(LightningCLI):
     def predict(self, **kwargs: Any) -> None:
         settings = self._settings
         self.model.views = views_of(settings.tta)
+        check_views(self.model.backbone, self.model.views, self.datamodule.size)
         self.trainer.predict(**kwargs, return_predictions=False)
         assert self.out is not None
         found = write_predictions(self.out, self.datamodule, self.collector.results, settings.decision)
-        if self.folder is not None and self.trainer.is_global_zero:
-            note_predictions(self.out, self.folder, self.datamodule.summary(), {"tta": settings.tta, **(found or {})})
+        self._note(self.out, {"tta": settings.tta, **(found or {})})
+        if self.folder is not None:
             self._leave_report(self.out)
 
     @property
@@ -244,6 +246,10 @@ class FlowersCLI(LightningCLI):
             data = self.datamodule.summary()
             summary = summarize(self.trainer, self.model, self.history, data, self.datamodule.size)
             self.folder.write_summary(summary | {"seed": self._settings.seed_everything})
+
+    @rank_zero_only
+    def _note(self, folder: RunFolder, facts: dict[str, Any]) -> None:
+        note_predictions(folder, self.folder, str(self._checkpoint), self.datamodule.summary(), facts)
 
     @rank_zero_only
     def _leave_report(self, folder: RunFolder) -> None:

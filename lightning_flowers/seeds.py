@@ -2,18 +2,21 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from lightning_flowers.errors import UserError
 
 FLAG = "--seeds"
 _RUN = "run        "  # how the last line of `fit` begins, before the run's folder
 _REFUSED = ("--seed_everything", "--resume")
+_LARGEST = 2**32 - 1  # that numpy takes
 
 
 def asks_for_seeds(args: Sequence[str]) -> bool:
     """Whether a command line asks for several runs."""
-    return args[0] == "fit" and any(arg.partition("=")[0] == FLAG for arg in args)
+    helps = "--help" in args or "-h" in args
+    return args[0] == "fit" and not helps and any(arg.partition("=")[0] == FLAG for arg in args)
 
 
 def run_seeds(args: Sequence[str]) -> int:
@@ -33,7 +36,7 @@ def run_seeds(args: Sequence[str]) -> int:
         status, run = _fit([*rest, f"--seed_everything={seed}"])
         if status:
             done = f"; finished before it: {', '.join(runs)}" if runs else ""
-            print(f"lightning_flowers: the run with seed {seed} failed{done}", file=sys.stderr)  # noqa: T201
+            print(f"lightning_flowers: the run with seed {seed} did not finish{done}", file=sys.stderr)  # noqa: T201
             return status
         runs += [run] if run else []
     return compare.run(runs) if runs else 0
@@ -56,9 +59,10 @@ def _split(args: Sequence[str]) -> tuple[list[int], list[str]]:
 
 def _numbers(value: str) -> list[int]:
     parts = [part.strip() for part in value.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
+    seeds = [int(part) for part in parts if part.isascii() and part.isdecimal()]
+    if len(set(seeds)) < len(parts) or max(seeds) > _LARGEST:
         raise UserError(f"{FLAG}={value}: give different whole numbers of 0 or more with commas between, such as 0,1,2")
-    return [int(part) for part in parts]
+    return seeds
 
 
 def _fit(args: Sequence[str]) -> tuple[int, str | None]:
@@ -67,9 +71,17 @@ def _fit(args: Sequence[str]) -> tuple[int, str | None]:
     command = [sys.executable, "-m", "lightning_flowers", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout
-        for line in process.stdout:
+        lines = iter(process.stdout)
+        while line := _next(lines):
             sys.stdout.write(line)
             sys.stdout.flush()
             if line.startswith(_RUN):
                 run = line.removeprefix(_RUN).strip()
     return process.returncode, run
+
+
+def _next(lines: Iterator[str]) -> str:
+    """The next line, "" at the end. Ctrl-C reaches the run too, which has something to save and say first."""
+    with suppress(KeyboardInterrupt):
+        return next(lines, "")
+    return next(lines, "")

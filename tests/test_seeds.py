@@ -31,13 +31,14 @@ TINY = [
         (["fit", "--seeds", "0"], True),
         (["fit"], False),
         (["predict", "--seeds=0"], False),
+        (["fit", "--seeds=0", "--help"], False),
     ],
 )
 def test_only_fit_takes_seeds(args, asks):
     assert asks_for_seeds(args) == asks
 
 
-@pytest.mark.parametrize("value", ["", "a", "0,,1", "-1", "1.5", "0,0", "00,0"])
+@pytest.mark.parametrize("value", ["", "a", "0,,1", "-1", "1.5", "0,0", "00,0", "1,4294967296"])
 def test_seeds_that_cannot_be_are_refused(value, capsys):
     assert main(["fit", f"--seeds={value}"]) == MISUSED
     err = capsys.readouterr().err
@@ -80,5 +81,5 @@ def test_the_first_run_that_fails_ends_it(tmp_path, petals_root, capfd):
     assert main(["fit", *TINY, *flags, "--seeds=0,1"]) == MISUSED
     said = capfd.readouterr()
     assert "--data.size=999" in said.err
-    assert "the run with seed 0 failed" in said.err
+    assert "the run with seed 0 did not finish" in said.err
     assert "seed       1" not in said.out

@@ -123,8 +123,9 @@ def _settings(run: Run) -> object:
     data = settings.get("data")
     if isinstance(data, dict):
         settings["data"] = {name: value for name, value in data.items() if name not in _PATHS}
+    made = [run.predictions_of and run.predictions, run.soup and run.command]
     return json.dumps(
-        [settings, run.epochs, run.data.fingerprints, describe_hardware(run)], sort_keys=True, default=str
+        [settings, run.epochs, run.data.fingerprints, describe_hardware(run), made], sort_keys=True, default=str
     )
 
 
@@ -170,9 +171,24 @@ def _marks(run: Run) -> list[str]:
         marks.append("not validated")
     if run.settings is None:
         marks.append("settings unknown")
+    marks += _made(run)
     marks += [f"{len(bad)} bad {split} records left out" for split, bad in run.data.bad_records.items() if bad]
     odd = [name for name, get in FIGURES.items() if (value := get(run)) is not None and not math.isfinite(value)]
     return [*marks, *(f"{name} is no number" for name in odd)]
+
+
+def _made(run: Run) -> list[str]:
+    """How what was scored was made, where that is no run's best epoch as it is."""
+    marks = []
+    if run.predictions_of and run.predictions and run.predictions.tta != "none":
+        marks.append(f"views: {run.predictions.tta}")
+    if run.soup:
+        marks.append(f"{run.soup.method} soup of {len(run.members)}, scored on what it was chosen by")
+    if run.ensemble:
+        held_out = run.ensemble.macro_f1_cross_validated
+        cross = f" (macro F1 cross-validated {held_out:.4f})" if held_out is not None else ""
+        marks.append(f"blend of {len(run.members)}, weights fitted on val{cross}")
+    return marks
 
 
 def _unfinished(run: Run) -> str:

@@ -48,7 +48,7 @@ class PetalsDataModule(LightningDataModule):
             external.
         remote_limit: bytes of a URL's shards that this host keeps at a time.
         test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
-        seed: of the order, the augmentation and the folds. Default: --seed_everything.
+        seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.
 
     Raises:
         UserError: an argument that cannot be; the message names its flag.
@@ -86,7 +86,7 @@ class PetalsDataModule(LightningDataModule):
         self.threads = threads or hardware.cpu_count()
         extra = [find_source(other, remote_limit) for other in extra_roots]
         skip = on_bad_record == "skip"
-        self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip, seed)
+        self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip)
         self.test_labels = test_labels
         self.splits: dict[str, Split] = {}
         self.wrap: Callable[[Loader, str], Any] = lambda loader, split: loader

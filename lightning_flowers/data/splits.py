@@ -12,6 +12,9 @@ from lightning_flowers.errors import UserError
 TrainOn = Literal["train", "train+val"]
 
 
+_SEED = 0  # of the folds: runs of all seeds and backbones validate on the same records
+
+
 @dataclass(frozen=True)
 class Splits:
     """Opens the splits of a run.
@@ -23,7 +26,6 @@ class Splits:
         folds, fold: train+val are cut into so many folds, and this one, from 0, is val.
         extra: data sets whose train split is trained on too.
         skip: whether damaged records are left out.
-        seed: of the folds.
 
     Raises:
         UserError: settings that exclude each other, or another data set that does not fit.
@@ -36,7 +38,6 @@ class Splits:
     fold: int | None = None
     extra: Sequence[Source] = ()
     skip: bool = False
-    seed: int = 0
 
     def __post_init__(self) -> None:
         if (self.folds is None) != (self.fold is None):
@@ -81,7 +82,7 @@ class Splits:
         both = self._train_and_val()
         if self.folds > len(both):
             raise UserError(f"--data.folds={self.folds}: more than the {len(both)} records")
-        train, val = fold_positions(both.labels, self.folds, self.fold, self.seed)
+        train, val = fold_positions(both.labels, self.folds, self.fold, _SEED)
         positions = val if name == "val" else train
         return both.select(positions, f"{both.name}, {name} of fold {self.fold} of {self.folds}")
 

@@ -4,10 +4,9 @@ from contextlib import suppress
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.func import functional_call
 
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.empty import run_empty
 
 # What autograd calls a convolution and a dense layer.
 _LAYERS = ("ConvolutionBackward", "AddmmBackward", "MmBackward")
@@ -24,20 +23,10 @@ def depth(model: FlowerClassifier, size: int) -> int | None:
     Returns:
         The number; None of a model that does not run on such tensors.
     """
-    with suppress(RuntimeError, NotImplementedError), torch.enable_grad():
-        picture = torch.empty(2, 3, size, size, device="meta")
-        features = functional_call(model.backbone, _empty(model.backbone), picture)
-        return _longest(functional_call(model.head, _empty(model.head), features).grad_fn)
+    with suppress(RuntimeError, NotImplementedError, AssertionError):
+        features = run_empty(model.backbone, torch.empty(2, 3, size, size, device="meta"))
+        return _longest(run_empty(model.head, features).grad_fn)
     return None
-
-
-def _empty(module: torch.nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers without content; all of them are to be seen by autograd."""
-    empty: dict[str, Tensor] = {
-        name: torch.empty_like(parameter, device="meta", requires_grad=True)
-        for name, parameter in module.named_parameters()
-    }
-    return empty | {name: torch.empty_like(buffer, device="meta") for name, buffer in module.named_buffers()}
 
 
 def _longest(last: Any) -> int:

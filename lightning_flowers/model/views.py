@@ -5,9 +5,11 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_flowers import hardware
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.empty import run_empty
 
 View = Callable[[Tensor], Tensor]
 Tta = Literal["none", "flips", "dihedral", "multi-scale"]
@@ -21,7 +23,7 @@ def views_of(tta: Tta) -> tuple[View, ...]:
 
     Args:
         tta: none; flips (left to right); dihedral (the 8 flips and quarter turns of a square); multi-scale (0.8, 1 and
-            1.25 times the size, in steps of 32 px).
+            1.25 times the size, to the nearest 32 px).
     """
     if tta == "flips":
         return _same, _left_to_right
@@ -31,6 +33,24 @@ def views_of(tta: Tta) -> tuple[View, ...]:
     if tta == "multi-scale":
         return tuple(_scaled(scale) for scale in SCALES)
     return (_same,)
+
+
+def check_views(backbone: nn.Module, views: Sequence[View], size: int) -> None:
+    """Fail, before any picture is read, where a backbone takes pictures of one size and a view has another.
+
+    Args:
+        size: of the pictures in pixels.
+
+    Raises:
+        UserError: it does not take that size.
+    """
+    image = torch.empty(2, 3, size, size, device="meta")
+    for seen in (view(image) for view in views):
+        try:
+            if seen.shape != image.shape:
+                run_empty(backbone, seen)
+        except AssertionError as error:  # how timm's models refuse a size
+            raise UserError(f"--tta: the backbone does not take {seen.shape[-1]} px: use flips or dihedral") from error
 
 
 def mean_probabilities(model: Callable[[Tensor], Tensor], image: Tensor, views: Sequence[View]) -> Tensor:

@@ -10,51 +10,57 @@ from lightning_flowers.run.folder import RunFolder
 _OF = "predictions_of"
 
 
-def choose_out(out: str, run: RunFolder | None) -> RunFolder:
+def choose_out(out: str, run: RunFolder | None, checkpoint: str) -> RunFolder:
     """The folder for predictions that are not to lie in the run's own.
 
     Args:
         out: as given.
         run: whose predictions they will be; None of a checkpoint by itself.
+        checkpoint: from which they will be.
 
     Raises:
-        UserError: it is a file, or has something else in it.
+        UserError: it is a file, or holds a run, or other predictions than those of this run.
     """
     folder = RunFolder(Path(out))
     if folder.path.exists() and not folder.path.is_dir():
         raise UserError(f"--out={out}: is a file: give a folder")
-    if folder.config.is_file() and folder.read_summary().get(_OF) != _name(run):
+    files = (folder.config, folder.summary, folder.submission, folder.predictions("val"), folder.predictions("test"))
+    if any(file.exists() for file in files) and folder.read_summary().get(_OF) != _name(run, checkpoint):
         raise UserError(f"--out={out}: holds another run, which would be overwritten: give a new folder")
     return folder
 
 
-def note_predictions(folder: RunFolder, run: RunFolder, data: dict[str, Any], facts: dict[str, Any]) -> None:
+def note_predictions(
+    folder: RunFolder, run: RunFolder | None, checkpoint: str, data: dict[str, Any], facts: dict[str, Any]
+) -> None:
     """Say in summary.json how predictions were made. A folder of their own becomes one that reads as a run's, with the
     run's settings, and its summary with the scores of these predictions.
 
     Args:
         folder: of the predictions; the run's or another.
-        run: whose they are.
+        run: whose they are; None of a checkpoint by itself.
+        checkpoint: from which they are.
         data: what the datamodule says of the data that was predicted.
         facts: test-time augmentation, decision and scores.
     """
     if folder is run:
         run.write_summary({"predictions": facts})
         return
-    summary = run.read_summary()
+    summary = run.read_summary() if run else {}
     known = summary.get("data", {})
     merged = {name: {**known.get(name, {}), **data[name]} for name in ("records", "fingerprints")}
     best = summary.get("best") or {}
     scores = {f"val_{name}": value for name, value in facts.get("val", {}).items()}
     changed = {
-        _OF: _name(run),
-        "best": {"epoch": best.get("epoch", summary.get("epochs", 0)), **scores} if scores else None,
+        _OF: _name(run, checkpoint),
+        "best": {"epoch": best.get("epoch", 0), **scores} if scores else None,
         "data": {**known, **data, **merged},
         "predictions": facts,
     }
-    shutil.copyfile(run.config, folder.config)
+    if run:
+        shutil.copyfile(run.config, folder.config)
     folder.write_summary({**summary, **changed})
 
 
-def _name(run: RunFolder | None) -> str | None:
-    return str(run.path.resolve()) if run else None
+def _name(run: RunFolder | None, checkpoint: str) -> str:
+    return str(run.path.resolve()) if run else str(Path(checkpoint).resolve())

@@ -144,9 +144,12 @@ class RunFolder:
             UserError: it is damaged.
         """
         try:
-            return json.loads(self.summary.read_text("utf-8")) if self.summary.is_file() else {}
+            summary = json.loads(self.summary.read_text("utf-8")) if self.summary.is_file() else {}
         except ValueError as error:
             raise UserError(f"{self.summary}: damaged ({error}): remove it") from error
+        if not isinstance(summary, dict):
+            raise UserError(f"{self.summary}: damaged (not a JSON object): remove it")
+        return summary
 
     def write_summary(self, values: dict[str, Any]) -> None:
         """Put `values` into summary.json; other values in it stay."""

@@ -93,7 +93,8 @@ def _check(loaded: Predictions, path: Path) -> None:
         raise _damaged(path, "probabilities of a record do not sum to 1")
     ids, counts = np.unique(loaded.ids, return_counts=True)
     if (counts > 1).any():
-        raise _damaged(path, f"the id {ids[counts > 1][0]} stands more than once")
+        twice = ids[counts > 1][0]
+        raise UserError(f"{path}: the id {twice} stands more than once: each record of the data needs its own")
 
 
 def _damaged(path: Path, why: str) -> UserError:

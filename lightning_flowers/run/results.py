@@ -157,8 +157,6 @@ def read_run(path: Path) -> Run:
     if not folder.summary.is_file():
         raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
     summary: Any = folder.read_summary()
-    if not isinstance(summary, dict):
-        raise UserError(f"{folder.summary}: damaged (not a JSON object): remove it")
     history = _read_history(folder.metrics)
     files = {"path": path, "history": history, "settings": _read_settings(folder.config)}
     try:

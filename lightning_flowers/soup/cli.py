@@ -26,6 +26,9 @@ from lightning_flowers.soup.ingredients import Ingredient, Weights, read_checkpo
 _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
 
 
+_CHOSEN_ON_VAL = "Macro F1 is of the records that the soup was chosen by: expect less on others."
+
+
 class Parser(argparse.ArgumentParser):
     """Turns every mistake on the command line into one line."""
 
@@ -44,14 +47,18 @@ def run(args: Sequence[str]) -> int:
     flags = [*_one_device(), *(flag for flag in flags if flag.startswith("-"))]
     ingredients = read_ingredients(runs)
     first = ingredients[0].run.path
-    soup = cook(ingredients, given.method, _scorer(FlowersCLI(["validate", f"--run={first}", *flags])))
+    command = FlowersCLI(["validate", f"--run={first}", *flags])
+    _check_val(command, ingredients[0])
+    soup = cook(ingredients, given.method, _scorer(command))
     folder = RunFolder.new(Path(given.runs_dir), given.name)
-    _write(folder, given.method, ingredients, soup)
-    FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
-    found = folder.read_summary()["predictions"]["val"]
-    folder.write_summary({"best": {"epoch": 0, **{f"val_{name}": value for name, value in found.items()}}})
+    folder.make()
+    try:
+        _fill(folder, given.method, ingredients, soup, flags)
+    except BaseException:
+        folder.discard_untrained()
+        raise
     say("report", leave_report(folder.path))
-    sys.stdout.write(f"\n{_table(ingredients, soup)}\n")
+    sys.stdout.write(f"\n{_table(ingredients, soup)}\n{_CHOSEN_ON_VAL}\n")
     say("run", str(folder.path))
     best = max(soup.singles)
     if soup.macro_f1 < best:
@@ -86,34 +93,43 @@ def _scorer(command: FlowersCLI) -> Score:
     return score
 
 
-def _write(folder: RunFolder, method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> None:
-    """Make the soup's folder: one that reads as a run's, with the settings of the first run that went into it."""
-    run = soup.members[0].run
+def _check_val(command: FlowersCLI, first: Ingredient) -> None:
+    known = first.run.data.fingerprints.get("val")
+    if known != command.datamodule.splits["val"].fingerprint:
+        raise UserError("--data.root: its val split is not that of the runs: the soup could not be chosen by it")
+
+
+def _fill(
+    folder: RunFolder, method: Method, ingredients: Sequence[Ingredient], soup: Soup, flags: Sequence[str]
+) -> None:
+    """Make the soup's folder one that reads as a run's, with the settings of a run that went into it: one that was
+    trained on external data, if there is any, so that whatever is made from it says so. Its summary comes last."""
+    run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
     checkpoint = {name: value for name, value in read_checkpoint(run).items() if name not in _OF_TRAINING}
-    folder.make()
     shutil.copyfile(RunFolder(run.path).config, folder.config)
     with whole_file(folder.best) as part:
         torch.save({**checkpoint, "state_dict": soup.weights}, part)
-    folder.write_summary({**RunFolder(run.path).read_summary(), **_facts(method, ingredients, soup)})
+    FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
+    made = folder.read_summary()["predictions"]
+    best = {"epoch": 0, **{f"val_{name}": value for name, value in made["val"].items()}}
+    facts = {**RunFolder(run.path).read_summary(), **_facts(method, ingredients, soup)}
+    folder.write_summary({**facts, "predictions": made, "best": best})
 
 
 def _facts(method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> dict[str, Any]:
     singles = {str(each.run.path): single for each, single in zip(ingredients, soup.singles, strict=True)}
-    external = [each.run.data.external for each in soup.members]
     runs = [str(each.run.path) for each in ingredients]
     members = [
         {"path": str(each.run.path), "backbone": each.run.backbone, "weight": 1 / len(soup.members)}
         for each in soup.members
     ]
     times = ("seconds_first_epoch", "seconds_per_epoch", "images_per_second", "data_wait_seconds_per_epoch", "seed")
-    data = RunFolder(soup.members[0].run.path).read_summary()["data"]
     return {
         "soup": {"method": method, "singles": singles, "macro_f1": soup.macro_f1},
         "members": members,
         "command": f"{PROGRAM} {shlex.join(['soup', *runs, f'--method={method}'])}",
         "best_epoch": None,
         "epochs": 0,
-        "data": {**data, "external": any(external)},
         **dict.fromkeys(times),
     }
 

@@ -47,7 +47,7 @@ def test_folds_cut_train_and_val_and_leave_test_alone(source: Source) -> None:
     everything = set(Splits(source, 32, "train+val").open("train").ids.tolist())
     seen: list[str] = []
     for fold in range(4):
-        splits = Splits(source, 32, folds=4, fold=fold, seed=3)
+        splits = Splits(source, 32, folds=4, fold=fold)
         train, val = splits.open("train"), splits.open("val")
         assert set(train.ids.tolist()) | set(val.ids.tolist()) == everything
         assert np.bincount(val.labels).tolist() in ([3, 3, 3, 4], [3, 3, 4, 3], [3, 4, 3, 3], [4, 3, 3, 3])

@@ -2,8 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.views import TTA, mean_probabilities, resize, resize_weights, views_of
+from lightning_flowers.model.views import TTA, check_views, mean_probabilities, resize, resize_weights, views_of
 
 
 @pytest.fixture
@@ -70,3 +71,11 @@ def test_flipping_a_picture_does_not_change_what_flips_predict(image):
     with torch.no_grad():
         one, other = (mean_probabilities(model, picture, views_of("flips")) for picture in (image, image.flip(3)))
     assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_a_backbone_of_one_size_refuses_other_sizes_before_any_picture_is_read():
+    fixed = FlowerClassifier("vit_tiny_patch16_224", 5, weights="none").backbone
+    with pytest.raises(UserError, match="does not take 192 px: use flips or dihedral"):
+        check_views(fixed, views_of("multi-scale"), 224)
+    check_views(fixed, views_of("dihedral"), 224)
+    check_views(FlowerClassifier("test_resnet", 5, weights="none").backbone, views_of("multi-scale"), 224)
