@@ -37,7 +37,8 @@ def read_members(paths: Sequence[Path]) -> Members:
     """Read two runs or more, given each once.
 
     Raises:
-        UserError: they are not of the same records and classes, one has no predictions, or they cannot be used.
+        UserError: they are not of the same records and classes, one has no predictions, or they cannot be used; or one
+            was fitted on val, or chosen by it, so that its val predictions are not held out.
     """
     _check_paths(paths)
     runs = tuple(_read(path) for path in paths)
@@ -52,18 +53,19 @@ def read_members(paths: Sequence[Path]) -> Members:
 
 
 def data_of(members: Members) -> dict[str, Any]:
-    """What the blend's summary says of its data: what its members' agree on, and where it lies."""
+    """What the blend's summary says of its data: what its members' agree on, and where the first one's pictures lie."""
     all_data = [run.data for run in members.runs]
     unknown = any(data.external is None for data in all_data)
     return {
         "root": all_data[0].root,
+        "size": all_data[0].size,
         **{
             name: _agreed([getattr(data, name) for data in all_data])
-            for name in ("size", "classes", "train_on", "folds", "fold")
+            for name in ("classes", "train_on", "folds", "fold")
         },
         "class_names": list(next((data.class_names for data in all_data if data.class_names), ())),
         "records": _shared([data.records for data in all_data]),
-        "fingerprints": _shared([data.fingerprints for data in all_data]),
+        "fingerprints": _fingerprints([data.fingerprints for data in all_data]),
         "bad_records": _shared([data.bad_records for data in all_data]),
         "external": members.external or (None if unknown else False),
     }
@@ -84,14 +86,25 @@ def _check_paths(paths: Sequence[Path]) -> None:
 
 def _read(path: Path) -> Run:
     run = read_run(path)
-    if run.data.train_on != "train":
-        raise UserError(f"{path}: was trained on val too (train_on={run.data.train_on}): its val scores would deceive")
+    _check_held_out(run)
     if not run.finished and not RunFolder(path).predictions("val").is_file():
         raise UserError(
             f"{path}: not finished ({run.status or 'status unknown'}) and without predictions: "
             f"fit --resume {path}, or predict --run {path}"
         )
     return run
+
+
+def _check_held_out(run: Run) -> None:
+    """Fail if the run's val predictions, or the choice of its weights, were fitted on val."""
+    if run.ensemble is not None:
+        raise UserError(f"{run.path}: is a blend, fitted on val: give its members instead")
+    if run.soup is not None and run.soup.method == "greedy":
+        raise UserError(f"{run.path}: was chosen on val: give the greedy soup's members, or a uniform soup, instead")
+    if run.data.train_on != "train":
+        raise UserError(
+            f"{run.path}: was trained on val too (train_on={run.data.train_on}): its val scores would deceive"
+        )
 
 
 def _load(run: Run, split: str, labelled: bool = False) -> Predictions:
@@ -116,6 +129,16 @@ def _check_classes(run: Run, predictions: Predictions, first: Run, of_first: Pre
 
 def _agreed(values: Sequence[Any]) -> Any:
     return values[0] if all(value == values[0] for value in values) else None
+
+
+def _fingerprints(parts: Sequence[dict[str, str]]) -> dict[str, str]:
+    """What all have in common; of train only if val's agree too.
+
+    `compare` sets runs of the same train and val beside each other, and takes one without train's for unlike all.
+    """
+    shared = _shared(parts)
+    same_val = all(part.get("val") == parts[0].get("val") for part in parts)
+    return shared if same_val else {name: value for name, value in shared.items() if name != "train"}
 
 
 def _shared(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

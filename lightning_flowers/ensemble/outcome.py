@@ -1,8 +1,9 @@
 """A blend as it was asked for, beside all others that could have been."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_flowers.ensemble.members import Members
 from lightning_flowers.ensemble.options import Options
@@ -19,7 +20,8 @@ class Outcome:
     Attributes:
         candidates: each run, the best of them, then the blends.
         taken: one of the candidates.
-        adjustment: of the blend's decisions; None for the most probable classes.
+        adjustment: of the blend's decisions, its cross-validated scores with weights of the other folds too; None for
+            the most probable classes.
     """
 
     members: Members
@@ -53,6 +55,13 @@ def blend_members(members: Members, options: Options) -> Outcome:
     name = _CHOSEN[weights] if isinstance(weights, str) else GIVEN
     taken = next(one for one in candidates if (one.name, one.method) == (name, options.method))
     adjusted = options.decision == "adjusted"
-    return Outcome(
-        members, options, candidates, taken, fit_adjustment(taken.blend, members.labels) if adjusted else None
+    return Outcome(members, options, candidates, taken, _adjust(taken, members.labels) if adjusted else None)
+
+
+def _adjust(taken: Candidate, labels: NDArray[np.int64]) -> Adjustment:
+    # The blend's weights have seen all of val: only scores that fit them anew in each fold are held out.
+    return replace(
+        fit_adjustment(taken.blend, labels),
+        cross_validated=taken.cross_validated,
+        plain=taken.argmax_cross_validated,
     )

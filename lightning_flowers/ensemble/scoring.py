@@ -34,6 +34,7 @@ class Candidate:
         blend: float32 (records, classes).
         in_sample: of the records that weights and decision were fitted on.
         cross_validated: macro F1 over all classes of decisions for which both were fitted on the other folds.
+        argmax_cross_validated: the same of the most probable classes, for which only the weights are fitted.
         log_loss, calibration_error: of `blend`.
     """
 
@@ -43,6 +44,7 @@ class Candidate:
     blend: NDArray[np.float32]
     in_sample: Scores
     cross_validated: float
+    argmax_cross_validated: float
     log_loss: float
     calibration_error: float
 
@@ -86,18 +88,20 @@ def _score(
 ) -> Candidate:
     def decide_rest(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> Labels:
         blend = terms.blend(choose(terms, labels, fit))
-        return _decide(decision, blend[fit], labels[fit], blend[rest])
+        return np.stack([_decide(decision, blend[fit], labels[fit], blend[rest]), blend[rest].argmax(1)], 1)
 
     weights = choose(terms, labels, np.arange(len(labels)))
     blend = terms.blend(weights)
     classes = blend.shape[1]
+    decided, most_probable = out_of_fold(labels, decide_rest).T
     return Candidate(
         name,
         method,
         weights,
         blend,
         scores(confusion_matrix(labels, _decide(decision, blend, labels, blend), classes)),
-        macro_f1(labels, out_of_fold(labels, decide_rest), classes),
+        macro_f1(labels, decided, classes),
+        macro_f1(labels, most_probable, classes),
         log_loss(blend, labels),
         expected_calibration_error(reliability(blend, labels)),
     )

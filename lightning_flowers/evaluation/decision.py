@@ -22,7 +22,7 @@ class Adjustment:
         log_prior: float64 (classes,), log of each class's share.
         in_sample: of the records it was fitted on.
         cross_validated: of the same, each decided by what was fitted on the other folds.
-        plain: of the most probable classes.
+        plain: of the most probable classes; where these are a blend's, by weights of the other folds too.
     """
 
     tau: float
@@ -49,7 +49,7 @@ class Adjustment:
         """In a line: the scores, and whether the adjustment is to be trusted."""
         text = (
             f"adjusted with tau {self.tau:.1f}: val macro F1 {self.cross_validated:.4f} cross-validated "
-            f"({self.in_sample:.4f} in-sample), {self.plain:.4f} by argmax"
+            f"({self.in_sample:.4f} in-sample), {self.plain:.4f} by argmax, cross-validated too"
         )
         return f"{text}: worse than argmax" if self.cross_validated < self.plain else text
 

@@ -15,6 +15,8 @@ from lightning_flowers.run.predictions import Predictions
 
 CLASSES, VAL, TEST = 4, 80, 9
 LABELS = np.arange(VAL) * 7 % CLASSES
+SHARES = np.array([0.5, 0.25, 0.15, 0.1])
+SKEWED = np.random.default_rng(0).choice(CLASSES, VAL, p=SHARES)
 
 
 def guesses(seed: int, labels: NDArray[np.int64], strength: float = 1.0) -> NDArray[np.float32]:
@@ -22,6 +24,13 @@ def guesses(seed: int, labels: NDArray[np.int64], strength: float = 1.0) -> NDAr
     rng = np.random.default_rng(seed)
     logits = strength * np.eye(CLASSES)[labels] + rng.normal(0, 1, (len(labels), CLASSES))
     return torch.softmax(torch.tensor(logits), 1).numpy().astype(np.float32)
+
+
+def biased(seed: int, strength: float = 0.7) -> Predictions:
+    """Of val records whose classes differ in size, by a model that holds the rare ones for rarer than they are."""
+    shifted = guesses(seed, SKEWED, strength) * SHARES.astype(np.float32)
+    ids = np.array([f"val{position:04d}" for position in range(VAL)])
+    return Predictions(ids, shifted / shifted.sum(1, keepdims=True), SKEWED)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import read_run
 
+from .conftest import biased
+
 
 def load(path, split="val"):
     return Predictions.load(RunFolder(path).predictions(split))
@@ -72,7 +74,7 @@ def test_its_settings_tell_the_command_that_repeats_it(ensemble, trio, tmp_path)
     ensemble(*trio, "--weights=0,2,1", "--method=ranks", "--decision=adjusted")
     first = tmp_path / "runs" / "ensemble"
     text = (first / "config.yaml").read_text()
-    command = shlex.split(text.splitlines()[0].removeprefix("# "))
+    command = shlex.split(read_run(first).command or "")
     assert yaml.safe_load(text)["ensemble"]["weights"] == [0, 2, 1]
     assert ensemble(*command[command.index("ensemble") + 1 :])[0] == 0
     second = tmp_path / "runs" / "ensemble-2"
@@ -104,6 +106,32 @@ def test_adjusted_decisions_make_the_submission_and_are_told(ensemble, make_run,
     logits = np.log(test.probabilities.astype(np.float64)) - facts["tau"] * np.array(facts["log_prior"])
     assert list(submitted(folder).values()) == logits.argmax(1).tolist()
     assert f"decision   adjusted with tau {facts['tau']:.1f}: val macro F1 {facts['cross_validated']:.4f}" in out
+
+
+def test_scores_in_the_summary_tell_those_held_out_from_those_in_sample(ensemble, make_run, tmp_path):
+    runs = [make_run(name, seed, 0.7) for seed, name in enumerate("abcd")]
+    ensemble(*runs)
+    run = read_run(tmp_path / "runs" / "ensemble")
+    val = load(run.path)
+    wanted = sklearn.metrics.f1_score(val.labels, val.probabilities.argmax(1), average="macro")
+    assert run.best is not None
+    assert run.ensemble is not None
+    assert run.best.val_macro_f1 == pytest.approx(run.ensemble.macro_f1_in_sample) == pytest.approx(wanted)
+    assert run.ensemble.macro_f1_cross_validated is not None
+    assert run.ensemble.macro_f1_cross_validated < wanted
+    best = next(row for row in rows(ensemble(*runs)[1]) if row["blend"] == "best run")
+    assert f"{run.ensemble.macro_f1_of_best_run_cross_validated:.4f}" == best["cross-validated"]
+    assert run.ensemble.warning is None
+
+
+def test_an_adjustment_worse_than_argmax_on_other_folds_says_so(ensemble, make_run, tmp_path):
+    runs = [make_run(name, val=biased(seed)) for seed, name in enumerate("abcd")]
+    out = ensemble(*runs, "--decision=adjusted")[1]
+    facts = json.loads((tmp_path / "runs" / "ensemble" / "summary.json").read_text())["ensemble"]
+    figures = facts["adjustment"]
+    assert figures["cross_validated"] == facts["macro_f1_cross_validated"] < figures["plain"]
+    held_out = f"val macro F1 {figures['cross_validated']:.4f} cross-validated ({figures['in_sample']:.4f} in-sample)"
+    assert f"{held_out}, {figures['plain']:.4f} by argmax, cross-validated too: worse than argmax\n" in out
 
 
 def test_a_blend_worse_than_a_run_is_warned_of_and_still_written(ensemble, make_run, tmp_path):
@@ -145,9 +173,13 @@ def test_ids_are_checked_against_the_sample_submission(ensemble, make_run, petal
     assert not (tmp_path / "runs" / "bad").exists()
 
 
-def test_a_blend_can_be_blended_again(ensemble, trio, make_run, tmp_path):
+def test_a_blend_is_not_blended_again(ensemble, trio, make_run, tmp_path):
     ensemble(*trio)
-    assert ensemble(tmp_path / "runs" / "ensemble", make_run("d", 9))[0] == 0
+    blend = tmp_path / "runs" / "ensemble"
+    status, out, err = ensemble(blend, make_run("d", 9))
+    assert (status, out) == (MISUSED, "")
+    assert err == f"lightning_flowers: {blend}: is a blend, fitted on val: give its members instead\n"
+    assert not (tmp_path / "runs" / "ensemble-2").exists()
 
 
 @pytest.mark.parametrize(

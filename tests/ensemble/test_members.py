@@ -4,10 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lightning_flowers.compare.groups import group_runs
 from lightning_flowers.ensemble.members import data_of, read_members
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import Data
 
 
 def change(path, split="val", **arrays):
@@ -150,6 +152,27 @@ def test_a_run_that_was_trained_on_val_is_refused(make_run, pair):
     assert refusal(*pair, final).startswith(f"{final}: was trained on val too (train_on=train+val)")
 
 
+def test_a_blend_is_refused_for_its_weights_were_fitted_on_val(make_run, pair):
+    blend = make_run("blend")
+    RunFolder(blend).write_summary({"backbone": "ensemble", "ensemble": {"method": "ranks"}})
+    assert refusal(*pair, blend) == f"{blend}: is a blend, fitted on val: give its members instead"
+
+
+def test_a_soup_is_refused_only_if_it_was_chosen_on_val(make_run, pair):
+    soup = make_run("soup")
+    RunFolder(soup).write_summary({"soup": {"method": "uniform", "macro_f1": 0.5}})
+    assert len(read_members([*pair, soup]).runs) == 3
+    RunFolder(soup).write_summary({"soup": {"method": "greedy", "macro_f1": 0.5}})
+    wanted = f"{soup}: was chosen on val: give the greedy soup's members, or a uniform soup, instead"
+    assert refusal(*pair, soup) == wanted
+
+
+def test_other_predictions_of_a_run_stand_beside_it(make_run, pair):
+    out = make_run("a-flips", seed=7)
+    RunFolder(out).write_summary({"predictions_of": str(pair[0].resolve()), "predictions": {"tta": "flips"}})
+    assert read_members([*pair, out]).names == ["a", "b", "a-flips"]
+
+
 def test_test_is_blended_if_all_predict_it_and_refused_if_some_do(make_run, pair):
     without, neither = make_run("c", test=False), make_run("d", test=False)
     assert read_members([without, neither]).test is None
@@ -164,10 +187,41 @@ def test_a_blend_is_external_if_any_member_is(make_run, pair):
     assert data_of(read_members([*pair, make_run("d", data={"external": None})]))["external"] is None
 
 
+def test_the_size_is_that_of_the_first_ones_pictures(make_run, pair, tmp_path):
+    """Another size has other shards, so that all fingerprints differ."""
+    other = {"root": str(tmp_path / "other"), "size": 64, "fingerprints": {"train": "a", "val": "b", "test": "c"}}
+    larger = make_run("c", data=other)
+    for runs, root, size in (((*pair, larger), "gone", 32), ((larger, *pair), "other", 64)):
+        data = data_of(read_members(runs))
+        assert (data["root"], data["size"]) == (str(tmp_path / root), size)
+        assert data["fingerprints"] == {}
+        assert data["records"] == {"train": 40, "val": 80, "test": 9}
+
+
 def test_the_data_are_what_members_agree_on(make_run, pair):
     data = data_of(read_members(pair))
     assert data["fingerprints"] == {"train": "t", "val": "v", "test": "x"}
     assert (data["size"], data["classes"], data["train_on"]) == (32, 4, "train")
     larger = {"size": 64, "fingerprints": {"train": "other", "val": "v", "test": "x"}}
     data = json.loads(json.dumps(data_of(read_members([*pair, make_run("c", data=larger)]))))
-    assert (data["size"], data["fingerprints"]) == (None, {"val": "v", "test": "x"})
+    assert (data["size"], data["fingerprints"]) == (32, {"val": "v", "test": "x"})
+    val = {"fingerprints": {"train": "t", "val": "other", "test": "x"}}
+    assert data_of(read_members([*pair, make_run("d", data=val)]))["fingerprints"] == {"test": "x"}
+
+
+def grouped(members, of_blend):
+    """Which of `compare`'s groups have the blend, and the members, in them."""
+    blend = members[0].model_copy(update={"data": Data.model_validate(of_blend), "path": members[0].path / "blend"})
+    groups = group_runs([*members, blend])
+    return [
+        sorted(run.path.name for row in group.rows for run in row.runs) + [bool(group.conditions.unknown)]
+        for group in groups
+    ]
+
+
+def test_compare_sets_a_blend_beside_members_of_the_same_data_only(make_run, pair):
+    members = read_members(pair)
+    assert grouped(members.runs, data_of(members)) == [["a", "b", "blend", False]]
+    other = {"size": 64, "fingerprints": {"train": "a", "val": "b", "test": "c"}}
+    mixed = read_members([*pair, make_run("c", data=other)])
+    assert grouped(mixed.runs, data_of(mixed)) == [["a", "b", False], ["c", False], ["blend", True]]

@@ -5,6 +5,9 @@ from lightning_flowers.ensemble.members import read_members
 from lightning_flowers.ensemble.options import Options
 from lightning_flowers.ensemble.outcome import blend_members
 from lightning_flowers.ensemble.scoring import BEST_RUN
+from lightning_flowers.evaluation.decision import fit_adjustment
+
+from .conftest import biased
 
 
 @pytest.fixture
@@ -38,3 +41,16 @@ def test_decisions_are_adjusted_only_where_asked_for(members):
     adjustment = blend_members(members, Options(decision="adjusted")).adjustment
     assert adjustment is not None
     assert np.isfinite(adjustment.log_prior).all()
+
+
+def test_the_adjustments_held_out_scores_are_of_weights_of_the_other_folds(make_run):
+    """Runs of which a search on few records takes some for better by chance."""
+    some = read_members([make_run(name, val=biased(seed)) for seed, name in enumerate("abcd")])
+    outcome = blend_members(some, Options(decision="adjusted"))
+    adjustment, taken = outcome.adjustment, outcome.taken
+    assert adjustment is not None
+    leaked = fit_adjustment(taken.blend, some.labels)
+    assert (adjustment.tau, adjustment.in_sample) == (leaked.tau, taken.in_sample.macro_f1)
+    assert (adjustment.cross_validated, adjustment.plain) == (taken.cross_validated, taken.argmax_cross_validated)
+    assert adjustment.cross_validated < leaked.cross_validated - 0.02
+    assert adjustment.plain < leaked.plain - 0.02

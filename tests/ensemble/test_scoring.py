@@ -6,17 +6,17 @@ from lightning_flowers.data.folds import fold_positions
 from lightning_flowers.ensemble.blend import METHODS, Terms
 from lightning_flowers.ensemble.scoring import BEST_RUN, EQUAL, GIVEN, SEARCHED, score_candidates
 from lightning_flowers.ensemble.search import search_weights
-from lightning_flowers.evaluation.decision import fit_adjustment
+from lightning_flowers.evaluation.decision import TAUS, fit_adjustment
 
-from .conftest import CLASSES, LABELS, guesses
+from .conftest import CLASSES, LABELS, SKEWED, biased, guesses
 
 NAMES = ["a", "b", "c"]
 PROBABILITIES = np.stack([guesses(seed, LABELS, strength) for seed, strength in ((0, 1.2), (1, 1.0), (2, 0.8))])
 
 
-def f1(decided):
+def f1(decided, labels=LABELS):
     return sklearn.metrics.f1_score(
-        LABELS,
+        labels,
         decided,
         labels=range(CLASSES),
         average="macro",
@@ -75,6 +75,31 @@ def test_which_run_is_best_is_held_to_the_other_folds_too():
     decided = np.where(np.isin(np.arange(len(LABELS)), np.concatenate(parts)), (LABELS + 1) % CLASSES, LABELS)
     assert found[BEST_RUN, None].in_sample.macro_f1 == max(found[n, None].in_sample.macro_f1 for n in ("a", "b"))
     assert found[BEST_RUN, None].cross_validated == pytest.approx(f1(decided))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_then_tau_and_prior_are_fitted_on_the_other_folds(method):
+    """Nested, the plain way: scikit-learn's F1 of every tau, on blends of weights that never saw the fold."""
+    probabilities = np.stack([biased(seed).probabilities for seed in range(3)])
+    adjusted, most_probable, taus = np.empty_like(SKEWED), np.empty_like(SKEWED), set()
+    for fold in range(5):
+        fit, rest = fold_positions(SKEWED, 5, fold, 0)
+        weights = search_weights(Terms(method, probabilities[:, fit]), SKEWED[fit], np.arange(len(fit)))
+        logs = np.log(Terms(method, probabilities).blend(weights).astype(np.float64))
+        counts = np.bincount(SKEWED[fit], minlength=CLASSES) + 1
+        prior = np.log(counts / counts.sum())
+        scores = {tau: f1((logs - tau * prior)[fit].argmax(1), SKEWED[fit]) for tau in TAUS}
+        tau = max(TAUS, key=lambda one: (round(scores[one], 12), -one))
+        adjusted[rest] = (logs - tau * prior)[rest].argmax(1)
+        most_probable[rest] = logs[rest].argmax(1)
+        taus.add(tau)
+    # Fused ranks are so close to each other that any tau above 0 would answer with the rarest class.
+    assert (taus == {0}) == (method == "ranks")
+    found = by_name(score_candidates(NAMES, probabilities, SKEWED, "adjusted"))[SEARCHED, method]
+    assert found.cross_validated == pytest.approx(f1(adjusted, SKEWED))
+    assert found.argmax_cross_validated == pytest.approx(f1(most_probable, SKEWED))
+    plain = by_name(score_candidates(NAMES, probabilities, SKEWED, "argmax"))[SEARCHED, method]
+    assert plain.cross_validated == plain.argmax_cross_validated == found.argmax_cross_validated
 
 
 def test_an_adjusted_decision_is_fitted_on_the_other_folds_as_well():

@@ -30,4 +30,4 @@ def test_older_blends_stay(ensemble, make_run, tmp_path):
 def test_the_command_that_sends_it_is_told(ensemble, make_run, monkeypatch, external):
     monkeypatch.setattr(write.submission, "how_to_send", lambda path, classes, root, message: f"send {message}")
     out = ensemble(make_run("a"), make_run("b", 1, data={"external": external}))[1]
-    assert out.endswith(f"send it    send ensemble{', external data' if external else ''}\n")
+    assert f"\nsend it    send ensemble{', external data' if external else ''}\n" in out

@@ -98,8 +98,8 @@ def test_facts_are_json_and_decide_the_same():
 def test_a_line_says_when_it_is_worse_than_argmax():
     found = fit_adjustment(*shifted(0, records=40))
     assert found.cross_validated < found.plain
-    assert found.describe().endswith(": worse than argmax")
-    assert fit_adjustment(*shifted(0)).describe().endswith(" by argmax")
+    assert found.describe().endswith(" by argmax, cross-validated too: worse than argmax")
+    assert fit_adjustment(*shifted(0)).describe().endswith(" by argmax, cross-validated too")
 
 
 def test_macro_f1_is_over_all_classes_of_which_one_may_be_in_no_record():
