@@ -31,8 +31,8 @@ from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.model.views import check_views, views_of
+from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
-from lightning_flowers.report.write import leave_report
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity

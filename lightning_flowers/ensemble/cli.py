@@ -14,7 +14,7 @@ from lightning_flowers.ensemble.outcome import blend_members
 from lightning_flowers.ensemble.table import to_markdown
 from lightning_flowers.ensemble.write import write_blend
 from lightning_flowers.errors import UserError
-from lightning_flowers.report.write import leave_report
+from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.run.folder import RunFolder
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lightning_flowers.report import facts
+from lightning_flowers.report import facts, making
 from lightning_flowers.report.facts import Badge, Fact, SplitFact
 from lightning_flowers.report.findings import Findings
 from lightning_flowers.run.folder import RunFolder
@@ -17,13 +17,13 @@ class Report:
     """Everything but the pictures.
 
     Attributes:
-        scores: on val, none of a run that was not validated; `scores_from` says of what.
+        scores: on val, none of a run that was not validated; `scores_from` says of what, and what to expect of them.
         training: time, speed, size.
         missing: what the report lacks, why, and how to make it, a line each; commands stand between backticks.
         findings: None without predictions of val.
         settings: the text of config.yaml; None if it cannot be read.
         data: where it lies and how it was split.
-        repeat: the command that repeats the run.
+        repeat: the commands that repeat the run and its predictions, a line each.
     """
 
     title: str
@@ -51,25 +51,24 @@ def tell(run: Run, findings: Findings | None, external: bool | None, missing: Se
         external: whether it is trained on other data sets too; None if that is unknown.
         missing: what else the report lacks.
     """
-    folder = RunFolder(run.path)
     scores, scores_from = _scores(run, findings)
     return Report(
         title=facts.title(run),
         subtitle=facts.subtitle(run),
-        badges=facts.badges(run, external),
-        scores=scores,
-        scores_from=scores_from,
+        badges=[*facts.badges(run, external), *making.badges(run)],
+        scores=[*scores, *making.scores(run)],
+        scores_from=" ".join([scores_from, *making.notes(run)]),
         training=facts.training(run),
         missing=[*_unfinished(run), *missing],
         findings=findings,
-        calibration_note=_CALIBRATION,
-        settings=facts.settings(folder),
+        calibration_note=f"{_CALIBRATION} {_OF_BLEND}" if run.ensemble else _CALIBRATION,
+        settings=facts.settings(RunFolder(run.path)),
         hardware=facts.hardware(run),
         data=_data(run),
         splits=facts.splits(run),
-        bad_records=run.data.bad_records,
+        bad_records=_without_passwords(run.data.bad_records),
         versions=run.versions,
-        repeat=run.command or facts.command("fit", "--config", folder.config),
+        repeat=making.repeat(run),
     )
 
 
@@ -77,6 +76,7 @@ _CALIBRATION = """\
 The temperature T makes probabilities p softmax(log p / T): above 1 less sure, below 1 surer. ECE is the expected \
 calibration error in 15 bins of equal width, NLL the mean loss in nats. Cross-validated: each fold with the \
 temperature of the other folds."""
+_OF_BLEND = "Of a blend that is the temperature alone, not the weights."
 
 
 def _scores(run: Run, findings: Findings | None) -> tuple[list[Fact], str]:
@@ -102,7 +102,7 @@ def _differs(run: Run, macro_f1: float) -> str:
 def _unfinished(run: Run) -> list[str]:
     if run.finished:
         return []
-    resume = facts.command("fit", "--resume", run.path)
+    resume = facts.command("fit", "--resume", run.predictions_of or run.path)
     return [f"The run has not finished: the report is of what it has left so far. Go on with `{resume}`"]
 
 
@@ -111,3 +111,7 @@ def _data(run: Run) -> str:
     root = facts.hide_passwords(data.root) if data.root else "an unknown folder"
     folds = f", val is fold {data.fold} of {data.folds}" if data.folds else ""
     return f"{root}, trained on {data.train_on}{folds}"
+
+
+def _without_passwords(bad_records: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {split: [facts.hide_passwords(line) for line in lines] for split, lines in bad_records.items()}

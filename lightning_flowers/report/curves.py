@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
@@ -40,7 +41,7 @@ def draw_curves(history: Sequence[Epoch]) -> Figure:
     _draw_line(rate, history, "learning_rate", color=GREY)
     head(rate, "learning rate")
     _finish(rate, history)
-    add_legend(figure, panels[-1].get_legend_handles_labels()[0], (0.99, 0.995))
+    add_legend(figure, _named(panels), (0.99, 0.995))
     return figure
 
 
@@ -64,6 +65,15 @@ def _draw_line(axes: Axes, history: Sequence[Epoch], name: str, **style: Any) ->
         x, values = zip(*points, strict=True)
         y = [value if math.isfinite(value) else math.nan for value in values]
         axes.plot(x, y, marker="o" if len(points) <= _FEW else "", markersize=3.5, linewidth=1.6, **style)
+
+
+def _named(panels: Sequence[Axes]) -> list[Artist]:
+    """A line of each name: a panel may lack one that another has."""
+    named: dict[str, Artist] = {}
+    for axes in panels:
+        for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(name, line)
+    return list(named.values())
 
 
 def _differs(history: Sequence[Epoch], split: str) -> bool:

@@ -12,7 +12,9 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Member, Run
 
 _TRAINED = {True: "trained whole", False: "head only, frozen backbone", None: ""}
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# Of a URL: what stands before the last @ ahead of its path, and its query, where tokens and signatures stand.
+_USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
+_QUERY = re.compile(r"""(://[^\s?]*\?)\S+?(?=['"`)\]},;:.]*(?:\s|$))""")
 
 
 class Fact(NamedTuple):
@@ -74,11 +76,11 @@ def training(run: Run) -> list[Fact]:
         return [_member(position, member) for position, member in enumerate(run.members, start=1)]
     which = "without the first" if run.steady else "of the only epoch"
     return [
-        _figure("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
-        _figure("images-per-second", f"images/s, {which}", run.images_per_second, 1),
+        as_fact("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
+        as_fact("images-per-second", f"images/s, {which}", run.images_per_second, 1),
         Fact("parameters", "parameters", _grouped(run.parameters), run.parameters),
         Fact("epochs", "epochs", _epochs(run), run.epochs),
-        _figure("best-epoch", "best epoch", run.best_epoch, 0),
+        as_fact("best-epoch", "best epoch", run.best_epoch, 0),
     ]
 
 
@@ -95,10 +97,10 @@ def val_scores(
 ) -> list[Fact]:
     """The four scores on val under their names."""
     return [
-        _figure("macro-f1", "macro F1, all classes", macro_f1, 4),
-        _figure("macro-f1-present", "macro F1, classes present", macro_f1_present, 4),
-        _figure("accuracy", "accuracy", accuracy, 4),
-        _figure("loss", "loss (cross-entropy)", loss, 4),
+        as_fact("macro-f1", "macro F1, all classes", macro_f1, 4),
+        as_fact("macro-f1-present", "macro F1, classes present", macro_f1_present, 4),
+        as_fact("accuracy", "accuracy", accuracy, 4),
+        as_fact("loss", "loss (cross-entropy)", loss, 4),
     ]
 
 
@@ -107,11 +109,11 @@ def hardware(run: Run) -> list[Fact]:
     found = run.hardware
     return [
         Fact("device", "device", found.device or NOTHING),
-        _figure("devices", "devices", found.devices, 0),
+        as_fact("devices", "devices", found.devices, 0),
         Fact("accelerator", "accelerator", found.accelerator or NOTHING),
         Fact("precision", "precision", found.precision or NOTHING),
-        _figure("seconds-first-epoch", "seconds of the first epoch", run.seconds_first_epoch, 1),
-        _figure("compile-seconds", "seconds of compiling (XLA)", found.compile_seconds, 1),
+        as_fact("seconds-first-epoch", "seconds of the first epoch", run.seconds_first_epoch, 1),
+        as_fact("compile-seconds", "seconds of compiling (XLA)", found.compile_seconds, 1),
     ]
 
 
@@ -138,9 +140,14 @@ def settings(folder: RunFolder) -> str | None:
         return None
 
 
+def as_fact(key: str, label: str, value: float | None, decimals: int) -> Fact:
+    """A figure that is shown with so many decimals."""
+    return Fact(key, label, number(value, decimals), value)
+
+
 def hide_passwords(text: str) -> str:
-    """The text without what stands before the @ of its URLs."""
-    return _PASSWORD.sub("...", text)
+    """The text without users, passwords and queries of its URLs."""
+    return _QUERY.sub(r"\1...", _USER.sub("...", text))
 
 
 def command(*parts: object) -> str:
@@ -182,10 +189,6 @@ def _epochs(run: Run) -> str:
 
 def _member(position: int, member: Member) -> Fact:
     return Fact(f"member-{position}", f"weight of {Path(member.path).name}", number(member.weight, 3), member.weight)
-
-
-def _figure(key: str, label: str, value: float | None, decimals: int) -> Fact:
-    return Fact(key, label, number(value, decimals), value)
 
 
 def _grouped(value: int | None) -> str:

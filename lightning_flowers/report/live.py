@@ -79,7 +79,7 @@ class Curves(Checkpoint):
 
 
 def _save(rows: list[Row], path: Path) -> None:
-    from lightning_flowers.report.curves import draw_curves  # imported late: matplotlib takes its time
+    from lightning_flowers.report.curves import draw_curves  # here: without matplotlib a run goes on too
     from lightning_flowers.report.style import save
 
     save(draw_curves([Epoch.model_validate(row) for row in rows]), path)

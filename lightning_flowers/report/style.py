@@ -3,6 +3,7 @@
 A page saves a figure as SVG and puts its own colour in place of `INK`; a run's folder has it on white.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +81,10 @@ def distinct(names: Sequence[str], most: int) -> list[str]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure on white as PNG or JPEG, as the path's suffix says, in place of an older one."""
-    with whole_file(path) as part:
+    """Write a figure on white as PNG or JPEG, as the path's suffix says, in place of an older one.
+
+    Letters that matplotlib's font lacks, as of Chinese, are boxes.
+    """
+    with whole_file(path) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(part, format=path.suffix[1:], dpi=DPI, facecolor="white")

@@ -60,14 +60,6 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     return [*figures, *texts]
 
 
-def leave_report(path: Path) -> str:
-    """Write the report at the end of a command, which it must not make fail; gives a line for people."""
-    try:
-        return str(write_report(path)[-1])
-    except (UserError, OSError) as error:
-        return f"not made: {error}"
-
-
 def _predictions(run: Run, folder: RunFolder) -> tuple[Predictions | None, list[str]]:
     """The predictions of val; if there are none, why, and how to make them."""
     path = folder.predictions("val")
@@ -139,10 +131,17 @@ def _jpegs(findings: Findings | None, photographs: Photographs) -> Jpegs:
 
 
 def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, Figure], texts: dict[Path, str]) -> None:
-    """Write the page last: where it is, the others are."""
+    """Write the page last: where it is, the others are, and none that an older report had made of other predictions."""
+    for stale in _of_predictions(folder) - {*figures, *texts}:
+        stale.unlink(missing_ok=True)
     if findings is not None:
         folder.write_summary({"calibration": asdict(findings.calibration)})
     for path, figure in figures.items():
         save(figure, path)
     for path, text in texts.items():
         write_text(path, text)
+
+
+def _of_predictions(folder: RunFolder) -> set[Path]:
+    """The files that a report makes of predictions."""
+    return {folder.confusion, folder.classes, folder.reliability, folder.worst, folder.unsure, folder.suspects}

@@ -16,7 +16,7 @@ from lightning_flowers.commands import PROGRAM, TOOLS
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.markdown import markdown_table, number
-from lightning_flowers.report.write import leave_report
+from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.soup.cook import Method, Score, Soup, cook

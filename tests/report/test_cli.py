@@ -30,6 +30,22 @@ def test_a_second_report_takes_the_place_of_the_first(report, make_run, predict)
     assert (run / "report.html").read_text("utf-8") != first
 
 
+def test_nothing_is_left_of_the_report_of_other_predictions(report, make_run, predict, petals_root):
+    run = make_run(predictions=predict(), data={"root": str(petals_root)})
+    report(run)
+    kept = {"curves.png", "report.html", "report.md", "summary.json", "config.yaml", "metrics.csv", "notes.jpg"}
+    (run / "notes.jpg").touch()
+    assert {path.name for path in run.iterdir() if path.is_file()} == FILES | kept | {"worst.jpg", "unsure.jpg"}
+    predict(seed=1).save(run / "predictions" / "val.npz")
+    summary = (run / "summary.json").read_text("utf-8")
+    (run / "summary.json").write_text(summary.replace(str(petals_root), "/not/here"), "utf-8")
+    report(run)
+    assert {path.name for path in run.iterdir() if path.is_file()} == FILES | kept
+    (run / "predictions" / "val.npz").unlink()
+    report(run)
+    assert {path.name for path in run.iterdir() if path.is_file()} == kept
+
+
 def test_a_bad_run_does_not_keep_the_others_from_theirs(report, make_run, predict, tmp_path):
     good = make_run("good", predict())
     status, out, err = report(tmp_path / "none", good)

@@ -78,6 +78,18 @@ def test_macro_f1_over_the_classes_present_is_dashed_where_it_is_another():
     assert dashed([epoch(1), epoch(2, val_macro_f1_present=0.99)]) == ["val, over the classes present"]
 
 
+def test_the_legend_names_what_any_panel_has():
+    def named(*history):
+        (legend,) = draw_curves(history).legends
+        return [text.get_text() for text in legend.get_texts()]
+
+    assert named(epoch(1)) == ["train", "val"]
+    assert named(epoch(1, train_macro_f1=None, train_macro_f1_present=None)) == ["train", "val"]
+    assert named(epoch(1, val_macro_f1_present=0.9)) == ["train", "val", "val, over the classes present"]
+    assert named(epoch(1, val_loss=None, val_accuracy=None)) == ["train", "val"]
+    assert named(Epoch(epoch=1)) == []
+
+
 def test_a_run_that_was_not_validated_has_no_val_and_no_best():
     nothing = dict.fromkeys(("val_loss", "val_accuracy", "val_macro_f1", "val_macro_f1_present"))
     figure = draw_curves([epoch(1, **nothing), epoch(2, **nothing)])

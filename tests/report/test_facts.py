@@ -76,6 +76,23 @@ def test_a_command_can_be_pasted_into_a_shell():
     assert line == """python -m lightning_flowers fit --config 'my runs/a'"'"'b/config.yaml'"""
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("root: s3://me:secret@host/petals", "root: s3://...@host/petals"),
+        ("root: https://me:p@ss:w?rd@host/petals", "root: https://...@host/petals"),
+        ("https://host/a.tfrec?token=secret&x=1", "https://host/a.tfrec?..."),
+        ("https://me:secret@host/a?key=secret: not found", "https://...@host/a?...: not found"),
+        ("- 'https://host/a?X-Goog-Signature=se''cret'", "- 'https://host/a?...'"),
+        ('["https://host/a?secret","https://host/b?secret"]', '["https://host/a?..."]'),
+        ("https://host/a@b/c: what? me@host", "https://host/a@b/c: what? me@host"),
+        ("https://host/petals and /a?b@c", "https://host/petals and /a?b@c"),
+    ],
+)
+def test_passwords_and_queries_of_urls_are_left_out(text, shown):
+    assert facts.hide_passwords(text) == shown
+
+
 def test_class_names_that_do_not_fit_are_not_used():
     assert facts.class_names(["a", "b"], 2) == ("a", "b")
     assert facts.class_names(["a", "b"], 3) == ("class 0", "class 1", "class 2")

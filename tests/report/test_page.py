@@ -12,10 +12,6 @@ from lightning_flowers.report.write import write_report
 NASTY = ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "$x_1$ & <!-- --> {{ 7*7 }}", "日本 \\| *rose*"]
 
 
-# In the PNGs, letters that matplotlib's font lacks are boxes.
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
-
-
 @pytest.fixture
 def nasty(make_run, predict):
     run = make_run(
@@ -108,6 +104,44 @@ def test_passwords_in_urls_stay_out_of_the_page(make_run, predict):
         text = (run / name).read_text("utf-8")
         assert "secret" not in text
         assert "s3://...@host/petals" in text
+
+
+def test_tokens_of_bad_records_stay_out_of_the_page(make_run, predict):
+    run = make_run(
+        predictions=predict(), data={"bad_records": {"train": ["https://host/a?token=secret: record 1: cut"]}}
+    )
+    write_report(run)
+    for name in ("report.html", "report.md"):
+        text = (run / name).read_text("utf-8")
+        assert "secret" not in text
+        assert "https://host/a?...: record 1: cut" in text
+
+
+def test_a_blend_shows_what_it_is_worth_on_other_records(make_run, predict, read_page):
+    blend = {"macro_f1_cross_validated": 0.61, "macro_f1_of_best_run_cross_validated": 0.65, "warning": "worse <b>"}
+    run = make_run(
+        predictions=predict(), metrics=None, ensemble=blend, command="python -m lightning_flowers ensemble a b"
+    )
+    write_report(run)
+    page, text = read_page(run), (run / "report.md").read_text("utf-8")
+    assert page.by_id("macro-f1-cross-validated")[1]["data-value"] == "0.61"
+    assert page.by_id("best-run-cross-validated")[2] == "0.6500"
+    assert ({"class": "warning"}, "worse <b>") in page.all("li")
+    assert page.by_id("repeat")[2] == "python -m lightning_flowers ensemble a b"
+    notes = [note for _, note in page.all("p")]
+    for said in ("were fitted on these val records", "temperature alone, not the weights"):
+        assert any(said in note for note in notes)
+        assert said in text
+    assert re.search(r"macro F1, cross-validated within val +\| +0\.6100", text)
+
+
+def test_settings_that_cannot_be_read_are_told_without_a_click(make_run, read_page):
+    run = make_run()
+    write_report(run)
+    assert [attributes for attributes, _ in read_page(run).all("details")] == [{}]
+    (run / "config.yaml").unlink()
+    write_report(run)
+    assert [attributes for attributes, _ in read_page(run).all("details")] == [{"open": ""}]
 
 
 def test_predictions_of_other_weights_than_the_history_are_told(make_run, predict, read_page):

@@ -1,0 +1,77 @@
+"""How the predictions of a run were made, what that means for its scores, and the commands that make them again."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning_flowers.markdown import number
+from lightning_flowers.report.facts import Badge, Fact, as_fact, command
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Blend, Made, Run
+
+_ADJUSTED = "adjusted"
+_FITTED = "The weights of the blend were fitted on these val records: on others expect its cross-validated macro F1."
+_CHOSEN = "The members of the soup were chosen on these val records: expect less on other records."
+_PLAIN = "These scores are of the most probable classes; the labels of the submission are of adjusted logits"
+
+
+def badges(run: Run) -> list[Badge]:
+    """Views and decision where they are not the plain ones, and what a blend warns of."""
+    made, blend = run.predictions or Made(), run.ensemble or Blend()
+    found = [Badge("plain", f"views: {made.tta}")] if made.tta != "none" else []
+    if _ADJUSTED in (made.decision, blend.decision):
+        found.append(Badge("plain", "decided: adjusted logits"))
+    return [*found, Badge("warning", blend.warning)] if blend.warning else found
+
+
+def scores(run: Run) -> list[Fact]:
+    """What a blend is worth on records that it was not fitted on; nothing of other runs."""
+    if run.ensemble is None:
+        return []
+    blend, best = run.ensemble.macro_f1_cross_validated, run.ensemble.macro_f1_of_best_run_cross_validated
+    return [
+        as_fact("macro-f1-cross-validated", "macro F1, cross-validated within val", blend, 4),
+        as_fact("best-run-cross-validated", "the same of the best run by itself", best, 4),
+    ]
+
+
+def notes(run: Run) -> list[str]:
+    """What has to be said of the scores on val: that something was fitted on them, or that they are not all."""
+    found = [_FITTED] if _is_fitted(run) else []
+    if run.soup and run.soup.method == "greedy":
+        found.append(_CHOSEN)
+    made = run.predictions or Made()
+    if run.ensemble and run.ensemble.decision == _ADJUSTED:
+        found.append(f"{_PLAIN}, as are the cross-validated figures.")
+    elif made.decision == _ADJUSTED:
+        found.append(f"{_PLAIN}{_adjusted_scores(made.adjustment)}.")
+    return found
+
+
+def repeat(run: Run) -> str:
+    """The commands that make the run and its predictions again, a line each."""
+    made = run.predictions or Made()
+    if run.predictions_of:
+        return _predict(run.predictions_of, made, f"--out={run.path}")
+    first = run.command or command("fit", "--config", RunFolder(run.path).config)
+    plain = (made.tta, made.decision) == ("none", "argmax")
+    return first if plain else f"{first}\n{_predict(run.path, made)}"
+
+
+def _predict(of: str | Path, made: Made, *more: str) -> str:
+    flag = "--ckpt_path" if Path(of).suffix == ".ckpt" else "--run"
+    return command("predict", flag, of, f"--tta={made.tta}", f"--decision={made.decision}", *more)
+
+
+def _is_fitted(run: Run) -> bool:
+    """Whether a blend's weights were searched for on val, as they are where nothing else is known of them."""
+    asked = (run.settings or {}).get("ensemble")
+    weights = asked.get("weights") if isinstance(asked, dict) else None
+    return run.ensemble is not None and weights in (None, "search")
+
+
+def _adjusted_scores(adjustment: dict[str, Any] | None) -> str:
+    known = adjustment or {}
+    adjusted, plain = known.get("cross_validated"), known.get("plain")
+    if not isinstance(adjusted, float) or not isinstance(plain, float):
+        return ""
+    return f": macro F1 {number(adjusted, 4)} cross-validated within val, {number(plain, 4)} without the adjustment"
