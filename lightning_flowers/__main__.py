@@ -66,7 +66,7 @@ def _run_tool(args: list[str]) -> int:
 
 
 def _answers_settings(error: Exception) -> bool:
-    """Whether Lightning, what builds its loggers and callbacks, or a logger's library answers settings that cannot be."""
+    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be."""
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     last = list(traceback.walk_tb(error.__traceback__))[-1][0]

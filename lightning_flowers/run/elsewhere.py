@@ -43,7 +43,7 @@ def note_predictions(
         data: what the datamodule says of the data that was predicted.
         facts: test-time augmentation, decision and scores.
     """
-    if folder is run:
+    if run is not None and folder is run:
         run.write_summary({"predictions": facts})
         return
     summary = run.read_summary() if run else {}
