@@ -183,6 +183,7 @@ def test_the_summary_tells_the_data_apart(data: PetalsDataModule, petals_root: P
         "root": str(petals_root.resolve()),
         "size": 32,
         "classes": 4,
+        "class_names": [f"flower {label}" for label in range(4)],
         "records": {"train": 40, "val": 12},
         "fingerprints": {name: data.splits[name].fingerprint for name in ("train", "val")},
         "train_on": "train",
