@@ -1,28 +1,19 @@
 """The command line of `compare`."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from lightning_flowers.commands import PROGRAM, TOOLS
 from lightning_flowers.compare.comparison import to_markdown
 from lightning_flowers.compare.groups import Group, group_runs
 from lightning_flowers.compare.sheet import to_csv
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
+from lightning_flowers.parsing import Parser
 from lightning_flowers.run.results import Run, read_run
 
 LEFT_OUT = 1
-
-
-class Parser(argparse.ArgumentParser):
-    """Turns every mistake on the command line into one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see compare --help)")
 
 
 def run(args: Sequence[str]) -> int:
@@ -49,7 +40,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(f"{PROGRAM} compare", description=TOOLS["compare"], allow_abbrev=False)
+    parser = Parser("compare")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*")
     parser.add_argument("--out", metavar="FOLDER", help="write compare.md, .csv and .png there, in place of older ones")
     return parser

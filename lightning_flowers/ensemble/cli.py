@@ -1,28 +1,19 @@
 """The command line of `ensemble`."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
-from lightning_flowers.commands import PROGRAM, TOOLS
 from lightning_flowers.ensemble.members import read_members
 from lightning_flowers.ensemble.options import Decision, Method, Options, parse_weights
 from lightning_flowers.ensemble.outcome import blend_members
 from lightning_flowers.ensemble.table import to_markdown
 from lightning_flowers.ensemble.write import write_blend
-from lightning_flowers.errors import UserError
+from lightning_flowers.parsing import Parser
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.run.folder import RunFolder
-
-
-class Parser(argparse.ArgumentParser):
-    """Turns every mistake on the command line into one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see ensemble --help)")
 
 
 def run(args: Sequence[str]) -> int:
@@ -48,7 +39,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(f"{PROGRAM} ensemble", description=TOOLS["ensemble"], allow_abbrev=False)
+    parser = Parser("ensemble")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more, such as runs/*")
     parser.add_argument(
         "--method",

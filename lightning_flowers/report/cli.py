@@ -1,22 +1,13 @@
 """The command line of `report`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from lightning_flowers.commands import PROGRAM, TOOLS
 from lightning_flowers.errors import UserError
+from lightning_flowers.parsing import Parser
 
 FAILED = 1
-
-
-class Parser(argparse.ArgumentParser):
-    """Turns every mistake on the command line into one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see report --help)")
 
 
 def run(args: Sequence[str]) -> int:
@@ -33,7 +24,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(f"{PROGRAM} report", description=TOOLS["report"], allow_abbrev=False)
+    parser = Parser("report")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*")
     parser.add_argument(
         "--data_root", metavar="FOLDER", help="where the runs' data lie now, for the pictures; else where they lay"

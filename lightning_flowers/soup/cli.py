@@ -1,21 +1,21 @@
 """The command line of `soup`."""
 
-import argparse
 import shlex
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import torch
 
 from lightning_flowers import hardware
 from lightning_flowers.cli import FlowersCLI
-from lightning_flowers.commands import PROGRAM, TOOLS
+from lightning_flowers.commands import PROGRAM
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.markdown import markdown_table, number
+from lightning_flowers.parsing import Parser
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
@@ -27,13 +27,6 @@ _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts"
 
 
 _CHOSEN_ON_VAL = "Macro F1 is of the records that the soup was chosen by: expect less on others."
-
-
-class Parser(argparse.ArgumentParser):
-    """Turns every mistake on the command line into one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see soup --help)")
 
 
 def run(args: Sequence[str]) -> int:
@@ -67,7 +60,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(f"{PROGRAM} soup", description=TOOLS["soup"], allow_abbrev=False)
+    parser = Parser("soup")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more of one backbone")
     recipe = "greedy adds runs, best first, that do not make it worse on val (default); uniform takes all"
     parser.add_argument("--method", choices=get_args(Method), default="greedy", help=recipe)
