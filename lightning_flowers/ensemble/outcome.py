@@ -43,7 +43,7 @@ class Outcome:
             return None
         return (
             f"the blend does worse than the best run by itself: val macro F1 {taken:.4f} against {best:.4f}, both "
-            "cross-validated: submit that run, or try other weights and methods (see the table)"
+            "cross-validated: submit that run, or try other weights and methods"
         )
 
 
