@@ -126,7 +126,8 @@ def test_each_epoch_has_one_line_and_the_end_says_where_all_is(run):
     lines = out.splitlines()
     assert status == 0
     assert sum(line.startswith("epoch ") for line in lines) == 2
-    assert "macro F1" in lines[-2]
+    assert "macro F1" in lines[-3]
+    assert lines[-2].split()[0] == "report"
     assert lines[-1].split() == ["run", "runs/test_resnet"]
     assert any(line.split() == ["submission", "runs/test_resnet/submission.csv"] for line in lines)
 

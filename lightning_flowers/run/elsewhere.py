@@ -57,9 +57,9 @@ def note_predictions(
         "data": {**known, **data, **merged},
         "predictions": facts,
     }
+    folder.write_summary({**summary, **changed})
     if run:
         shutil.copyfile(run.config, folder.config)
-    folder.write_summary({**summary, **changed})
 
 
 def _name(run: RunFolder | None, checkpoint: str) -> str:
