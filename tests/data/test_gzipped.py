@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import random
 import resource
 import tempfile
 import tracemalloc
@@ -17,7 +18,7 @@ from lightning_flowers.data.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
 
 # Incompressible pictures of different lengths, so that packed bytes lie near the bytes they hold.
-RECORDS = [Record(os.urandom(3000 + n), n % 4, f"rose{n}") for n in range(5)]
+RECORDS = [Record(random.Random(n).randbytes(3000 + n), n % 4, f"rose{n}") for n in range(5)]
 FRAMES = [frame(serialize(record)) for record in RECORDS]
 WHOLE = b"".join(FRAMES)
 PACKED = gzip.compress(WHOLE, mtime=0)
