@@ -35,11 +35,12 @@ setup: $(READY) ## make .venv and install the package with what its tests need
 fit: $(READY) ## train on the demo petals, or on what ARGS says: make fit ARGS='--data.root=...'
 	$(BIN)/python -m lightning_flowers fit $(ARGS)
 
-# Two files at a time, one core each. What trains on eight virtual cores comes by itself: they wait for each other.
-ON_CORES := tests/hardware/test_xla.py tests/rehearse
+# Two files at a time, one core each. By themselves comes what measures this process's memory, and what trains on eight
+# virtual cores, which wait for each other.
+ALONE := tests/bench/test_bench_memory.py tests/hardware/test_xla.py tests/rehearse
 test: $(READY) ## run the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ON_CORES:%=--ignore=%)
-	$(BIN)/python -m pytest $(ON_CORES)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest $(ALONE)
 
 interop: $(READY) ## read our shards with TensorFlow, and TensorFlow's with ours (own environment: .venv-tf)
 	test -x .venv-tf/bin/python || $(VENV_MAKER) .venv-tf
