@@ -330,6 +330,7 @@ def test_a_frozen_backbone_and_dense_layers_from_the_command_line(run, here):
 def test_two_processes_count_every_record_once(here, petals_root):
     """For real: Lightning starts a second process, and the two talk by gloo."""
     flags = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_epochs=1", f"--data.root={petals_root}"]
+    flags += ["--report=false"]
     command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, *flags]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -307,7 +307,7 @@ def test_two_killed_processes_go_on_as_if_they_never_had_been(here, petals_root)
         )
         return done.returncode, done.stderr
 
-    flags = [*TINY, f"--data.root={petals_root}", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    flags = [*TINY, f"--data.root={petals_root}", "--trainer.devices=2", "--trainer.strategy=ddp", "--report=false"]
     flags += ["--model.mixup=0.2", "--trainer.max_epochs=2"]
     status, err = fit(*flags, "--name=whole")
     assert status == 0, err
