@@ -11,6 +11,7 @@ import os
 import warnings
 import weakref
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -113,6 +114,8 @@ class PictureCache:
 
     def _open_or_warn(self, records: ShardRecords) -> ShardPictures | None:
         try:
+            with suppress(FileNotFoundError):  # the folder was removed just then: it is made anew
+                return self._open(records)
             return self._open(records)
         except OSError as error:
             warnings.warn(f"--data.cache: {self.folder or 'memory'}: {error.strerror}: not kept", stacklevel=2)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import repeat
 from pathlib import Path
 
@@ -302,6 +303,24 @@ def test_a_folder_removed_meanwhile_ends_nothing(tmp_path: Path, train: Split) -
             shutil.rmtree((tmp_path / "pictures").rename(tmp_path / "removed"))
     shown = np.concatenate([batch["image"].permute(0, 2, 3, 1).numpy() for batch in loader])
     np.testing.assert_array_equal(shown, decoded(train))
+
+
+def test_a_folder_removed_while_a_file_is_made_in_it_is_made_anew(
+    tmp_path: Path, train: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, locked, removed = tmp_path / "pictures", picture_files.locked, []
+
+    def locked_too_late(path: Path) -> AbstractContextManager[None]:
+        if not removed:
+            removed.append(path)
+            shutil.rmtree(path)
+        return locked(path)
+
+    monkeypatch.setattr(picture_files, "locked", locked_too_late)
+    records, _ = train.find(0)
+    assert PictureCache(folder, 32).of(records) is not None
+    assert removed == [folder]
+    assert len(list(folder.glob("*.pictures"))) == 1
 
 
 def start_filler(shards: Path, folder: Path, seed: int, pause: float) -> "subprocess.Popen[str]":
