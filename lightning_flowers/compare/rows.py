@@ -39,6 +39,7 @@ class Row:
 
     Attributes:
         figures: of each name in FIGURES; one that a run of the row lacks, or that is no number, is not there.
+        epochs: how many, as text; a span such as "12 to 16" where early stopping ended the runs at different ones.
         marks: what a reader has to know of the row, such as "external".
         comparable: with the first table.
         runs: none if the row is the study's.
@@ -50,7 +51,7 @@ class Row:
     depth: int | None
     trainable: bool | None
     size: int | None
-    epochs: int | None
+    epochs: str
     figures: dict[str, Figure]
     hardware: str
     marks: tuple[str, ...]
@@ -98,7 +99,7 @@ def study_row(result: StudyResult, like: Row, same_data: bool) -> Row:
         None,
         result.trainable,
         result.size,
-        result.epochs,
+        str(result.epochs),
         figures,
         HARDWARE,
         ("same records" if same_data else "other data or size",),
@@ -125,7 +126,7 @@ def _settings(run: Run) -> object:
         settings["data"] = {name: value for name, value in data.items() if name not in _PATHS}
     made = [run.predictions_of and run.predictions, run.soup and run.command]
     return json.dumps(
-        [settings, run.epochs, run.data.fingerprints, describe_hardware(run), made], sort_keys=True, default=str
+        [settings, run.steady, run.data.fingerprints, describe_hardware(run), made], sort_keys=True, default=str
     )
 
 
@@ -141,13 +142,17 @@ def _row(runs: tuple[Run, ...], comparable: bool) -> Row:
         run.depth,
         run.trainable,
         run.data.size,
-        run.epochs,
+        _span([run.epochs for run in runs if run.epochs is not None]),
         {name: figure for name, figure in figures.items() if figure is not None},
         describe_hardware(run),
         (*marks, *(() if comparable else ("not comparable",))),
         comparable,
         runs,
     )
+
+
+def _span(counts: Sequence[int]) -> str:
+    return " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts)))) if counts else "-"
 
 
 def _figure(values: Sequence[float | None], seeds: int) -> Figure | None:
@@ -187,7 +192,8 @@ def _made(run: Run) -> list[str]:
     if run.ensemble:
         held_out = run.ensemble.macro_f1_cross_validated
         cross = f" (macro F1 cross-validated {held_out:.4f})" if held_out is not None else ""
-        marks.append(f"blend of {len(run.members)}, weights fitted on val{cross}")
+        of = f" at {' and '.join(map(str, run.sizes))} px" if len(run.sizes) > 1 else ""
+        marks.append(f"blend of {len(run.members)}{of}, weights fitted on val{cross}")
     return marks
 
 

@@ -46,7 +46,10 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
             "val_loss": taken.log_loss,
             **{f"val_{name}": value for name, value in found._asdict().items()},
         },
-        "members": [{"path": place, "backbone": run.backbone, "weight": weight} for place, run, weight in weighed],
+        "members": [
+            {"path": place, "backbone": run.backbone, "size": run.data.size, "weight": weight}
+            for place, run, weight in weighed
+        ],
         "ensemble": _facts(outcome),
         "command": command_of(outcome),
         "versions": _versions(),

@@ -62,7 +62,7 @@ def subtitle(run: Run) -> str:
     known = [
         run.timm_name or run.backbone,
         _TRAINED[run.trainable],
-        f"{data.size} px" if data.size else "",
+        f"{' and '.join(map(str, run.sizes))} px" if run.sizes else "",
         f"{data.classes} classes" if data.classes else "",
         f"fold {data.fold} of {data.folds}" if data.folds else "",
         f"seed {run.seed}" if run.seed is not None else "",

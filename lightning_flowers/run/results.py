@@ -66,6 +66,7 @@ class Member(_Part):
 
     path: str
     backbone: str | None = None
+    size: int | None = None
     weight: float | None = None
 
 
@@ -133,6 +134,12 @@ class Run(_Part):
     command: str | None = None
     history: tuple[Epoch, ...] = ()
     settings: dict[str, Any] | None = None
+
+    @property
+    def sizes(self) -> list[int]:
+        """Sides in pixels of the pictures that it looks at: more than one where a blend's members differ."""
+        of_members = {member.size for member in self.members if member.size is not None}
+        return sorted(of_members) or ([self.data.size] if self.data.size is not None else [])
 
     @property
     def finished(self) -> bool:

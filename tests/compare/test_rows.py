@@ -44,13 +44,19 @@ def test_a_run_alone_and_repeats_of_one_seed_have_no_standard_deviation(rows):
         {"settings": {"lr": 0.1}},
         {"hardware": {"device": "Tesla T4"}},
         {"hardware": {"precision": "32-true"}},
-        {"epochs": 10},
+        {"epochs": 1},
         {"status": "interrupted"},
         {"status": "running"},
     ],
 )
 def test_whatever_else_differs_is_a_row_of_its_own(rows, change):
     assert len(rows(a={}, b={"seed": 1, **change})) == 2
+
+
+def test_seeds_that_were_stopped_early_at_different_epochs_are_one_row(rows):
+    (row,) = rows(a={"epochs": 16}, b={"seed": 1, "epochs": 12}, c={"seed": 2, "epochs": 13})
+    assert (row.seeds, row.epochs) == ([0, 1, 2], "12 to 16")
+    assert {row.epochs for row in rows(d={}, e={"seed": 1}, f={"epochs": None, "status": "running"})} == {"20", "-"}
 
 
 def test_a_run_whose_settings_are_lost_stands_alone_and_says_so(make_run):
@@ -107,7 +113,7 @@ def test_hardware_is_told_as_far_as_it_is_known(rows):
 def test_the_studys_row_has_its_figures_and_no_runs(rows):
     (row,) = rows(a={})
     shown = study_row(RESULTS["densenet201"], row, same_data=False)
-    assert (shown.model, shown.runs, shown.size, shown.epochs) == ("DenseNet201 (the study)", (), 512, 20)
+    assert (shown.model, shown.runs, shown.size, shown.epochs) == ("DenseNet201 (the study)", (), 512, "20")
     assert {name: figure.mean for name, figure in shown.figures.items()} == {
         "val_loss": 0.2671, "val_accuracy": 0.9434, "seconds_per_epoch": 68,
     }  # fmt: skip

@@ -8,6 +8,8 @@ import sklearn.metrics
 import yaml
 
 from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.compare.rows import rows_of
+from lightning_flowers.report.facts import subtitle
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import read_run
@@ -157,6 +159,15 @@ def test_external_data_are_told_of(ensemble, make_run, tmp_path):
     assert "submission.csv (trained on external data)" in out
     assert load(tmp_path / "runs" / "ensemble", "test").external
     assert read_run(tmp_path / "runs" / "ensemble").data.external
+
+
+def test_runs_of_different_sizes_are_told_of(ensemble, make_run, tmp_path):
+    assert ensemble(make_run("a"), make_run("b", 1, data={"size": 64}), make_run("c", 2, data={"size": 64}))[0] == 0
+    blend = read_run(tmp_path / "runs" / "ensemble")
+    assert (blend.sizes, [member.size for member in blend.members]) == ([32, 64], [32, 64, 64])
+    assert "32 and 64 px" in subtitle(blend)
+    (row,) = rows_of([blend], comparable=True)
+    assert any(mark.startswith("blend of 3 at 32 and 64 px, ") for mark in row.marks)
 
 
 def test_ids_are_checked_against_the_sample_submission(ensemble, make_run, petals_root, tmp_path):
