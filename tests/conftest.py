@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lightning_flowers import cli
 from lightning_flowers.data import space
 from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.report import live
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
 XLAAccelerator.auto_device_count = functools.cache(lambda: 0)
@@ -30,9 +31,10 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 
 @pytest.fixture(autouse=True)
-def no_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page of a run takes seconds: runs of this process make none at their end, but in tests marked `page`."""
-    if "page" not in request.keywords:
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than tiny runs: those of this process leave no curves and no page, but where marked `drawn`."""
+    if "drawn" not in request.keywords:
+        monkeypatch.setattr(live, "_save", lambda rows, path: None)
         monkeypatch.setattr(cli, "leave_report", lambda path: "left out")
 
 

@@ -1,6 +1,7 @@
 """How deep a model is, as tables of models state it."""
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from lightning_flowers.model.empty import run_empty
 _LAYERS = ("ConvolutionBackward", "AddmmBackward", "MmBackward")
 
 
+@lru_cache(maxsize=1)  # a run's summary is written several times
 def depth(model: FlowerClassifier, size: int) -> int | None:
     """Convolutions and dense layers, one after the other, on the longest way through backbone and head.
 

@@ -21,6 +21,8 @@ from lightning_flowers.run.history import History
 
 EPOCHS = 3
 
+pytestmark = pytest.mark.drawn
+
 
 class Dies(Callback):
     """Ends a run in its epoch 2, from 0, as Ctrl-C would."""
