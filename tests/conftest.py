@@ -32,7 +32,7 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes longer than tiny runs: those of this process leave no curves and no page, but where marked `drawn`."""
+    """Drawing takes longer than a tiny run: none of this process leaves curves or a page, but where marked `drawn`."""
     if "drawn" not in request.keywords:
         monkeypatch.setattr(live, "_save", lambda rows, path: None)
         monkeypatch.setattr(cli, "leave_report", lambda path: "left out")
