@@ -76,7 +76,7 @@ def _cells(row: Row, names: Mapping[str, str]) -> list[str]:
         number(row.depth),
         TRAINED[row.trainable],
         number(row.size),
-        row.epochs,
+        row.epochs or NOTHING,
         *(figure(row.figures.get(name), decimals) for name, (_, decimals) in _FIGURES.items()),
         row.hardware,
         "; ".join(row.marks),

@@ -39,7 +39,8 @@ class Row:
 
     Attributes:
         figures: of each name in FIGURES; one that a run of the row lacks, or that is no number, is not there.
-        epochs: how many, as text; a span such as "12 to 16" where early stopping ended the runs at different ones.
+        epochs: how many, as text: a span such as "12 to 16" where early stopping ended the runs at different ones; empty if
+            it is not known.
         marks: what a reader has to know of the row, such as "external".
         comparable: with the first table.
         runs: none if the row is the study's.
@@ -152,7 +153,7 @@ def _row(runs: tuple[Run, ...], comparable: bool) -> Row:
 
 
 def _span(counts: Sequence[int]) -> str:
-    return " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts)))) if counts else "-"
+    return " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts)))) if counts else ""
 
 
 def _figure(values: Sequence[float | None], seeds: int) -> Figure | None:
