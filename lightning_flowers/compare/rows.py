@@ -39,8 +39,8 @@ class Row:
 
     Attributes:
         figures: of each name in FIGURES; one that a run of the row lacks, or that is no number, is not there.
-        epochs: how many, as text: a span such as "12 to 16" where early stopping ended the runs at different ones; empty
-            if it is not known.
+        epochs: how many, as text: a span such as "12 to 16" where early stopping ended the runs at different ones;
+            empty if it is not known.
         marks: what a reader has to know of the row, such as "external".
         comparable: with the first table.
         runs: none if the row is the study's.
