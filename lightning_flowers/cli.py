@@ -24,6 +24,7 @@ from lightning_flowers.arguments import (
 from lightning_flowers.checking import check_data
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.effects import check_effects
 from lightning_flowers.errors import UserError
 from lightning_flowers.failures import as_user_errors, how_to_resume
 from lightning_flowers.files import write_text
@@ -89,6 +90,7 @@ class FlowersCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)
+        check_effects(str(self.config.subcommand), self.config[self.config.subcommand], self._given)
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint's hyper-parameters override the command line. Ours stand in config.yaml,
