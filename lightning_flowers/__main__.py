@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TextIO
 
-from lightning_flowers import __version__, seeds
+from lightning_flowers import __version__, environment, seeds
 from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 
@@ -23,6 +23,7 @@ def main(args: list[str] | None = None) -> int:
         return 0
     warnings.showwarning = _one_line_warning
     try:
+        environment.settle()
         return _run(args)
     except UserError as error:
         return _fail(str(error))
