@@ -72,6 +72,10 @@ def check_launcher(trainer: Trainer, asked: object) -> None:
         raise UserError(
             f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"
         )
+    if trainer.num_nodes > 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
+        raise UserError(
+            f"--trainer.num_nodes={trainer.num_nodes}: nothing has started the others: use torchrun or srun"
+        )
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if launched > 1 and trainer.world_size == 1 and TorchElasticEnvironment.detect():
         raise UserError(

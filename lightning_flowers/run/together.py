@@ -1,6 +1,5 @@
 """Several processes of one run: whether they share a disk, the data and the checkpoint, found out before they train."""
 
-import os
 import secrets
 import time
 import zipfile
@@ -82,18 +81,14 @@ def _refuse(good: list[bool], message: str) -> None:
 
 def _sees(file: Path) -> bool:
     until = time.monotonic() + _PATIENCE
-    while not (seen := file.name in _names(file.parent)) and time.monotonic() < until:
+    while not (seen := file in _listed(file.parent)) and time.monotonic() < until:
         time.sleep(0.2)
     return seen
 
 
-def _names(folder: Path) -> list[str]:
+def _listed(folder: Path) -> list[Path]:
     """What lies in a folder; listed from above, as network disks remember what was not there."""
-    try:
-        os.listdir(folder.parent)
-        return os.listdir(folder)
-    except OSError:
-        return []
+    return [*folder.iterdir()] if folder.parent.is_dir() and folder in folder.parent.iterdir() else []
 
 
 def _contents(checkpoint: str) -> list[tuple[str, int]]:
