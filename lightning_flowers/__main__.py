@@ -7,12 +7,13 @@ import warnings
 from pathlib import Path
 from typing import TextIO
 
-from lightning_flowers import __version__, seeds
+from lightning_flowers import __version__, environment, seeds
 from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 
 MISUSED, INTERRUPTED = 2, 130
 _LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
+_CLI = "lightning_flowers.cli"
 
 
 def main(args: list[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def main(args: list[str] | None = None) -> int:
         return 0
     warnings.showwarning = _one_line_warning
     try:
+        environment.settle()
         return _run(args)
     except UserError as error:
         return _fail(str(error))
@@ -66,13 +68,23 @@ def _run_tool(args: list[str]) -> int:
 
 
 def _answers_settings(error: Exception) -> bool:
-    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be."""
+    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be.
+
+    Before training, whatever Lightning and torch raise when the command line calls them is such an answer. In training,
+    and in code that they call back, ours or a user's, it is a fault to be seen whole.
+    """
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
-    package = last.f_globals["__name__"].split(".")[0]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
-    return package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds))
+    package = modules[-1].split(".")[0]
+    if package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds)):
+        return True
+    called = modules[len(modules) - modules[::-1].index(_CLI) :] if _CLI in modules else []
+    trains = any(frame.f_code.co_name == "_run_stage" for frame in frames)
+    others = {module.split(".")[0] for module in called} - {*_LIGHTNING, "torch", *sys.stdlib_module_names}
+    return bool(called) and not trains and not others and isinstance(error, (*kinds, RuntimeError, LookupError))
 
 
 def _fail(message: str, status: int = MISUSED) -> int:

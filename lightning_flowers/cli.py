@@ -44,6 +44,7 @@ from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.predicted import write_predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.summary import summarize
+from lightning_flowers.run.together import Together
 
 
 class FlowersCLI(LightningCLI):
@@ -131,7 +132,15 @@ class FlowersCLI(LightningCLI):
         else:
             kept = [callback for callback in config["callbacks"] if not isinstance(callback, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
-        return self._instantiate_trainer(config, callbacks)
+        callbacks.append(Together(self.datamodule, self._checkpoint, self.folder and self.folder.path, self._join))
+        trainer = self._instantiate_trainer(config, callbacks)
+        rank_zero_only.rank = trainer.global_rank  # pyright: ignore[reportFunctionMemberAccess] # not a variable's to say
+        return trainer
+
+    def _join(self, path: Path) -> None:
+        """Take the folder that the first process has chosen; the others may have found its name taken, by it."""
+        if self.folder is not None and self.folder.path != path:
+            self.folder = RunFolder(path)
 
     def _recorders(self, folder: RunFolder, validates: bool) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
@@ -190,8 +199,9 @@ class FlowersCLI(LightningCLI):
         if self.folder is None:
             return
         self._summarize()
-        # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.
-        kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
+        # By name: where the folder lies, each process says for itself.
+        names = [Path(checkpoint.best_model_path).name for checkpoint in self.checkpoints]
+        kept = [str(self.folder.checkpoints / name) for name in names if name]
         if kept:
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
             found = write_predictions(self.folder, self.datamodule, self.collector.results)

@@ -8,6 +8,16 @@ from lightning_flowers.commands import PROGRAM
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 
+_SMALLER = "{}: use a smaller --data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
+# What torch says of settings once it computes with them, and what to say in its place; {} is its own first line.
+_COMPUTED = {
+    "Expected more than 1 value per channel": "--data.batch_size: BatchNorm cannot learn from one value: use 2 or more",
+    "does not have a deterministic implementation": "--trainer.deterministic=true: {}: use warn, or leave it out",
+    "Kernel size can't be greater than": "--data.size: too small for this backbone: {}",
+    "Output size is too small": "--data.size: too small for this backbone: {}",
+    "out of memory": _SMALLER,
+    "can't allocate memory": _SMALLER,
+}
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -28,10 +38,17 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
         hint = f"; {how_to_resume(folder)}" if resumable else ""
         raise UserError(f"{folder.path}: cannot be written: {error.strerror}: make room there{hint}") from error
     except (RuntimeError, ValueError) as error:
+        if (said := _of_settings(error)) is not None:
+            raise UserError(said) from error
         if "loading state_dict" not in str(error) and "loaded state dict" not in str(error):
             raise
         what = f"{checkpoint}: not a checkpoint of this model with these classes"
         raise UserError(f"{what}: keep to the run's own --model settings and data") from error
+
+
+def _of_settings(error: Exception) -> str | None:
+    first = (str(error).splitlines() or [""])[0]
+    return next((said.format(first) for what, said in _COMPUTED.items() if what in str(error)), None)
 
 
 def how_to_resume(folder: RunFolder | None) -> str:

@@ -1,5 +1,6 @@
 """`fit --seeds`: one run for each of several seeds, each in a process of its own, then what they have in common."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,8 @@ def _fit(args: Sequence[str]) -> tuple[int, str | None]:
     """Run one command, its output shown as it comes; gives its exit status and the run's folder."""
     run = None
     command = [sys.executable, "-m", "lightning_flowers", *args]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # whatever this terminal's is
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as process:
         assert process.stdout
         lines = iter(process.stdout)
         while line := _next(lines):

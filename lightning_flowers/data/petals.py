@@ -2,17 +2,21 @@
 
 import csv
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 
 from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.names import clean_name, read_number
 from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
 
 DEFAULT_SIZE = 224
 SPLITS = ("train", "val", "test")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 _SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
 
 
@@ -20,7 +24,7 @@ _SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
 def competition_classes() -> tuple[str, ...]:
     """The names of the competition's 104 classes, in the order of their labels."""
     text = resources.files("lightning_flowers.data").joinpath("classes104.txt").read_text("utf-8")
-    return tuple(line.strip() for line in text.splitlines())
+    return tuple(clean_name(line) for line in text.splitlines())
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,11 @@ def open_source(root: Path) -> Source:
         raise DataError(f"--data.root={root}: no such folder")
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
     sizes = {size: path for path in folders if (size := _folder_size(path))}
+    if not sizes and _holds_pictures(root):
+        raise DataError(
+            f"--data.root={root}: holds pictures, not shards: make those first, "
+            f"python -m lightning_flowers records convert {shlex.quote(str(root))} --out=OUT, and give OUT"
+        )
     if not sizes:
         raise DataError(
             f"--data.root={root}: no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
@@ -99,7 +108,7 @@ def read_labels(path: Path, ids: list[str]) -> list[int]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets put a byte order mark first
-            labels = {row["id"]: int(row["label"] or "") for row in csv.DictReader(lines)}
+            labels = {row["id"]: _label(row) for row in csv.DictReader(lines)}
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable CSV with the columns id and label: {error}") from error
     missing = [identity for identity in ids if identity not in labels]
@@ -120,16 +129,29 @@ def read_classes(path: Path | None) -> tuple[str, ...]:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(name for line in lines if (name := clean_name(line)))
     if len(names) < 2 or len(set(names)) < len(names):
         raise DataError(f"{path}: must name two or more classes, one a line, each once")
     return names
+
+
+def _label(row: dict[str, str]) -> int:
+    number = read_number(row["label"] or "")
+    if number is None:
+        raise ValueError(f"the label {row['label']!r} is no number")
+    return number
 
 
 def _folder_size(folder: Path) -> int | None:
     """The size in the name of a folder of shards; a link counts by its own name or that of what it points to."""
     names = (folder.absolute().name, folder.resolve().name)
     return next((int(match[1]) for match in map(_SIZE_FOLDER.fullmatch, names) if match), None)
+
+
+def _holds_pictures(root: Path) -> bool:
+    """Whether a picture is among the first files in the folder, its folders (classes) or theirs (splits)."""
+    paths = (path for depth in ("*", "*/*", "*/*/*") for path in islice(root.glob(depth), 1000))
+    return any(path.suffix.lower() in _PICTURES for path in paths)
 
 
 def _find_beside(root: Path, name: str) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Literal
 from lightning_flowers.data.folds import fold_positions
 from lightning_flowers.data.petals import SPLITS, Source
 from lightning_flowers.data.split import Split, join
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import DataError, UserError
 
 TrainOn = Literal["train", "train+val"]
 
@@ -22,7 +22,7 @@ class Splits:
     Args:
         source: the data set.
         size: side of the pictures in pixels.
-        train_on: what to train on; after `train+val` nothing is left to validate on.
+        train_on: what to train on; after `train+val` (or that of them which is there) nothing is left to validate on.
         folds, fold: train+val are cut into so many folds, and this one, from 0, is val.
         extra: data sets whose train split is trained on too.
         skip: whether damaged records are left out.
@@ -55,16 +55,23 @@ class Splits:
         return self.train_on == "train"
 
     def has(self, name: str) -> bool:
-        """Whether there is such a split."""
+        """Whether there is such a split: folds have a val even where the data have none."""
+        if name == "val" and self.folds:
+            return True
         return self.source.has(name, self.size) and (self.validates or name != "val")
 
     def open(self, name: str) -> Split:
         """Open a split of the run.
 
         Raises:
-            DataError: something is wrong with a shard or a record.
+            DataError: something is wrong with a shard or a record, or there is no val.
         """
         assert name in SPLITS
+        if name == "val" and self.validates and not self.has("val"):
+            raise DataError(
+                f"{self.source.where}: has no val of {self.size} px: give --data.train_on=train+val to train without, "
+                "or --data.folds=5 --data.fold=0 to cut one"
+            )
         if self.folds and name != "test":
             split = self._folded(name)
         elif name == "train" and not self.validates:
@@ -74,7 +81,8 @@ class Splits:
         return self._with_extra(split) if name == "train" else split
 
     def _train_and_val(self) -> Split:
-        return join([self._open(self.source, part) for part in ("train", "val")], f"{self.source.where}: train+val")
+        parts = [part for part in ("train", "val") if self.source.has(part, self.size)] or ["train"]
+        return join([self._open(self.source, part) for part in parts], f"{self.source.where}: train+val")
 
     def _folded(self, name: str) -> Split:
         assert self.folds is not None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lightning_fabric.accelerators.xla import XLAAccelerator
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from torch import Tensor
@@ -62,14 +63,24 @@ def whole(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def check_launcher(trainer: Trainer, asked: object) -> None:
-    """Fail where processes would be forked or spawned.
+    """Fail where processes would be forked or spawned, or where several were launched that do not know of each other.
 
     Raises:
-        UserError: they would.
+        UserError: so it is.
     """
     if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
         raise UserError(
             f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"
+        )
+    if trainer.num_nodes > 1 and not {"MASTER_ADDR", "SLURM_NTASKS"} & os.environ.keys():
+        raise UserError(
+            f"--trainer.num_nodes={trainer.num_nodes}: nothing has started the others: use torchrun or srun"
+        )
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched > 1 and trainer.world_size == 1 and TorchElasticEnvironment.detect():
+        raise UserError(
+            f"torchrun has started {launched} processes, and each would train by itself: give the same number as "
+            "--trainer.devices and --trainer.strategy=ddp (or unset TORCHELASTIC_RUN_ID, if it is left over)"
         )
 
 

@@ -185,7 +185,7 @@ def test_labels_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
         (b"id,class\na,1\nb,2\n", "not a readable CSV with the columns id and label: 'label'"),
         (b"a,1\nb,2\n", "not a readable CSV"),
         (b"id,label\na,rose\nb,2\n", "not a readable CSV .*'rose'"),
-        (b"id,label\na,1.0\nb,2\n", "not a readable CSV"),
+        (b"id,label\na,1.5\nb,2\n", "not a readable CSV .*'1.5' is a number, but no whole one"),
         (b"id,label\na\nb,2\n", "not a readable CSV"),
         (b"id,label\na,\nb,2\n", "not a readable CSV"),
         (b"id,label\n\xff,1\n", "not a readable CSV .*utf-8"),

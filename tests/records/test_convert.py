@@ -65,6 +65,7 @@ def test_folders_of_classes_become_a_data_set_that_verifies(records, pictures, t
     assert (status, err) == (0, "")
     assert said.splitlines() == [
         f"{out}: 3 classes, 21 train, 6 val, 3 test; 12 of 12 shards written now",
+        "labels: 0=iris, 1=lily, 2=rose",
         "note: 30 pictures were smaller than 48 px and are enlarged",
     ]
     assert records("verify", out)[0] == 0
@@ -136,7 +137,7 @@ def test_a_rerun_with_other_pictures_or_settings_is_refused(records, pictures, t
     (pictures / "iris" / "0.jpg").unlink()
     assert "iris/0.jpg is gone" in refused()
     save(pictures / "aster" / "0.jpg")
-    assert "its 3 classes are not these 4" in refused()
+    assert "its labels were 0=iris, 1=lily, 2=rose, now 0=aster, 1=iris, 2=lily, 3=rose" in refused()
     (out / "convert.json").write_text(json.dumps({"format": 0}))
     before = files(out)
     assert "convert.json: cannot be read: it is of another version" in refused()

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning.accelerators import XLAAccelerator
 from pytorch_lightning.strategies.single_xla import SingleDeviceXLAStrategy
 from torch import Tensor
@@ -34,7 +33,6 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         super().__init__(cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision))
         self.cores = cores
         self.global_rank, self.local_rank, self.world_size = cores.host, 0, cores.hosts
-        rank_zero_only.rank = cores.host  # pyright: ignore[reportFunctionMemberAccess]
 
     @property
     @override

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.records.convert.folders import read_folder
 from lightning_flowers.records.convert.inputs import Input, Inputs, read_classes
+from lightning_flowers.records.convert.labels import list_labels, note_classes
 from lightning_flowers.records.convert.manifest import LOCK, Manifest, Settings, begun, describe_inputs
 from lightning_flowers.records.convert.picture import Shape, check_picture
 from lightning_flowers.records.convert.plan import Planned, make_shards, place
@@ -96,8 +97,8 @@ def _read(source: str | None, csv: str | None, classes: str | None) -> Inputs:
         inputs = read_folder(base, read_classes(classes))
     else:
         raise UserError("records convert: give a folder of pictures, or --csv=FILE")
-    if inputs.left_out:
-        say(f"note: {len(inputs.left_out):,} files that are no pictures are left out, the first: {inputs.left_out[0]}")
+    for note in inputs.notes:
+        say(f"note: {note}")
     return inputs
 
 
@@ -108,7 +109,7 @@ def _begin(folder: Path, settings: Settings, inputs: Inputs, described: list[lis
         DataError: some cannot be used, or what can be used cannot be placed.
     """
     _place(inputs.pictures, settings)
-    manifest = Manifest(settings, list(inputs.classes), described, list(_look(inputs)))
+    manifest = Manifest(settings, list(inputs.classes), described, list(_look(inputs, max(settings.sizes))))
     bad = manifest.bad()
     if bad and not settings.skip_bad:
         for path, why in bad:
@@ -122,10 +123,10 @@ def _begin(folder: Path, settings: Settings, inputs: Inputs, described: list[lis
     return manifest
 
 
-def _look(inputs: Inputs) -> Iterator[list[int] | str]:
+def _look(inputs: Inputs, largest: int) -> Iterator[list[int] | str]:
     def look(path: str) -> list[int] | str:
         try:
-            return list(check_picture(inputs.base / path))
+            return list(check_picture(inputs.base / path, largest))
         except ValueError as error:
             return str(error)
 
@@ -161,6 +162,9 @@ def _report(folder: Path, manifest: Manifest, placed: Sequence[Planned], written
     counts = Counter(one.split for one in placed)
     splits = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "val", "test") if counts[name])
     say(f"{folder}: {len(manifest.classes)} classes, {splits}; {written}")
+    say(f"labels: {list_labels(manifest.classes)}")
+    for note in note_classes(manifest.classes, placed):
+        say(f"note: {note}")
     for size in manifest.settings.sizes:
         if small := manifest.count_smaller(size):
             say(f"note: {small:,} pictures were smaller than {size} px and are enlarged")

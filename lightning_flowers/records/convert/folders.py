@@ -7,7 +7,7 @@ from PIL import Image
 
 from lightning_flowers.data.petals import SPLITS
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.convert.inputs import Input, Inputs, number_classes
+from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
 
 
 class _Found:
@@ -17,6 +17,7 @@ class _Found:
         self.root = root
         self.pictures: list[tuple[str, str | None, str | None]] = []
         self.left_out: list[str] = []
+        self.notes: list[str] = []
 
     def add(self, folder: Path, split: str | None, name: str | None) -> None:
         """Take the pictures of a folder that holds nothing else to take.
@@ -24,12 +25,15 @@ class _Found:
         Raises:
             DataError: it holds a folder.
         """
+        before = len(self.pictures)
         for path in _entries(folder):
             if path.is_dir():
                 raise DataError(
                     f"{path}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
                 )
             self._add_file(path, split, name)
+        if len(self.pictures) == before:
+            self.notes.append(f"the folder {folder.relative_to(self.root)} holds no picture")
 
     def leave_out_files(self, folder: Path) -> None:
         """Note the files of a folder that should hold folders.
@@ -88,8 +92,22 @@ def _add_split(found: _Found, folder: Path) -> None:
 
 
 def _add_classes(found: _Found, folder: Path, split: str | None) -> None:
+    seen: dict[str, str] = {}
     for one in _folders(folder):
-        found.add(one, split, one.name.strip())
+        name = _class_name(one)
+        if seen.setdefault(name, one.name) != one.name:
+            found.notes.append(f"the folders {seen[name]!a} and {one.name!a} are one class, {name!r}")
+        found.add(one, split, name)
+
+
+def _class_name(folder: Path) -> str:
+    try:
+        name = class_name(folder.name)
+    except ValueError as error:
+        raise DataError(f"{folder}: {error}: give the folder a name, or a whole number") from error
+    if not name:
+        raise DataError(f"{folder.parent}: the folder {folder.name!a} is blank: give it the name of its class")
+    return name
 
 
 def _number(found: _Found, classes: tuple[str, ...] | None) -> Inputs:
@@ -97,11 +115,18 @@ def _number(found: _Found, classes: tuple[str, ...] | None) -> Inputs:
     pictures = [
         Input(path, split, None if name is None else labels[name], None) for path, split, name in sorted(found.pictures)
     ]
-    return Inputs(found.root, tuple(labels), pictures, found.left_out)
+    notes = list(found.notes)
+    if found.left_out:
+        notes.append(f"{len(found.left_out):,} files that are no pictures are left out, the first: {found.left_out[0]}")
+    return Inputs(found.root, tuple(labels), pictures, notes)
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    for path in paths:
+        if path.name != path.name.encode("utf-8", "ignore").decode():
+            raise DataError(f"{folder}: the name {path.name!a} is no UTF-8: rename it")
+    return paths
 
 
 def _folders(folder: Path) -> list[Path]:

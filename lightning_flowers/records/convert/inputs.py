@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.data.petals import competition_classes
+from lightning_flowers.data import petals
+from lightning_flowers.data.names import clean_name, read_number
 from lightning_flowers.errors import DataError, UserError
 
 PETALS = "petals"  # as --classes: the competition's
@@ -36,47 +37,70 @@ class Inputs:
         base: the folder that the paths start from.
         classes: names in the order of their labels.
         pictures: in the order of their paths.
-        left_out: files that are there but are no pictures.
+        notes: what is left out, or taken for something else than it says, in lines for people.
     """
 
     base: Path
     classes: tuple[str, ...]
     pictures: list[Input]
-    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_classes(given: str | None) -> tuple[str, ...] | None:
     """The classes that `--classes` gives: those of a file, one a line, or the competition's; None if it was not given.
 
     Raises:
-        UserError: the file cannot be read, or names a class twice.
+        UserError: the file cannot be read, names fewer than two classes, or one twice.
     """
     if given is None or given == PETALS:
-        return competition_classes() if given else None
+        return petals.competition_classes() if given else None
     try:
-        lines = Path(given).expanduser().read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise UserError(f"--classes={given}: neither {PETALS!r} nor a readable text file: {error}") from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if len(set(names)) < len(names):
-        raise UserError(f"--classes={given}: names a class twice")
-    return names
+        return tuple(class_name(name) for name in petals.read_classes(Path(given).expanduser()))
+    except (DataError, ValueError) as error:
+        raise UserError(f"--classes={given}: neither {PETALS!r} nor a list of classes: {error}") from error
+
+
+def class_name(text: str) -> str:
+    """A class's name in its one spelling, a whole number's without decimals; empty where nothing is said.
+
+    Raises:
+        ValueError: it is another number.
+    """
+    name = clean_name(text)
+    return name if read_number(name) is None else name.split(".")[0]
 
 
 def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dict[str, int]:
-    """The label of each class that was found, by its place in `classes`, else in the order of the names.
+    """The label of each class that was found, by its place in `classes`, else in the order of the names: numbers as
+    numbers, then words.
 
     Raises:
-        DataError: a name is none of `classes`, or they are too few to tell apart.
+        DataError: a name is none of `classes`, two are one number, or they are too few to tell apart.
     """
-    known = classes or tuple(sorted(set(names)))
+    known = tuple(sorted(set(names), key=_order)) if classes is None else classes
     if len(known) < 2:
         found = f"only {known[0]!r}" if known else "none"
         raise DataError(
             f"two or more classes are needed, {found} was found: each class needs a folder (or name) of its own"
         )
+    _check_numbers(known)
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             raise DataError(f"{name!r} is none of the {len(known)} --classes{f': {near[0]}?' if near else ''}")
     return {name: label for label, name in enumerate(known)}
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    number = read_number(name)
+    return number is None, number or 0, name
+
+
+def _check_numbers(names: Sequence[str]) -> None:
+    seen: dict[int, str] = {}
+    for name in names:
+        number = read_number(name)
+        if number is not None and number in seen:
+            raise DataError(f"the classes {seen[number]!r} and {name!r} are one number: write it the same everywhere")
+        if number is not None:
+            seen[number] = name

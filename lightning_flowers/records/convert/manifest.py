@@ -9,6 +9,7 @@ from typing import Any
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.records.convert.inputs import Input, Inputs
+from lightning_flowers.records.convert.labels import list_labels
 from lightning_flowers.records.convert.picture import Shape
 
 NAME = "convert.json"
@@ -115,7 +116,7 @@ def _difference(manifest: Manifest, settings: Settings, classes: list[str], inpu
         if before[name] != value:
             return f"--{name} was {before[name]}, now {value}"
     if manifest.classes != classes:
-        return f"its {len(manifest.classes)} classes are not these {len(classes)}"
+        return f"its labels were {list_labels(manifest.classes)}, now {list_labels(classes)}"
     known, given = ({row[0]: row for row in rows} for rows in (manifest.inputs, inputs))
     for path in sorted(known.keys() | given.keys()):
         if known.get(path) != given.get(path):

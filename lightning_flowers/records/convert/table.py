@@ -1,13 +1,12 @@
 """Pictures named in a CSV: path[,class][,label][,split][,id]."""
 
-import csv
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PureWindowsPath
 
-from lightning_flowers.data.petals import SPLITS
+from lightning_flowers.data.names import read_number
 from lightning_flowers.errors import DataError
 from lightning_flowers.records.convert.inputs import Input, Inputs, number_classes
-
-_COLUMNS = ("path", "class", "label", "split", "id")
+from lightning_flowers.records.convert.rows import Row, read_rows
 
 
 def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -> Inputs:
@@ -18,75 +17,81 @@ def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -
             empty cell says nothing.
         base: the folder that paths start from. Default: the table's.
         classes: names in the order of their labels. Default: the names in the table, sorted, or where it has numbers
-            only, those.
+            as labels, in their order.
 
     Raises:
         DataError: the table cannot be read, or says something that cannot be.
     """
-    rows = _read(path)
-    names = _names(rows, path, classes)
+    rows, notes = read_rows(path)
+    base = base or path.parent
     try:
-        labels = number_classes([name for name in names if name is not None], classes or _numbered(rows))
+        names, numbered = _names(rows, classes)
+        labels = number_classes([name for name in names if name is not None], classes or numbered)
+        pictures = [
+            Input(_find(base, row), row.split or None, None if name is None else labels[name], row.id or None)
+            for row, name in zip(rows, names, strict=True)
+        ]
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    pictures = [
-        Input(
-            Path(row["path"]).as_posix(),
-            row["split"] or None,
-            None if name is None else labels[name],
-            row["id"] or None,
-        )
-        for row, name in zip(rows, names, strict=True)
-    ]
     _check_once([one.path for one in pictures], path, "path")
-    return Inputs(base or path.parent, tuple(labels), sorted(pictures))
+    return Inputs(base, tuple(labels), sorted(pictures), notes)
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            header = reader.fieldnames or []
-            rows = [{column: (row.get(column) or "").strip() for column in _COLUMNS} for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"--csv={path}: cannot be read: {error}") from error
-    if "path" not in header or not rows:
+def _find(base: Path, row: Row) -> str:
+    """The path of a picture as it is on this disk, where Windows' separators or the other Unicode form are not."""
+    slashed = row.path.replace("\\", "/")
+    for way in (row.path, slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed)):
+        if (base / way).exists():
+            return Path(way).as_posix()
+    if PureWindowsPath(row.path).drive:
+        raise DataError(f"row {row.number}: {row.path} is a path of Windows: let the paths start from {base}")
+    return Path(row.path).as_posix()
+
+
+def _names(rows: list[Row], classes: tuple[str, ...] | None) -> tuple[list[str | None], tuple[str, ...] | None]:
+    """The class's name of each row, that of a bare number being its place in `classes`, or the number itself; and where
+    the rows' labels are numbers, the names in their order."""
+    named: dict[int | str, str] = dict(enumerate(classes or ()))
+    of_name = {name: label for label, name in named.items()}
+    for row in rows:
+        if row.name and row.label is not None:
+            if (name := named.setdefault(row.label, row.name)) != row.name:
+                raise DataError(f"row {row.number}: label {row.label} is {row.name!r} here and {name!r} before")
+            if (label := of_name.setdefault(row.name, row.label)) != row.label:
+                raise DataError(f"row {row.number}: {row.name!r} has label {row.label} here and {label} before")
+    _check_places(rows, classes)
+    names = [_name(row, named) for row in rows]
+    numbers = {row.label: name for row, name in zip(rows, names, strict=True) if isinstance(row.label, int) and name}
+    return names, _in_order(rows, names, numbers) if numbers and classes is None else None
+
+
+def _name(row: Row, named: dict[int | str, str]) -> str | None:
+    return row.name or (None if row.label is None else named.get(row.label, str(row.label)))
+
+
+def _check_places(rows: list[Row], classes: tuple[str, ...] | None) -> None:
+    """Fail where a bare number may mean a place among `classes` or another of them."""
+    if all(read_number(name) in (None, place) for place, name in enumerate(classes or ())):
+        return
+    for row in rows:
+        if isinstance(row.label, int) and not row.name:
+            raise DataError(
+                f"row {row.number}: label {row.label} may be a place in --classes or the name of another of them, "
+                "which are numbers too: give names, or a column class"
+            )
+
+
+def _in_order(rows: list[Row], names: list[str | None], numbers: dict[int, str]) -> tuple[str, ...]:
+    for row, name in zip(rows, names, strict=True):
+        if name is not None and name not in numbers.values():
+            raise DataError(f"row {row.number}: the class {name!r} has no number as label, which others have")
+    found = sorted(numbers)
+    if found != list(range(len(found))):
         raise DataError(
-            f"--csv={path}: has no {'row' if 'path' in header else 'column path'}: expected {','.join(_COLUMNS)}"
-        )
-    for number, row in enumerate(rows, start=2):
-        if not row["path"]:
-            raise DataError(f"{path}: row {number} has no path")
-        if row["split"] not in ("", *SPLITS):
-            raise DataError(f"{path}: row {number}: the split {row['split']!r} is none of {', '.join(SPLITS)}")
-        if not row["class"] and not row["label"] and row["split"] != "test":
-            raise DataError(f"{path}: row {number} has neither class nor label, which only the test split may lack")
-    return rows
-
-
-def _names(rows: list[dict[str, str]], path: Path, classes: tuple[str, ...] | None) -> list[str | None]:
-    """The class's name of each row; that of a bare number is its place in `classes`, or the number itself."""
-    by_label: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        name, label = row["class"], row["label"]
-        if name and label and by_label.setdefault(label, name) != name:
-            raise DataError(f"{path}: row {number}: label {label} is {name!r} here and {by_label[label]!r} before")
-    by_number = {str(label): name for label, name in enumerate(classes or ())} | by_label
-    return [row["class"] or by_number.get(row["label"], row["label"]) or None for row in rows]
-
-
-def _numbered(rows: list[dict[str, str]]) -> tuple[str, ...] | None:
-    """The classes in the order of the table's own numbers, where it has such for all of them, from 0 without a gap."""
-    named = {row["label"]: row["class"] or row["label"] for row in rows if row["class"] or row["label"]}
-    if not all(label.isdecimal() for label in named):
-        return None
-    numbers = sorted(int(label) for label in named)
-    if numbers != list(range(len(numbers))):
-        raise DataError(
-            f"the labels are {len(numbers)} numbers from {numbers[0]} to {numbers[-1]}, not 0 to {len(numbers) - 1} "
+            f"the labels are {len(found)} numbers from {found[0]} to {found[-1]}, not 0 to {len(found) - 1} "
             "without a gap: name the classes (--classes, or a column class)"
         )
-    return tuple(named[str(number)] for number in numbers)
+    return tuple(numbers[number] for number in found)
 
 
 def _check_once(values: list[str], path: Path, what: str) -> None:

@@ -56,6 +56,8 @@ def _write(
 
 def _render(base: Path, sizes: Sequence[int], settings: Settings, picture: Planned) -> list[bytes]:
     try:
-        return render(base / picture.path, sizes, settings.shape, settings.quality)
+        return render(base / picture.path, sizes, max(settings.sizes), settings.shape, settings.quality)
     except ValueError as error:
-        raise DataError(f"{base / picture.path}: {error}: it was changed since it was checked") from error
+        raise DataError(
+            f"{base / picture.path}: {error}: it was changed since it was checked: put it back, or begin another --out"
+        ) from error

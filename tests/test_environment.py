@@ -1,0 +1,81 @@
+"""What launchers, notebooks and terminals leave in the environment of a run."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+from lightning_flowers.__main__ import MISUSED, main
+
+TINY = [
+    "--model.backbone=test_resnet",
+    "--model.weights=none",
+    "--data.batch_size=8",
+    "--data.threads=2",
+    "--data.cache=none",
+    "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=1",
+    "--report=false",
+]
+LEFT = ("config.yaml", "summary.json", "metrics.csv", "submission.csv", "predictions/val.npz")
+NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "0", "PYTHONIOENCODING": "ascii"}
+CLUSTER = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "1"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_run_is_whole_whatever_is_left_over(here, make_petals):
+    """For real: Lightning reads the variables while it is imported."""
+    root = make_petals(here / "菊")
+    command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, f"--data.root={root}"]
+    environment = {**os.environ, **NOTEBOOK, **CLUSTER}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "\\u83ca: 32 px" in done.stdout
+    assert [name for name in LEFT if not (here / "runs/test_resnet" / name).is_file()] == []
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_the_trainer_says_who_is_first(here, petals_root, monkeypatch, capsys, rank):
+    monkeypatch.setattr(rank_zero_only, "rank", rank)  # as Lightning takes it from RANK, LOCAL_RANK, SLURM_PROCID
+    assert main(["fit", *TINY, f"--data.root={petals_root}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "run        runs/test_resnet"
+    assert [name for name in LEFT if not (here / "runs/test_resnet" / name).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "flags", "said"),
+    [
+        ({"RANK": ""}, [], "unset RANK"),
+        ({"SLURM_PROCID": "two"}, [], "unset SLURM_PROCID"),
+        ({"SLURM_NTASKS": "2"}, [], "--ntasks-per-node=2"),
+        ({"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}, [], "--trainer.strategy=ddp"),
+        ({}, ["--trainer.num_nodes=2"], "use torchrun or srun"),
+    ],
+)
+def test_processes_that_cannot_be_are_refused_in_one_line(
+    here, petals_root, monkeypatch, capsys, variables, flags, said
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert main(["fit", *TINY, *flags, f"--data.root={petals_root}"]) == MISUSED
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert said in err
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_a_character_shows_its_number(encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "1"}
+    code = "import sys; from lightning_flowers.__main__ import main; main(['records']); print('菊')"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == b"\\u83ca"
