@@ -35,6 +35,7 @@ from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
 from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
+from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.elsewhere import choose_out, note_predictions
@@ -114,6 +115,7 @@ class FlowersCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         own = self.folder if self.out is self.folder else None
+        self._match_classes(own)
         check_data(str(self.subcommand), self._settings, self.datamodule, own)
         self.history = History(None)
         self.collector = PredictionCollector()
@@ -136,6 +138,13 @@ class FlowersCLI(LightningCLI):
         trainer = self._instantiate_trainer(config, callbacks)
         rank_zero_only.rank = trainer.global_rank  # pyright: ignore[reportFunctionMemberAccess] # not a variable's to say
         return trainer
+
+    def _match_classes(self, own: RunFolder | None) -> None:
+        self.model.class_names = self.datamodule.classes
+        if self._checkpoint:
+            keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
+            why = keeps.get(str(self.subcommand)) if own else None
+            self.model.class_order = match_classes(self._checkpoint, self.folder, self.datamodule.source, why)
 
     def _join(self, path: Path) -> None:
         """Take the folder that the first process has chosen; the others may have found its name taken, by it."""

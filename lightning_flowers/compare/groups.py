@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lightning_flowers.compare import study
 from lightning_flowers.compare.rows import Row, rows_of, study_row
+from lightning_flowers.data.names import clean_name
 from lightning_flowers.run.results import Run
 
 # Settings of the Trainer that leave part of the data out.
@@ -17,6 +18,7 @@ class Conditions:
     """What two runs must have in common to be compared.
 
     Attributes:
+        names: of the classes, in any order; None where they are not known.
         train, val: fingerprints of the splits.
         limits: settings that left part of the data out.
         unknown: of a run whose summary does not say which data it had, its folder: it is like no other.
@@ -24,6 +26,7 @@ class Conditions:
 
     size: int | None
     classes: int | None
+    names: frozenset[str] | None
     train: str | None
     val: str | None
     records: tuple[int | None, int | None]
@@ -82,6 +85,7 @@ def _conditions(run: Run) -> Conditions:
     return Conditions(
         data.size,
         data.classes,
+        frozenset(map(clean_name, data.class_names)) or None,
         data.fingerprints.get("train"),
         data.fingerprints.get("val"),
         (data.records.get("train"), data.records.get("val")),
@@ -108,12 +112,13 @@ def _differences(one: Conditions, first: Conditions) -> tuple[str, ...]:
     texts = {
         "size": f"{one.size} px instead of {first.size} px",
         "classes": f"{one.classes} classes instead of {first.classes}",
+        "names": "classes of other names" if one.classes == first.classes else "",
         "train_on": f"trained on {one.train_on}",
         "fold": f"fold {one.fold[0]} of {one.fold[1]}" if one.fold[1] else "no folds",
         "external": {True: "external data", False: "no external data", None: "unknown whether external"}[one.external],
         "limits": ", ".join(one.limits) or "all batches",
     }
-    said = [text for name, text in texts.items() if name in changed]
+    said = [text for name, text in texts.items() if name in changed and text]
     return (*said, *_other_data(changed))
 
 

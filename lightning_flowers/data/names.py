@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")  # not the joiners, which some scripts need
 _WHOLE = re.compile(r"(\d+)(\.0*)?")
@@ -26,3 +27,17 @@ def read_number(text: str) -> int | None:
     if _NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is a number, but no whole one from 0 in plain digits")
     return None
+
+
+def class_order(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where each of the `wanted` classes stands among the `known` ones.
+
+    Raises:
+        ValueError: they are not the same names; names some.
+    """
+    places = {clean_name(name): place for place, name in enumerate(known)}
+    names = [clean_name(name) for name in wanted]
+    if alone := sorted(places.keys() ^ set(names)):
+        shown = ", ".join(map(repr, alone[:3]))
+        raise ValueError(f"{len(alone)} names are not in both, such as {shown}")
+    return [places[name] for name in names]

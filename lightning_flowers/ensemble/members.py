@@ -1,6 +1,7 @@
 """The runs that are blended: predictions of the same records, in the same order, checked before anything is made."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.data.names import class_order
 from lightning_flowers.ensemble.alignment import Stack, stack
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
@@ -37,15 +39,16 @@ def read_members(paths: Sequence[Path]) -> Members:
     """Read two runs or more, given each once.
 
     Raises:
-        UserError: they are not of the same records and classes, one has no predictions, or they cannot be used; or one
-            was fitted on val, or chosen by it, so that its val predictions are not held out.
+        UserError: they are not of the same records and classes (whose order is the first run's), one has no
+            predictions, or they cannot be used; or one was fitted on val, or chosen by it, so that its val predictions
+            are not held out.
     """
     _check_paths(paths)
     runs = tuple(_read(path) for path in paths)
     val = [_load(run, "val", labelled=True) for run in runs]
     test = _load_test(runs)
-    for run, predictions in zip(runs[1:], val[1:], strict=True):
-        _check_classes(run, predictions, runs[0], val[0])
+    orders = [_order(run, predictions, runs[0], val[0]) for run, predictions in zip(runs, val, strict=True)]
+    val, test = ([one.reordered(order) for one, order in zip(some, orders, strict=False)] for some in (val, test))
     of_val = stack(runs, val, "val")
     assert of_val.labels is not None  # Predictions.load has seen to that
     external = any(predictions.external for predictions in (*val, *test)) or any(run.data.external for run in runs)
@@ -117,14 +120,21 @@ def _load_test(runs: Sequence[Run]) -> list[Predictions]:
     return [_load(run, "test") for run in runs] if any(has) else []
 
 
-def _check_classes(run: Run, predictions: Predictions, first: Run, of_first: Predictions) -> None:
+def _order(run: Run, predictions: Predictions, first: Run, of_first: Predictions) -> list[int] | None:
+    """Where each class of the first run stands among a run's; None where they stand in the same order."""
     classes, wanted = predictions.probabilities.shape[1], of_first.probabilities.shape[1]
     if classes != wanted:
         raise UserError(f"{run.path}: has {classes} classes, {first.path} has {wanted}: blend runs of the same classes")
-    names = (run.data.class_names, first.data.class_names)
-    if all(names) and names[0] != names[1]:
-        one, other = next(pair for pair in zip(*names, strict=False) if pair[0] != pair[1])
-        raise UserError(f"{run.path}: has other classes than {first.path} ({one} for {other}): they cannot be blended")
+    if not run.data.class_names or not first.data.class_names:
+        return None
+    try:
+        order = class_order(run.data.class_names, first.data.class_names)
+    except ValueError as error:
+        raise UserError(f"{run.path}: has other classes than {first.path} ({error}): they cannot be blended") from error
+    if order == list(range(classes)):
+        return None
+    sys.stdout.write(f"classes    {run.path}: those of {first.path} in another order: mapped by name\n")
+    return order
 
 
 def _agreed(values: Sequence[Any]) -> Any:

@@ -78,9 +78,12 @@ def _how_to_send(folder: RunFolder, members: Members, source: Source | None) -> 
 
 def _find_source(members: Members) -> Source | None:
     """The data of the first run whose data still lie where they lay."""
+    names = tuple(data_of(members)["class_names"])
     for root in dict.fromkeys(run.data.root for run in members.runs if run.data.root):
         with suppress(UserError):
-            return find_source(root)
+            source = find_source(root)
+            if not names or source.classes == names:  # others would number the submission otherwise
+                return source
     return None
 
 

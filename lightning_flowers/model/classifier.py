@@ -50,10 +50,17 @@ class FlowerClassifier(LightningModule):
         feature_views: with a frozen backbone and augmentation, how many augmented views of each picture are kept
             as features and taken in turn; 0 keeps none.
 
+    Attributes:
+        class_names: of the data, in the order of their labels; kept in checkpoints.
+        class_order: where each class of the data stands among those of a checkpoint that is going to be loaded; None
+            where they stand in the same order.
+
     Raises:
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
     """
 
+    class_names: Sequence[str] = ()
+    class_order: Sequence[int] | None = None
     mean: Tensor
     std: Tensor
 
@@ -195,11 +202,15 @@ class FlowerClassifier(LightningModule):
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the sums of an epoch that is under way, over all processes."""
+        """Keep the sums of an epoch that is under way, over all processes, and what the classes are called."""
+        checkpoint["class_names"] = list(self.class_names)
         checkpoint["train_counts"] = self.train_counts.sums(self._sum)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the settings of this run win over those that a resumed run's optimizer was saved with."""
+        """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
+        order of the classes over the checkpoint's."""
+        if self.class_order is not None:
+            checkpoint["state_dict"] = reorder_classes(checkpoint["state_dict"], self.class_order)
         # All processes are summed, where each counts its own: the others begin at zero.
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])
@@ -244,6 +255,13 @@ def build_head(features: int, hidden: Sequence[int], dropout: float, num_classes
         layers += [nn.Dropout(dropout), nn.Linear(features, width), nn.ReLU()]
         features = width
     return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(features, num_classes))
+
+
+def reorder_classes(state_dict: dict[str, Tensor], order: Sequence[int]) -> dict[str, Tensor]:
+    """A classifier's weights with its logits in another order: logit n is what logit `order[n]` was."""
+    last = [name for name in state_dict if name.startswith("head.")][-1].rpartition(".")[0]
+    moved = {f"{last}.{part}": state_dict[f"{last}.{part}"][list(order)] for part in ("weight", "bias")}
+    return {**state_dict, **moved}
 
 
 def _cross_entropy(logits: Tensor, batch: Batch | FeatureBatch, label_smoothing: float = 0.0) -> Tensor:

@@ -20,7 +20,7 @@ from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.soup.cook import Method, Score, Soup, cook
-from lightning_flowers.soup.ingredients import Ingredient, Weights, read_checkpoint, read_ingredients
+from lightning_flowers.soup.ingredients import Ingredient, Weights, in_order_of, read_checkpoint, read_ingredients
 
 # Of a checkpoint, what belongs to the training of the run that it was.
 _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
@@ -100,8 +100,9 @@ def _fill(
     run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
     checkpoint = {name: value for name, value in read_checkpoint(run).items() if name not in _OF_TRAINING}
     shutil.copyfile(RunFolder(run.path).config, folder.config)
+    weights = in_order_of(soup.weights, ingredients[0].run, run)
     with whole_file(folder.best) as part:
-        torch.save({**checkpoint, "state_dict": soup.weights}, part)
+        torch.save({**checkpoint, "state_dict": weights, "class_names": list(run.data.class_names)}, part)
     FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
     made = folder.read_summary()["predictions"]
     best = {"epoch": 0, **{f"val_{name}": value for name, value in made["val"].items()}}

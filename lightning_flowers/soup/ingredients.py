@@ -8,15 +8,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lightning_flowers.data.names import class_order
 from lightning_flowers.errors import UserError
+from lightning_flowers.model.classifier import reorder_classes
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.outcome import say
+from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 
 Weights = dict[str, Tensor]
 
 
 class Ingredient(NamedTuple):
-    """A run, and its best checkpoint's weights."""
+    """A run, and its best checkpoint's weights; the classes in the first run's order."""
 
     run: Run
     weights: Weights
@@ -36,9 +40,22 @@ def read_ingredients(paths: Sequence[str]) -> list[Ingredient]:
     if twice:
         raise UserError(f"soup: {twice}: given twice")
     found = [_read(Path(path)) for path in paths]
-    for other in found[1:]:
-        _check_alike(found[0], other)
-    return found
+    return [found[0], *(_made_alike(found[0], other) for other in found[1:])]
+
+
+def in_order_of(weights: Weights, known: Run, wanted: Run) -> Weights:
+    """The weights of one run with the classes in the order of another.
+
+    Raises:
+        UserError: their classes are others.
+    """
+    names = known.data.class_names, wanted.data.class_names
+    if names[0] == names[1]:
+        return weights
+    try:
+        return reorder_classes(weights, class_order(*names))
+    except ValueError as error:
+        raise UserError(f"{known.path}: has other classes than {wanted.path} ({error}): leave it out") from error
 
 
 def mean(weights: Sequence[Weights]) -> Weights:
@@ -74,14 +91,22 @@ def _read(path: Path) -> Ingredient:
     return Ingredient(run, read_checkpoint(run)["state_dict"])
 
 
-def _check_alike(first: Ingredient, other: Ingredient) -> None:
+def _made_alike(first: Ingredient, other: Ingredient) -> Ingredient:
     one, two = first.run, other.run
     if one.timm_name != two.timm_name:
         raise UserError(f"{two.path}: is a {two.timm_name}, {one.path} a {one.timm_name}: a soup is of one backbone")
     shapes = [{name: tuple(tensor.shape) for name, tensor in each.weights.items()} for each in (first, other)]
     if shapes[0] != shapes[1]:
         raise UserError(f"{two.path}: has another head or number of classes than {one.path}: leave it out")
-    if one.data.class_names != two.data.class_names:
-        raise UserError(f"{two.path}: has other classes than {one.path}: leave it out")
-    if one.data.fingerprints.get("val") != two.data.fingerprints.get("val"):
+    weights = in_order_of(other.weights, two, one)
+    alike = one.data.fingerprints.get("val") == two.data.fingerprints.get("val")
+    if weights is not other.weights:
+        say("classes", f"{two.path}: those of {one.path} in another order: mapped by name")
+        alike = _val_ids(one) == _val_ids(two)  # the same records have another fingerprint then
+    if not alike:
         raise UserError(f"{two.path}: has other val records than {one.path}: the soup could not be chosen by them")
+    return Ingredient(two, weights)
+
+
+def _val_ids(run: Run) -> list[str]:
+    return sorted(Predictions.load(RunFolder(run.path).predictions("val")).ids.tolist())

@@ -116,7 +116,10 @@ def test_test_predictions_of_other_classes_are_refused(pair):
 
 def test_other_names_of_classes_are_refused_where_both_are_known(make_run):
     named, other = make_run("a"), make_run("b", data={"class_names": ["rose", "lily", "iris", "tulip"]})
-    assert f"{other}: has other classes than {named} (rose for flower 0)" in refusal(named, other)
+    assert f"{other}: has other classes than {named} (8 names are not in both, such as 'flower 0'" in refusal(
+        named, other
+    )
+    assert "they cannot be blended" in refusal(named, other)
     unknown = make_run("c", data={"class_names": []})
     assert data_of(read_members([unknown, other]))["class_names"] == ["rose", "lily", "iris", "tulip"]
 

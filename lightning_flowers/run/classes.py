@@ -1,0 +1,57 @@
+"""The classes that a checkpoint was trained on, held against those of the data that it meets."""
+
+import pickle
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from lightning_flowers.data.names import class_order
+from lightning_flowers.data.petals import Source
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.outcome import say
+
+
+def match_classes(checkpoint: str, run: RunFolder | None, source: Source, writes_into: str | None) -> list[int] | None:
+    """Where each class of the data stands among those of a checkpoint; None where they stand in the same order.
+
+    Args:
+        checkpoint: that a command starts from.
+        run: whose it is, if it is a run's.
+        source: of the data.
+        writes_into: why the order must be the same, if it must; ends with the mend.
+
+    Raises:
+        UserError: the names are not the same, or must be in the same order and are not.
+    """
+    known = _trained_on(checkpoint, run)
+    if not known:
+        warnings.warn(f"{checkpoint}: does not name its classes: only their number is compared", stacklevel=2)
+        return None
+    of = run.path if run else checkpoint
+    try:
+        order = class_order(known, source.classes)
+    except ValueError as error:
+        raise UserError(
+            f"{source.where}: has other classes than {of} was trained on ({error}): give --data.root=... with those, "
+            "or train a run on these"
+        ) from error
+    if order == list(range(len(order))):
+        return None
+    if writes_into:
+        raise UserError(f"{source.where}: has the classes of {of} in another order: {writes_into}")
+    say("classes", f"those of {of} in another order: mapped by name")
+    return order
+
+
+def _trained_on(checkpoint: str, run: RunFolder | None) -> Sequence[str]:
+    """The names of the classes in their order; of an older checkpoint those in the run's summary, if there are any."""
+    try:
+        # Mapped: of the file, hundreds of megabytes, only the names are read.
+        loaded: dict[str, Any] = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+    except (RuntimeError, OSError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one") from error
+    of_run = run.read_summary().get("data", {}).get("class_names", ()) if run else ()
+    return loaded.get("class_names") or of_run
