@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning import LightningModule
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -84,7 +85,7 @@ def two(monkeypatch):
 
 
 def set_up(trainer, data, checkpoint=None, folder=None):
-    Together(data, checkpoint, folder, lambda path: None).setup(trainer, None, "fit")
+    Together(data, checkpoint, folder, lambda path: None).setup(trainer, LightningModule(), "fit")
 
 
 def test_other_records_are_refused(two, petals_root, make_petals, tmp_path):
