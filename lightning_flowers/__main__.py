@@ -26,8 +26,8 @@ def main(args: list[str] | None = None) -> int:
     try:
         environment.settle()
         return _run(args)
-    except UserError as error:
-        return _fail(str(error))
+    except (UserError, UnicodeEncodeError) as error:
+        return _fail(_not_utf_8(error) if isinstance(error, UnicodeEncodeError) else str(error))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
@@ -90,6 +90,11 @@ def _answers_settings(error: Exception) -> bool:
 def _fail(message: str, status: int = MISUSED) -> int:
     print(f"lightning_flowers: {message}", file=sys.stderr)
     return status
+
+
+def _not_utf_8(error: UnicodeEncodeError) -> str:
+    given = ascii(error.object[error.start : error.end])
+    return f"{given}: part of a name that is no UTF-8: rename it, or set LC_ALL=C.UTF-8"
 
 
 def _one_line_warning(

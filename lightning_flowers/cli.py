@@ -134,10 +134,8 @@ class FlowersCLI(LightningCLI):
         else:
             kept = [callback for callback in config["callbacks"] if not isinstance(callback, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
-        callbacks.append(Together(self.datamodule, self._checkpoint, self.folder and self.folder.path, self._join))
-        trainer = self._instantiate_trainer(config, callbacks)
-        rank_zero_only.rank = trainer.global_rank  # pyright: ignore[reportFunctionMemberAccess] # not a variable's to say
-        return trainer
+        callbacks.append(Together(self.datamodule, self._checkpoint, self.folder, partial(setattr, self, "folder")))
+        return self._instantiate_trainer(config, callbacks)
 
     def _match_classes(self, own: RunFolder | None) -> None:
         self.model.class_names = self.datamodule.classes
@@ -145,11 +143,6 @@ class FlowersCLI(LightningCLI):
             keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
             why = keeps.get(str(self.subcommand)) if own else None
             self.model.class_order = match_classes(self._checkpoint, self.folder, self.datamodule.source, why)
-
-    def _join(self, path: Path) -> None:
-        """Take the folder that the first process has chosen; the others may have found its name taken, by it."""
-        if self.folder is not None and self.folder.path != path:
-            self.folder = RunFolder(path)
 
     def _recorders(self, folder: RunFolder, validates: bool) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
@@ -208,11 +201,10 @@ class FlowersCLI(LightningCLI):
         if self.folder is None:
             return
         self._summarize()
-        # By name: where the folder lies, each process says for itself.
-        names = [Path(checkpoint.best_model_path).name for checkpoint in self.checkpoints]
-        kept = [str(self.folder.checkpoints / name) for name in names if name]
+        kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
         if kept:
-            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
+            path = str(self.folder.checkpoints / Path(kept[0]).name)  # as this process sees the folder
+            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=path, return_predictions=False)
             found = write_predictions(self.folder, self.datamodule, self.collector.results)
             self._note(self.folder, {"tta": "none", **(found or {})})
         self._summarize()  # again: predicting may have found damaged records

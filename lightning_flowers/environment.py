@@ -1,7 +1,9 @@
 """What notebooks, clusters and terminals leave in the environment, made harmless before anything is imported."""
 
+import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from lightning_flowers.errors import UserError
@@ -20,13 +22,18 @@ def settle() -> None:
     Processes that are started later are given the same.
 
     Raises:
-        UserError: a variable that places the process among others is no number.
+        UserError: a variable that places the process among others is no number, or there is no home folder at all.
     """
     os.environ["MPLBACKEND"] = "agg"
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a home that cannot be written: it does without
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)  # a notebook's streams have none, and take everything
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    try:
+        Path.home()
+    except RuntimeError as error:
+        raise UserError("HOME: not set, and this user has no home folder: set it to one that can be written") from error
     for name in _NUMBERS:
         value = os.environ.get(name, "0")
         if not (value.isascii() and value.isdecimal()):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -70,6 +71,21 @@ def test_processes_that_cannot_be_are_refused_in_one_line(
     assert len(err.splitlines()) == 1
     assert said in err
     assert not list(here.iterdir())
+
+
+def test_a_name_that_is_no_utf_8_is_refused_in_one_line(here, petals_root, capsys):
+    assert main(["fit", *TINY, f"--data.root={petals_root}", "--name=\udce8"]) == MISUSED
+    assert capsys.readouterr().err.splitlines()[-1].endswith("rename it, or set LC_ALL=C.UTF-8")
+    assert not list(here.iterdir())
+
+
+def test_without_any_home_the_mend_is_told(monkeypatch, capsys):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert main(["records"]) == MISUSED
+    assert capsys.readouterr().err.startswith("lightning_flowers: HOME: not set")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lightning_fabric.accelerators.xla import XLAAccelerator
-from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from torch import Tensor
@@ -65,9 +66,12 @@ def whole(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
 def check_launcher(trainer: Trainer, asked: object) -> None:
     """Fail where processes would be forked or spawned, or where several were launched that do not know of each other.
 
+    From here on the Trainer says who is first, and not a variable, which may be left over from another launcher.
+
     Raises:
         UserError: so it is.
     """
+    rank_zero_only.rank = trainer.global_rank  # pyright: ignore[reportFunctionMemberAccess]
     if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
         raise UserError(
             f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"

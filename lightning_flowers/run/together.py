@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
 
 _PATIENCE = 3.0  # seconds; a network's disk may show a new file late
 
@@ -22,13 +23,17 @@ class Together(Callback):
         data: whose splits the processes have opened.
         checkpoint: from which they start.
         folder: of the run, where it is to be trained; the first process has made it.
-        found: told the path of the run's folder, which the first process has chosen.
+        found: told the run's folder, which the first process has chosen, on the others.
     """
 
     def __init__(
-        self, data: PetalsDataModule, checkpoint: str | None, folder: Path | None, found: Callable[[Path], None]
+        self,
+        data: PetalsDataModule,
+        checkpoint: str | None,
+        folder: RunFolder | None,
+        found: Callable[[RunFolder], None],
     ) -> None:
-        self._data, self._checkpoint, self._folder, self._found = data, checkpoint, folder, found
+        self._data, self._checkpoint, self._folder, self._found = data, checkpoint, folder and folder.path, found
         self._checked = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -50,7 +55,8 @@ class Together(Callback):
         if stage == "fit" and self._folder is not None:
             self._folder = self._folder.parent / str(trainer.strategy.broadcast(self._folder.name))
             _check_shared(trainer, self._folder)
-            self._found(self._folder)
+            if not trainer.is_global_zero:  # whose own choice may have been the next name, as the first's was taken
+                self._found(RunFolder(self._folder))
 
 
 def _compare(mine: object, message: str) -> None:

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning import LightningModule
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.together import Together, _contents
 
 FLAGS = [
@@ -84,7 +86,7 @@ def two(monkeypatch):
 
 
 def set_up(trainer, data, checkpoint=None, folder=None):
-    Together(data, checkpoint, folder, lambda path: None).setup(trainer, None, "fit")
+    Together(data, checkpoint, folder, lambda path: None).setup(trainer, LightningModule(), "fit")
 
 
 def test_other_records_are_refused(two, petals_root, make_petals, tmp_path):
@@ -110,5 +112,5 @@ def test_another_checkpoint_is_refused(two, petals_root, tmp_path):
 
 
 def test_nothing_is_left_in_a_folder_that_is_shared(two, petals_root, tmp_path):
-    set_up(two, PetalsDataModule(str(petals_root)), folder=tmp_path)
+    set_up(two, PetalsDataModule(str(petals_root)), folder=RunFolder(tmp_path))
     assert not list(tmp_path.iterdir())

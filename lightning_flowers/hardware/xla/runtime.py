@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,5 +158,6 @@ def _keep_compiled() -> None:
     """Keep compiled graphs on the disk for later runs, where the platform can (the CPU client cannot)."""
     if os.environ.get("PJRT_DEVICE") != "CPU" and "XLA_PERSISTENT_CACHE_PATH" not in os.environ:
         folder = Path(platformdirs.user_cache_dir("lightning_flowers")) / "xla"
-        folder.mkdir(parents=True, exist_ok=True)
-        xr.initialize_cache(str(folder))
+        with suppress(OSError):  # a home that cannot be written: they are compiled anew
+            folder.mkdir(parents=True, exist_ok=True)
+            xr.initialize_cache(str(folder))
