@@ -190,7 +190,7 @@ class FlowersCLI(LightningCLI):
         self._summarize()
         # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.
         kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
-        if kept:
+        if kept and self.datamodule.names_for("predict"):
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
             found = write_predictions(self.folder, self.datamodule, self.collector.results)
             self._note(self.folder, {"tta": "none", **(found or {})})
