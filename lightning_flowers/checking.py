@@ -34,6 +34,12 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder
 
 
 def _splits(command: str, data: PetalsDataModule) -> tuple[str, ...]:
+    lacks = {"test": not data.rules.has("test"), "predict": not data.names_for("predict")}
+    if lacks.get(command):
+        which = "no test split" if command == "test" else "neither val nor test"
+        raise UserError(
+            f"{command}: {data.source.where} has {which} of {data.size} px: give --data.root=FOLDER with it"
+        )
     if command == "test" and data.test_labels is None:
         raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
     if command == "validate" and not data.rules.validates:

@@ -202,7 +202,7 @@ class FlowersCLI(LightningCLI):
             return
         self._summarize()
         kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
-        if kept:
+        if kept and self.datamodule.names_for("predict"):
             path = str(self.folder.checkpoints / Path(kept[0]).name)  # as this process sees the folder
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=path, return_predictions=False)
             found = write_predictions(self.folder, self.datamodule, self.collector.results)

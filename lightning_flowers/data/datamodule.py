@@ -15,7 +15,7 @@ from lightning_flowers.data.costs import warn_if_dear
 from lightning_flowers.data.finding import REMOTE_LIMIT, find_source
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.petals import read_labels
+from lightning_flowers.data.petals import Source, read_labels
 from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import OnBadRecord, Split
 from lightning_flowers.data.splits import Splits, TrainOn
@@ -84,7 +84,7 @@ class PetalsDataModule(LightningDataModule):
         self.batch_size, self.seed = batch_size, seed
         self.augment = Augment(augment, self.size)
         self.threads = threads or hardware.cpu_count()
-        extra = [find_source(other, remote_limit) for other in extra_roots]
+        extra = [_find_extra(other, remote_limit) for other in extra_roots]
         skip = on_bad_record == "skip"
         self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip)
         self.test_labels = test_labels
@@ -169,7 +169,7 @@ class PetalsDataModule(LightningDataModule):
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""
         if stage == "predict":
-            return tuple(name for name in ("val", "test") if self.rules.has(name)) or ("test",)
+            return tuple(name for name in ("val", "test") if self.rules.has(name))
         fit = ("train", "val") if self.rules.validates else ("train",)
         return {"fit": fit, "validate": ("val",), "test": ("test",)}[stage]
 
@@ -234,3 +234,10 @@ class PetalsDataModule(LightningDataModule):
         pin = self.trainer is not None and hardware.pins_memory(self.trainer.strategy.root_device)
         cache = self._cache if name in self.names_for("fit") else None
         return self.wrap(Loader(split, order, self.augment if train else None, self.threads, pin, cache), name)
+
+
+def _find_extra(root: str, remote_limit: int) -> Source:
+    try:
+        return find_source(root, remote_limit)
+    except DataError as error:
+        raise DataError(str(error).replace("--data.root=", "--data.extra_roots: ")) from error

@@ -2,21 +2,19 @@
 
 import csv
 import re
-import shlex
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import islice
 from pathlib import Path
 
 from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.loose_pictures import explain_pictures
 from lightning_flowers.data.names import clean_name, read_number
 from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
 
 DEFAULT_SIZE = 224
 SPLITS = ("train", "val", "test")
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 _SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
 
 
@@ -84,19 +82,15 @@ def open_source(root: Path) -> Source:
         DataError: no such folder, or no shards in it.
     """
     if not root.is_dir():
-        raise DataError(f"--data.root={root}: no such folder")
+        raise DataError(f"--data.root={root}: {explain_pictures(root) or 'no such folder'}")
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
     sizes = {size: path for path in folders if (size := _folder_size(path))}
-    if not sizes and _holds_pictures(root):
-        raise DataError(
-            f"--data.root={root}: holds pictures, not shards: make those first, "
-            f"python -m lightning_flowers records convert {shlex.quote(str(root))} --out=OUT, and give OUT"
-        )
     if not sizes:
-        raise DataError(
-            f"--data.root={root}: no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
+        expected = (
+            "no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
             "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
         )
+        raise DataError(f"--data.root={root}: {explain_pictures(root) or expected}")
     return Source(root, read_classes(_find_beside(root, "classes.txt")), sizes)
 
 
@@ -146,12 +140,6 @@ def _folder_size(folder: Path) -> int | None:
     """The size in the name of a folder of shards; a link counts by its own name or that of what it points to."""
     names = (folder.absolute().name, folder.resolve().name)
     return next((int(match[1]) for match in map(_SIZE_FOLDER.fullmatch, names) if match), None)
-
-
-def _holds_pictures(root: Path) -> bool:
-    """Whether a picture is among the first files in the folder, its folders (classes) or theirs (splits)."""
-    paths = (path for depth in ("*", "*/*", "*/*/*") for path in islice(root.glob(depth), 1000))
-    return any(path.suffix.lower() in _PICTURES for path in paths)
 
 
 def _find_beside(root: Path, name: str) -> Path | None:

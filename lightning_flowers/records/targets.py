@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lightning_flowers.data.example import read_example
 from lightning_flowers.data.index import Rules
+from lightning_flowers.data.loose_pictures import explain_pictures
 from lightning_flowers.data.petals import competition_classes, open_source
 from lightning_flowers.data.shards import Shard
 from lightning_flowers.errors import DataError
@@ -50,6 +51,8 @@ def _of_path(path: Path, size: int | None, splits: str) -> list[Target]:
     if not path.is_dir():
         if not path.exists():
             raise DataError(f"{path}: no such file or folder")
+        if what := explain_pictures(path):
+            raise DataError(f"{path}: {what}")
         named = parse_name(path)
         good, odd = ([], [named]) if isinstance(named, Odd) else ([path], [])
         return [Target(good, odd, _count_classes(path.parent), None)]

@@ -1,5 +1,6 @@
 """The command: reads what is given, checks every picture, plans, and writes the shards that are missing."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -63,7 +64,8 @@ def convert_records(
     begun(folder, settings, inputs.classes, described)  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=0), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # of odd EXIF above all, which does no picture harm
             manifest = begun(folder, settings, inputs.classes, described) or _begin(folder, settings, inputs, described)
             _convert(folder, inputs, manifest)
     except Timeout as error:

@@ -19,8 +19,8 @@ def note_classes(classes: Sequence[str], placed: Sequence[Planned]) -> Iterator[
     """Classes that nobody can learn, that may be one, and whether nothing is left to validate on."""
     trained = {one.label for one in placed if one.split == "train"}
     if missing := [name for label, name in enumerate(classes) if label not in trained]:
-        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
-        yield f"{len(missing):,} classes have no picture for training: {', '.join(missing[:5])}{more}"
+        names = ", ".join(missing[:5]) + (f" and {len(missing) - 5:,} more" if len(missing) > 5 else "")
+        yield f"{len(missing):,} of {len(classes):,} classes have no picture for training: {names}"
     seen: dict[str, str] = {}
     for name in classes:
         if (key := _letters(name)) and seen.setdefault(key, name) != name:
