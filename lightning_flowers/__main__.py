@@ -1,15 +1,18 @@
 """`python -m lightning_flowers`: errors a user can mend are one line, without a traceback."""
 
 import importlib
+import logging
 import sys
 import traceback
 import warnings
 from pathlib import Path
+from types import TracebackType
 from typing import TextIO
 
 from lightning_flowers import __version__, environment, seeds
 from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
+from lightning_flowers.secrets import Redacting, redact
 
 MISUSED, INTERRUPTED = 2, 130
 _LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
@@ -22,7 +25,9 @@ def main(args: list[str] | None = None) -> int:
     if not args or args[0] in ("--help", "-h", "--version"):
         print(f"lightning_flowers {__version__}" if args == ["--version"] else usage())
         return 0
-    warnings.showwarning = _one_line_warning
+    warnings.showwarning, sys.excepthook = _one_line_warning, _redacted_traceback
+    if logging.lastResort:
+        logging.lastResort.setFormatter(Redacting())
     try:
         environment.settle()
         return _run(args)
@@ -88,7 +93,7 @@ def _answers_settings(error: Exception) -> bool:
 
 
 def _fail(message: str, status: int = MISUSED) -> int:
-    print(f"lightning_flowers: {message}", file=sys.stderr)
+    print(redact(f"lightning_flowers: {message}"), file=sys.stderr)
     return status
 
 
@@ -106,7 +111,11 @@ def _one_line_warning(
     line: str | None = None,
 ) -> None:
     if Path(filename).is_relative_to(Path(__file__).parent):
-        print(f"warning: {message}", file=file or sys.stderr)
+        print(redact(f"warning: {message}"), file=file or sys.stderr)
+
+
+def _redacted_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
 if __name__ == "__main__":

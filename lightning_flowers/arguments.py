@@ -15,6 +15,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.model.views import Tta
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predicted import Decision
+from lightning_flowers.secrets import MEND, is_missing, redacted
 
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = (
@@ -29,6 +30,10 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         raise UserError(f"{' '.join(message.split())} (see --help)") from ex
+
+    def dump(self, cfg: Namespace, **kwargs: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """YAML of the settings, without secrets: config.yaml, --print_config and what loggers get."""
+        return super().dump(redacted(cfg), **kwargs)
 
 
 def add_run_arguments(parser: LightningArgumentParser, command: str) -> None:
@@ -91,8 +96,20 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
     return folder, checkpoint
 
 
+def check_secrets(command: str, config: Namespace) -> None:
+    """Fail where the run's config left out a secret that the command line does not give.
+
+    Raises:
+        UserError: names the flag.
+    """
+    for flag, value in config.items():
+        unused = command != "fit" and flag.startswith("trainer.logger")
+        if isinstance(value, str | list | dict) and is_missing(value) and not unused:
+            raise UserError(f"--{flag}={value}: {MEND}")
+
+
 def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -> str:
-    """config.yaml of a run, from which it can be repeated, resumed and used from any folder.
+    """config.yaml of a run, from which it can be repeated, resumed and used from any folder; secrets are left out.
 
     Args:
         settings: as asked for.
@@ -105,7 +122,7 @@ def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -
         settings["data"]["root"] = data.source.where
     settings["data"]["augment"] = data.augment.content
     settings["data"]["extra_roots"] = [other.where for other in data.rules.extra]
-    return yaml.safe_dump({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}, sort_keys=False)
+    return yaml.safe_dump(redacted({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}), sort_keys=False)
 
 
 def quiet_lightning() -> None:

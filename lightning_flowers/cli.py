@@ -17,6 +17,7 @@ from lightning_flowers.arguments import (
     TRAINER_DEFAULTS,
     Parser,
     add_run_arguments,
+    check_secrets,
     choose_checkpoint,
     expand_run,
     run_config,
@@ -102,6 +103,7 @@ class FlowersCLI(LightningCLI):
         config = self._settings
         if config.get("seeds") is not None:
             raise UserError("--seeds: give it on the command line, not in a config")
+        check_secrets(str(self.subcommand), config)
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
         self.out = choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") else self.folder

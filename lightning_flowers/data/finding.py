@@ -4,6 +4,8 @@ from pathlib import Path
 
 from lightning_flowers.data.demo import dataset as demo
 from lightning_flowers.data.petals import Source, open_source
+from lightning_flowers.errors import UserError
+from lightning_flowers.secrets import MEND, is_missing
 
 KAGGLE_MOUNTS = (
     Path("/kaggle/input/competitions/tpu-getting-started"),
@@ -23,8 +25,11 @@ def find_source(root: str | None, remote_limit: int = REMOTE_LIMIT) -> Source:
 
     Raises:
         DataError: no such folder or URL, or no shards in it; says what was expected.
+        UserError: a URL whose secrets were left out.
     """
     if root is not None and is_url(root):
+        if is_missing(root):
+            raise UserError(f"--data.root={root}: {MEND}")
         from lightning_flowers.data.remote.source import open_remote  # late: fsspec takes a while to import
 
         return open_remote(root, remote_limit)

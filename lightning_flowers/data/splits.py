@@ -103,7 +103,7 @@ class Splits:
         return source.open(name, self.size, self.skip)
 
     def _check_extra(self, other: Source) -> None:
-        if other.where == self.source.where:
+        if other.key == self.source.key:
             raise UserError(f"--data.extra_roots: {other.where} is the data set itself: leave it out")
         if other.classes != self.source.classes:
             raise UserError(

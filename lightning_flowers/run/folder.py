@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
+from lightning_flowers.secrets import redacted
 
 
 class RunFolder:
@@ -152,5 +153,5 @@ class RunFolder:
         return summary
 
     def write_summary(self, values: dict[str, Any]) -> None:
-        """Put `values` into summary.json; other values in it stay."""
-        write_text(self.summary, json.dumps({**self.read_summary(), **values}, indent=2) + "\n")
+        """Put `values` into summary.json, without secrets; other values in it stay."""
+        write_text(self.summary, json.dumps(redacted({**self.read_summary(), **values}), indent=2) + "\n")

@@ -7,12 +7,13 @@ from tqdm import tqdm
 
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.run.history import Row
+from lightning_flowers.secrets import redact
 
 
 @rank_zero_only
 def say(what: str, text: str) -> None:
     """Print a line under a heading, past any progress bar."""
-    tqdm.write(f"{what:<11}{text}")
+    tqdm.write(redact(f"{what:<11}{text}"))
 
 
 @rank_zero_only

@@ -1,7 +1,6 @@
 """The command line of `soup`."""
 
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,13 @@ from lightning_flowers import hardware
 from lightning_flowers.cli import FlowersCLI
 from lightning_flowers.commands import PROGRAM
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.markdown import markdown_table, number
 from lightning_flowers.parsing import Parser
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
+from lightning_flowers.secrets import redact
 from lightning_flowers.soup.cook import Method, Score, Soup, cook
 from lightning_flowers.soup.ingredients import Ingredient, Weights, in_order_of, read_checkpoint, read_ingredients
 
@@ -99,7 +99,7 @@ def _fill(
     trained on external data, if there is any, so that whatever is made from it says so. Its summary comes last."""
     run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
     checkpoint = {name: value for name, value in read_checkpoint(run).items() if name not in _OF_TRAINING}
-    shutil.copyfile(RunFolder(run.path).config, folder.config)
+    write_text(folder.config, redact(RunFolder(run.path).config.read_text("utf-8")))
     weights = in_order_of(soup.weights, ingredients[0].run, run)
     with whole_file(folder.best) as part:
         torch.save({**checkpoint, "state_dict": weights, "class_names": list(run.data.class_names)}, part)

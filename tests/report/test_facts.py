@@ -2,6 +2,7 @@ import pytest
 
 from lightning_flowers.report import facts
 from lightning_flowers.run.results import Data, Run, read_run
+from lightning_flowers.secrets import redact
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_command_can_be_pasted_into_a_shell():
     ],
 )
 def test_passwords_and_queries_of_urls_are_left_out(text, shown):
-    assert facts.hide_passwords(text) == shown
+    assert redact(text) == shown
 
 
 def test_class_names_that_do_not_fit_are_not_used():

@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, wait_exponential_jitter
 
-from lightning_flowers.data.remote.filesystem import open_filesystem
+from lightning_flowers.data.remote.filesystem import LOGINS, describe, open_filesystem
 from lightning_flowers.errors import DataError, UserError
 
 BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)  # seconds
-_S3_LOGIN = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for a public bucket"
-_GS_LOGIN = "log in (gcloud auth application-default login), or set FSSPEC_GS_TOKEN=anon for a public bucket"
-_LOGINS = {"gs": _GS_LOGIN, "gcs": _GS_LOGIN, "s3": _S3_LOGIN, "s3a": _S3_LOGIN}
 # Drivers share no base class for a failing network, and need not be installed: these are the names of theirs.
 _NETWORK = {"OSError", "ClientError", "HTTPClientError", "ConnectionError", "HTTPException", "HttpError"}
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError)
@@ -44,7 +41,7 @@ class Driver:
     """
 
     def __init__(self, url: str) -> None:
-        self.protocol = url.partition("://")[0]
+        self.protocol, self._url = url.partition("://")[0], url
         self._fs, self.root = open_filesystem(url, self.protocol)
         self._loop = getattr(self._fs, "loop", None)  # where the driver is asynchronous
         self.stopped = threading.Event()
@@ -112,9 +109,10 @@ class Driver:
             self.stopped.set()
             for future in list(self._running):
                 future.cancel()
+        fs = getattr(self._fs, "fs", self._fs)  # what lies below simplecache:: and its like
         for name in ("_session", "_s3"):  # fsspec itself closes connections only when it is garbage collected
-            if (session := getattr(self._fs, name, None)) is not None:
-                self._fs.close_session(self._loop, session)
+            if (session := getattr(fs, name, None)) is not None:
+                fs.close_session(self._loop, session)
 
     def _wait(self, future: Future[Any]) -> Any:
         try:
@@ -128,9 +126,9 @@ class Driver:
 
     def _explain(self, error: BaseException, attempts: int) -> str:
         status = _status(error)  # its own words may hold the URL with its secrets
-        said = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".partition("\n")[0]
+        said = f"HTTP status {status}" if status else describe(error, self._url)
         if type(error).__name__ in _REFUSALS or status in (401, 403):
-            return f"access refused ({said}): {_LOGINS.get(self.protocol, 'check what it takes to read it')}"
+            return f"access refused ({said}): {LOGINS.get(self.protocol, 'check what it takes to read it')}"
         if is_transient(error):
             return (
                 f"cannot be fetched, tried {attempts} times ({said}): check the address and the network, and start "

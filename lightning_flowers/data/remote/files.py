@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from lightning_flowers.data.remote.driver import Driver
-from lightning_flowers.data.remote.filesystem import shown
 from lightning_flowers.errors import DataError
+from lightning_flowers.secrets import bare
 
 LISTING = "listing.txt"
 TABLES = ("classes.txt", "sample_submission.csv")
@@ -46,7 +46,7 @@ class Remote:
     """
 
     def __init__(self, url: str, attempts: int) -> None:
-        self.url = shown(url).rstrip("/")
+        self.url = bare(url).rstrip("/")
         self.driver = Driver(url)
         self.attempts = attempts
         self.fetched_bytes = 0
@@ -144,7 +144,7 @@ class Remote:
             infos: dict[str, Any] = self.driver.retry(self.url, LISTING_ATTEMPTS, find)
         except FileNotFoundError:
             return {}
-        paths = {name.removeprefix(root).lstrip("/"): info for name, info in infos.items()}
+        paths = {name.removeprefix(root).lstrip("/"): info for name, info in infos.items() if name.startswith(root)}
         self._known = {path: self._as_file(path, info) for path, info in paths.items() if info.get("size") is not None}
         return {path: file.size for path, file in self._known.items()}
 
@@ -162,8 +162,9 @@ class Remote:
         return self._as_file(path, info)
 
     def _as_file(self, path: str, info: dict[str, Any]) -> RemoteFile:
-        version = " ".join(f"{key}={info[key]}" for key in _VERSIONS if info.get(key))
-        return RemoteFile(f"{self.url}/{path}", self._name(path), int(info["size"]), version)
+        # Where a store tells no version, a query may be what tells two files apart.
+        name, told = self._name(path), " ".join(f"{key}={info[key]}" for key in _VERSIONS if info.get(key))
+        return RemoteFile(f"{self.url}/{path}", name, int(info["size"]), told or urlsplit(name).query)
 
     def _name(self, path: str) -> str:
         if not self._by_listing:

@@ -10,6 +10,7 @@ from lightning_flowers.data.petals import SPLITS, Source, read_classes
 from lightning_flowers.data.remote.store import RemoteStore
 from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
+from lightning_flowers.secrets import redact
 
 _FOLDER = re.compile(r"(?:.*/)?tfrecords-jpeg-(\d+)x\1/(train|val|test)")
 
@@ -19,7 +20,7 @@ class RemoteSource(Source):
     """A data set in the competition's layout under a URL.
 
     Attributes:
-        url: as the user gave it.
+        url: as the user gave it, with its secrets.
         store: brings its files.
         limit: bytes that the store may keep.
     """
@@ -30,7 +31,12 @@ class RemoteSource(Source):
 
     @property
     def where(self) -> str:
-        """The URL."""
+        """The URL without its secrets."""
+        return redact(self.url)
+
+    @property
+    def key(self) -> str:
+        """The URL, of which a user or a query may be all that tells it from another."""
         return self.url
 
     def has(self, split: str, size: int) -> bool:
@@ -85,4 +91,4 @@ def open_remote(url: str, limit: int) -> RemoteSource:
             "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
         )
     classes = read_classes(store.get("classes.txt") if "classes.txt" in files else None)
-    return RemoteSource(Path(url), classes, sizes, url, store, limit)
+    return RemoteSource(Path(store.url), classes, sizes, url, store, limit)
