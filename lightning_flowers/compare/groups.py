@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lightning_flowers.compare import study
 from lightning_flowers.compare.rows import Row, rows_of, study_row
+from lightning_flowers.data.fingerprints import content
 from lightning_flowers.run.results import Run
 
 # Settings of the Trainer that leave part of the data out.
@@ -17,7 +18,8 @@ class Conditions:
     """What two runs must have in common to be compared.
 
     Attributes:
-        train, val: fingerprints of the splits.
+        train, val: what the splits' fingerprints say of their content, or of names and sizes.
+        listed: whether names and sizes are all that is known.
         limits: settings that left part of the data out.
         unknown: of a run whose summary does not say which data it had, its folder: it is like no other.
     """
@@ -26,6 +28,7 @@ class Conditions:
     classes: int | None
     train: str | None
     val: str | None
+    listed: bool
     records: tuple[int | None, int | None]
     train_on: str
     fold: tuple[int | None, int | None]
@@ -82,8 +85,9 @@ def _conditions(run: Run) -> Conditions:
     return Conditions(
         data.size,
         data.classes,
-        data.fingerprints.get("train"),
-        data.fingerprints.get("val"),
+        content(data.fingerprints.get("train")),
+        content(data.fingerprints.get("val")),
+        not all("-" in fingerprint for name, fingerprint in data.fingerprints.items() if name != "test"),
         (data.records.get("train"), data.records.get("val")),
         data.train_on,
         (data.fold, data.folds),
@@ -123,6 +127,8 @@ def _other_data(changed: set[str]) -> tuple[str, ...]:
         return ()
     if "size" in changed:
         return ("other records",) if "records" in changed else ()
+    if "listed" in changed:
+        return ("only names and sizes of one's records are known: they may be others",)
     splits = [name for name in ("train", "val") if name in changed]
     return (f"other {' and '.join(splits)} records",) if splits else ()
 

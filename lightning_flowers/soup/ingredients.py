@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lightning_flowers.data.fingerprints import common
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run, read_run
@@ -83,5 +84,6 @@ def _check_alike(first: Ingredient, other: Ingredient) -> None:
         raise UserError(f"{two.path}: has another head or number of classes than {one.path}: leave it out")
     if one.data.class_names != two.data.class_names:
         raise UserError(f"{two.path}: has other classes than {one.path}: leave it out")
-    if one.data.fingerprints.get("val") != two.data.fingerprints.get("val"):
+    vals = [run.data.fingerprints.get("val") for run in (one, two)]
+    if any(vals) and common(*vals) is None:
         raise UserError(f"{two.path}: has other val records than {one.path}: the soup could not be chosen by them")
