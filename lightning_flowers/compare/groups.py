@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lightning_flowers.compare import study
 from lightning_flowers.compare.rows import Row, rows_of, study_row
+from lightning_flowers.data.fingerprints import content
 from lightning_flowers.data.names import clean_name
 from lightning_flowers.run.results import Run
 
@@ -19,7 +20,8 @@ class Conditions:
 
     Attributes:
         names: of the classes, in any order; None where they are not known.
-        train, val: fingerprints of the splits.
+        train, val: what the splits' fingerprints say of their content, or of names and sizes.
+        listed: whether names and sizes are all that is known.
         limits: settings that left part of the data out.
         unknown: of a run whose summary does not say which data it had, its folder: it is like no other.
     """
@@ -29,6 +31,7 @@ class Conditions:
     names: frozenset[str] | None
     train: str | None
     val: str | None
+    listed: bool
     records: tuple[int | None, int | None]
     train_on: str
     fold: tuple[int | None, int | None]
@@ -86,8 +89,9 @@ def _conditions(run: Run) -> Conditions:
         data.size,
         data.classes,
         frozenset(map(clean_name, data.class_names)) or None,
-        data.fingerprints.get("train"),
-        data.fingerprints.get("val"),
+        content(data.fingerprints.get("train")),
+        content(data.fingerprints.get("val")),
+        not all("-" in fingerprint for name, fingerprint in data.fingerprints.items() if name != "test"),
         (data.records.get("train"), data.records.get("val")),
         data.train_on,
         (data.fold, data.folds),
@@ -128,6 +132,8 @@ def _other_data(changed: set[str]) -> tuple[str, ...]:
         return ()
     if "size" in changed:
         return ("other records",) if "records" in changed else ()
+    if "listed" in changed:
+        return ("only names and sizes of one's records are known: they may be others",)
     splits = [name for name in ("train", "val") if name in changed]
     return (f"other {' and '.join(splits)} records",) if splits else ()
 

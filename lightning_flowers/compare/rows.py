@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightning_flowers.compare.study import HARDWARE, StudyResult
+from lightning_flowers.data.fingerprints import content
 from lightning_flowers.run.results import Run
 
 # Paths differ from machine to machine: fingerprints tell whether the data do.
@@ -125,10 +126,9 @@ def _settings(run: Run) -> object:
     data = settings.get("data")
     if isinstance(data, dict):
         settings["data"] = {name: value for name, value in data.items() if name not in _PATHS}
+    contents = {name: content(fingerprint) for name, fingerprint in run.data.fingerprints.items()}
     made = [run.predictions_of and run.predictions, run.soup and run.command]
-    return json.dumps(
-        [settings, run.steady, run.data.fingerprints, describe_hardware(run), made], sort_keys=True, default=str
-    )
+    return json.dumps([settings, run.steady, contents, describe_hardware(run), made], sort_keys=True, default=str)
 
 
 def _row(runs: tuple[Run, ...], comparable: bool) -> Row:

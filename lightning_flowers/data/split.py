@@ -99,11 +99,19 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (first 16 hex digits) over the names, sizes in bytes and record counts of the shards, and over the
-        rows where they are not all of them."""
-        lines = [f"{Path(shard.where).name} {shard.bytes} {len(shard)}" for shard in self.shards]
+        """`LISTED-CONTENT`, each a SHA-256 (first 16 hex digits), over the rows too where they are not all.
+
+        The first is over the names, sizes in bytes and record counts of the shards, the second over the keys of their
+        records, whatever the shards' names and packing. `LISTED` alone where a shard is elsewhere and never came: no
+        shard is fetched for this.
+        """
+        listed = self._digest([f"{Path(shard.where).name} {shard.bytes} {len(shard)}" for shard in self.shards])
+        keys = [shard.indexed.key for shard in self.shards if shard.indexed]
+        return f"{listed}-{self._digest(keys)}" if len(keys) == len(self.shards) else listed
+
+    def _digest(self, lines: list[str]) -> str:
         if not np.array_equal(self.rows, _all_rows(self.shards)):
-            lines.append(hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest())
+            lines = [*lines, hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def error(self, position: int, what: str) -> RecordError:

@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.data.fingerprints import common
 from lightning_flowers.data.names import class_order
 from lightning_flowers.ensemble.alignment import Stack, stack
 from lightning_flowers.errors import UserError
@@ -146,8 +148,9 @@ def _fingerprints(parts: Sequence[dict[str, str]]) -> dict[str, str]:
 
     `compare` sets runs of the same train and val beside each other, and takes one without train's for unlike all.
     """
-    shared = _shared(parts)
-    same_val = all(part.get("val") == parts[0].get("val") for part in parts)
+    found = {name: reduce(common, [part.get(name) for part in parts]) for name in parts[0]}
+    shared = {name: fingerprint for name, fingerprint in found.items() if fingerprint}
+    same_val = "val" in shared or not any("val" in part for part in parts)
     return shared if same_val else {name: value for name, value in shared.items() if name != "train"}
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lightning_flowers.data.fingerprints import common
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.secrets import redacted
@@ -131,7 +132,7 @@ class RunFolder:
         """
         known = self.read_summary().get("data", {}).get("fingerprints", {})
         for split, (name, fingerprint) in splits.items():
-            if known.get(split, fingerprint) != fingerprint:
+            if split in known and common(known[split], fingerprint) is None:
                 raise UserError(f"{name}: not the {split} split of the run {self.path}: {mend}")
 
     def predictions(self, split: str) -> Path:

@@ -11,6 +11,7 @@ import torch
 from lightning_flowers import hardware
 from lightning_flowers.cli import FlowersCLI
 from lightning_flowers.commands import PROGRAM
+from lightning_flowers.data.fingerprints import common
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.markdown import markdown_table, number
@@ -88,7 +89,7 @@ def _scorer(command: FlowersCLI) -> Score:
 
 def _check_val(command: FlowersCLI, first: Ingredient) -> None:
     known = first.run.data.fingerprints.get("val")
-    if known != command.datamodule.splits["val"].fingerprint:
+    if common(known, command.datamodule.splits["val"].fingerprint) is None:
         raise UserError("--data.root: its val split is not that of the runs: the soup could not be chosen by it")
 
 

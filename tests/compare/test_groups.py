@@ -32,12 +32,30 @@ def test_runs_on_the_same_data_are_one_group_with_the_studys_row(groups):
     assert group.is_the_studys
 
 
+def test_runs_are_set_beside_each_other_by_content_whatever_the_names(groups):
+    data = [{"fingerprints": {"train": f"{name}-t", "val": f"{name}-v"}} for name in ("listed", "packed")]
+    apart = groups(b={"data": data[0], "seed": 1}, c={"data": data[1], "seed": 2})[1]
+    assert [len(row.runs) for row in apart.rows if row.runs] == [2], "one row of two seeds"
+
+
+def test_runs_with_shifted_labels_stand_apart_from_those_of_the_same_names(groups):
+    known, shifted = ({"fingerprints": {"train": f"t-{labels}", "val": "v-v"}} for labels in ("known", "shifted"))
+    found = groups(b={"data": known}, c={"data": shifted})
+    assert [group.differences for group in found[1:]] == [
+        ("only names and sizes of one's records are known: they may be others",)
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("data", "differences"),
     [
         ({"size": 224, "fingerprints": {"train": "t2", "val": "v2"}}, ("224 px instead of 512 px",)),
         ({"fingerprints": {"train": "t", "val": "v2"}}, ("other val records",)),
         ({"fingerprints": {"train": "t2", "val": "v2"}}, ("other train and val records",)),
+        (
+            {"fingerprints": {"train": "t-1", "val": "v-1", "test": "x-1"}},
+            ("only names and sizes of one's records are known: they may be others",),
+        ),
         ({"train_on": "train+val", "fingerprints": {"train": "t2"}}, ("trained on train+val",)),
         ({"folds": 5, "fold": 1, "fingerprints": {"train": "t2", "val": "v2"}}, ("fold 1 of 5",)),
         ({"external": True, "fingerprints": {"train": "t2", "val": "v"}}, ("external data",)),

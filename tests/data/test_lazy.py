@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers.batch import Batch
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.data.fingerprints import content
 from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.index import Rules, SplitShard
 from lightning_flowers.data.loader import Loader
@@ -115,6 +116,18 @@ def assert_right(batches: list[Batch], source: Path) -> None:
     assert label[real].tolist() == near.labels[index[real].numpy()].tolist()
     expected = torch.cat([batch["image"] for batch in Loader(near, Order(len(near), len(near)))])
     assert torch.equal(image[real], expected[index[real]])
+
+
+def test_the_fingerprint_fetches_nothing_and_tells_the_content_once_all_have_come(
+    split: Split, shelf: Shelf, source: Path
+) -> None:
+    listed = split.fingerprint
+    assert not shelf.got
+    assert "-" not in listed
+    list(Loader(split, order_of(split)))
+    near = open_split(source, 32, 4, labelled=True).fingerprint
+    assert split.fingerprint.startswith(f"{listed}-")
+    assert content(split.fingerprint) == content(near)
 
 
 def test_the_first_batches_are_out_while_the_second_shard_is_withheld(split: Split, shelf: Shelf, source: Path) -> None:

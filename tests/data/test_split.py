@@ -1,5 +1,6 @@
 """Splits: the records of a folder of shards, and every way in which such a folder can be wrong."""
 
+import gzip
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tfrecord import example_pb2
 
+from lightning_flowers.data.fingerprints import common, content
 from lightning_flowers.data.folder import find_shards, open_split
 from lightning_flowers.data.split import Split
 from lightning_flowers.data.writer import Record, write_split
@@ -228,23 +230,55 @@ def fingerprint(folder: Path) -> str:
     return open_split(folder, 32, 4, labelled=True).fingerprint
 
 
-def test_the_fingerprint_is_of_names_sizes_and_counts(tmp_path: Path, write_records: WriteRecords) -> None:
+def test_the_fingerprint_begins_with_that_of_names_sizes_and_counts(tmp_path: Path, write_records: WriteRecords) -> None:
     path = write_records(tmp_path / "here" / SHARD, [record(b"a"), record(b"b")])
-    expected = hashlib.sha256(f"{SHARD} {path.stat().st_size} 2".encode()).hexdigest()[:16]
-    assert fingerprint(tmp_path / "here") == expected
+    listed = hashlib.sha256(f"{SHARD} {path.stat().st_size} 2".encode()).hexdigest()[:16]
     write_records(tmp_path / "there" / SHARD, [record(b"x"), record(b"y")])
-    assert fingerprint(tmp_path / "there") == expected
+    here, there = fingerprint(tmp_path / "here"), fingerprint(tmp_path / "there")
+    assert here.startswith(f"{listed}-") and there.startswith(f"{listed}-")
+    assert len(content(here) or "") == 16
+    assert common(here, there) is None
+    assert common(here, listed) == common(listed, there) == listed, "that is all that is known of an older run's"
+    assert common(here, here) == here
 
 
-def test_the_fingerprint_changes_with_a_name_a_size_or_a_count(tmp_path: Path, write_records: WriteRecords) -> None:
+@pytest.mark.parametrize("change", [{"label": 2}, {"identity": b"other"}, {"image": b"x"}, {"image": b"longer"}])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_content_is_of_pictures_labels_and_ids(
+    tmp_path: Path, write_records: WriteRecords, change: dict[str, Any], labelled: bool
+) -> None:
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder, records in zip(folders, ({}, change), strict=True):
+        write_records(folder / SHARD, [record(identity=b"first"), record(**{"identity": b"there", **records})])
+    one, other = (open_split(folder, 32, 4, labelled).fingerprint for folder in folders)
+    assert content(one) != content(other)
+    assert common(one, other) is None
+
+
+def test_labels_and_ids_that_changed_places_are_other_content(tmp_path: Path, write_records: WriteRecords) -> None:
+    write_records(tmp_path / "one" / SHARD, [record(b"a", 0), record(b"b", 1)])
+    write_records(tmp_path / "labels" / SHARD, [record(b"a", 1), record(b"b", 0)])
+    write_records(tmp_path / "order" / SHARD, [record(b"b", 1), record(b"a", 0)])
+    assert len({content(fingerprint(tmp_path / name)) for name in ("one", "labels", "order")}) == 3
+
+
+def test_the_content_is_the_same_packed_and_under_another_name(tmp_path: Path, write_records: WriteRecords) -> None:
+    path = write_records(tmp_path / "one" / SHARD, [record(b"a"), record(b"b")])
+    packed = tmp_path / "packed" / f"0{SHARD}.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    one, other = fingerprint(path.parent), fingerprint(packed.parent)
+    assert one != other
+    assert common(one, other) == one
+
+
+def test_the_fingerprint_changes_with_a_size_or_a_count(tmp_path: Path, write_records: WriteRecords) -> None:
     write_records(tmp_path / "first" / SHARD, [record(b"aa"), record(b"b")])
     write_records(tmp_path / "size" / SHARD, [record(b"aaa"), record(b"b")])
     write_records(tmp_path / "count" / "00-32x32-1.tfrec", [record(b"aa")])
-    write_records(tmp_path / "name" / "000-32x32-2.tfrec", [record(b"aa"), record(b"b")])
     write_records(tmp_path / "more" / SHARD, [record(b"aa"), record(b"b")])
     write_records(tmp_path / "more" / "01-32x32-1.tfrec", [record(b"c")])
-    prints = [fingerprint(tmp_path / name) for name in ("first", "size", "count", "name", "more")]
-    assert len(set(prints)) == 5
+    assert len({content(fingerprint(tmp_path / name)) for name in ("first", "size", "count", "more")}) == 4
 
 
 def test_an_empty_id_is_refused(open_records: Callable[..., Split]) -> None:

@@ -212,6 +212,20 @@ def test_the_data_are_what_members_agree_on(make_run, pair):
     assert data_of(read_members([*pair, make_run("d", data=val)]))["fingerprints"] == {"test": "x"}
 
 
+@pytest.mark.parametrize(
+    ("val", "said"),
+    [(("v-1", "w-1"), "v-1"), (("v-1", "v-2"), None), (("v-1", "v"), "v"), (("v-1", "w"), None)],
+    ids=["other names", "other labels", "an older run", "an older run of other data"],
+)
+def test_members_of_newer_and_older_runs_agree_on_what_both_know(make_run, val, said):
+    runs = [
+        make_run(name, data={"fingerprints": {"train": "t-1", "val": fingerprint}})
+        for name, fingerprint in zip("ab", val, strict=True)
+    ]
+    found = data_of(read_members(runs))["fingerprints"]
+    assert found == ({"train": "t-1", "val": said} if said else {})
+
+
 def grouped(members, of_blend):
     """Which of `compare`'s groups have the blend, and the members, in them."""
     blend = members[0].model_copy(update={"data": Data.model_validate(of_blend), "path": members[0].path / "blend"})

@@ -90,10 +90,12 @@ def test_runs_that_cannot_be_averaged_are_refused_in_a_line(runs, given, said, c
     assert not (runs / "soup").exists()
 
 
-def test_other_val_records_are_refused(runs, capsys, tmp_path):
+@pytest.mark.parametrize("of", [0, 1], ids=["names and sizes", "labels"])
+def test_other_val_records_are_refused(runs, capsys, tmp_path, of):
     other = shutil.copytree(runs / "b", tmp_path / "other")
     summary = json.loads((other / "summary.json").read_text())
-    summary["data"]["fingerprints"]["val"] = "another"
+    parts = summary["data"]["fingerprints"]["val"].split("-")
+    summary["data"]["fingerprints"]["val"] = "-".join("another" if n >= of else part for n, part in enumerate(parts))
     (other / "summary.json").write_text(json.dumps(summary))
     assert soup(runs, str(runs / "a"), str(other)) == MISUSED
     assert "other val records" in capsys.readouterr().err
