@@ -33,7 +33,7 @@ from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
-from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
+from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.elsewhere import choose_out, note_predictions
@@ -122,7 +122,7 @@ class FlowersCLI(LightningCLI):
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
-            callbacks += self._recorders(self.folder, config["limit_val_batches"] != 0)
+            callbacks += self._recorders(self.folder)
             if config["logger"] in (None, True):
                 place = (self.folder.path, "tensorboard", "")
                 config["logger"] = TensorBoardLogger(*place, default_hp_metric=False)
@@ -131,16 +131,15 @@ class FlowersCLI(LightningCLI):
             config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
         return self._instantiate_trainer(config, callbacks)
 
-    def _recorders(self, folder: RunFolder, validates: bool) -> list[Callback]:
+    def _recorders(self, folder: RunFolder) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
         config = self._settings
         self.history.path = folder.metrics
-        self.checkpoints = checkpoints(folder, validates and self.datamodule.rules.validates)
-        inside = StepCheckpoint(folder.last, config.save_every_steps, config.save_every_minutes)
+        self.checkpoints = Checkpoints(folder, self.history, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
         ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
         curves = Curves(self.history, folder.curves)
-        return [Continuity(), start, self.history, curves, *ema, inside, *self.checkpoints]
+        return [Continuity(), start, self.history, curves, *ema, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -188,10 +187,9 @@ class FlowersCLI(LightningCLI):
         if self.folder is None:
             return
         self._summarize()
-        # Of a run's processes only the first knows its folder; the checkpoint callbacks have told the others.
-        kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
-        if kept:
-            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept[0], return_predictions=False)
+        # Of a run's processes only the first knows its folder; the checkpoints have told the others.
+        if kept := self.checkpoints.best_model_path or self.checkpoints.last_model_path:
+            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=kept, return_predictions=False)
             found = write_predictions(self.folder, self.datamodule, self.collector.results)
             self._note(self.folder, {"tta": "none", **(found or {})})
         self._summarize()  # again: predicting may have found damaged records
