@@ -35,7 +35,7 @@ from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
-from lightning_flowers.run.checkpoints import StepCheckpoint, checkpoints
+from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
@@ -129,7 +129,7 @@ class FlowersCLI(LightningCLI):
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
-            callbacks += self._recorders(self.folder, config["limit_val_batches"] != 0)
+            callbacks += self._recorders(self.folder)
             if config["logger"] in (None, True):
                 place = (self.folder.path, "tensorboard", "")
                 config["logger"] = TensorBoardLogger(*place, default_hp_metric=False)
@@ -146,16 +146,15 @@ class FlowersCLI(LightningCLI):
             why = keeps.get(str(self.subcommand)) if own else None
             self.model.class_order = match_classes(self._checkpoint, self.folder, self.datamodule.source, why)
 
-    def _recorders(self, folder: RunFolder, validates: bool) -> list[Callback]:
+    def _recorders(self, folder: RunFolder) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
         config = self._settings
         self.history.path = folder.metrics
-        self.checkpoints = checkpoints(folder, validates and self.datamodule.rules.validates)
-        inside = StepCheckpoint(folder.last, config.save_every_steps, config.save_every_minutes)
+        self.checkpoints = Checkpoints(folder, self.history, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
         ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
         curves = Curves(self.history, folder.curves)
-        return [Continuity(), start, self.history, curves, *ema, inside, *self.checkpoints]
+        return [Continuity(), start, self.history, curves, *ema, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -203,9 +202,9 @@ class FlowersCLI(LightningCLI):
         if self.folder is None:
             return
         self._summarize()
-        kept = [checkpoint.best_model_path for checkpoint in self.checkpoints if checkpoint.best_model_path]
+        kept = self.checkpoints.best_model_path or self.checkpoints.last_model_path
         if kept and self.datamodule.names_for("predict"):
-            path = str(self.folder.checkpoints / Path(kept[0]).name)  # as this process sees the folder
+            path = str(self.folder.checkpoints / Path(kept).name)  # as this process sees the folder
             self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=path, return_predictions=False)
             found = write_predictions(self.folder, self.datamodule, self.collector.results)
             self._note(self.folder, {"tta": "none", **(found or {})})

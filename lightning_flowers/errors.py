@@ -5,6 +5,10 @@ class UserError(Exception):
     """A mistake in what the user gave (a path, a flag, a file). The message names the thing and the mend."""
 
 
+class DivergedError(UserError):
+    """Training has left the finite numbers; what was saved before is good."""
+
+
 class DataError(UserError):
     """A damaged or unsuitable shard, record or picture."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lightning_flowers.commands import PROGRAM
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.run.folder import RunFolder
 
 _SMALLER = "{}: use a smaller --data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
@@ -23,7 +23,8 @@ _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EI
 
 @contextmanager
 def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: bool) -> Iterator[None]:
-    """Turn a disk that cannot be written, and a checkpoint of another model, into a UserError.
+    """Turn a disk that cannot be written, and a checkpoint of another model, into a UserError; of a run that diverged,
+    say what to go on from.
 
     Args:
         folder: the run's, if it has one.
@@ -32,6 +33,8 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
     """
     try:
         yield
+    except DivergedError as error:
+        raise UserError(f"{error}; {_how_to_mend(folder)}") from error
     except OSError as error:
         if folder is None or error.errno not in _DISK_TROUBLE:
             raise
@@ -56,3 +59,10 @@ def how_to_resume(folder: RunFolder | None) -> str:
     if folder is None or not folder.last.is_file():
         return "nothing was saved yet"
     return f"resume with: {PROGRAM} fit --resume {folder.path}"
+
+
+def _how_to_mend(folder: RunFolder | None) -> str:
+    mend = "a lower --model.lr or a wider --trainer.precision"
+    if folder is None or not folder.last.is_file():
+        return f"nothing good was saved yet: start anew with {mend}"
+    return f"go on from the last good checkpoint with {mend}: {PROGRAM} fit --resume {folder.path} --model.lr=..."

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from lightning_flowers.batch import Batch, FeatureBatch
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.model.exact import Normalize
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.mixing import Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
@@ -61,8 +62,6 @@ class FlowerClassifier(LightningModule):
 
     class_names: Sequence[str] = ()
     class_order: Sequence[int] | None = None
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -106,9 +105,7 @@ class FlowerClassifier(LightningModule):
         self.backbone: Any = build_backbone(backbone, weights)
         self.backbone.requires_grad_(not freeze_backbone)
         self.head = build_head(self.backbone.head_hidden_size, hidden, dropout, num_classes)
-        # uint8 pictures: timm's mean and std are of values in 0..1.
-        self.register_buffer("mean", _per_channel(self.backbone.pretrained_cfg["mean"]), persistent=False)
-        self.register_buffer("std", _per_channel(self.backbone.pretrained_cfg["std"]), persistent=False)
+        self.normalize = Normalize(self.backbone.pretrained_cfg["mean"], self.backbone.pretrained_cfg["std"])
         self.train_counts = Counts(num_classes)
         self.eval_counts = Counts(num_classes)
         # DDP would overwrite them with those of the first process at every step.
@@ -128,7 +125,7 @@ class FlowerClassifier(LightningModule):
 
     def features(self, image: Tensor) -> Tensor:
         """Pooled features (batch, channels) of pictures uint8 (batch, 3, height, width)."""
-        normalized = (image - self.mean) / self.std
+        normalized = self.normalize(image).to(self.dtype)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.backbone(normalized)
 
@@ -145,7 +142,7 @@ class FlowerClassifier(LightningModule):
 
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
-        mixed = self.mixing(batch, self.mean.dtype) if self.mixes and "image" in batch else None
+        mixed = self.mixing(batch) if self.mixes and "image" in batch else None
         batch = mixed.major if mixed else batch
         logits = self._logits(batch)
         loss = _cross_entropy(logits, batch, self.label_smoothing)
@@ -180,10 +177,7 @@ class FlowerClassifier(LightningModule):
     def on_train_epoch_end(self) -> None:
         loss = self._log_scores(self.train_counts, "train")
         if not math.isfinite(loss):
-            raise UserError(
-                f"the training loss became {loss} in epoch {self.current_epoch + 1}: "
-                f"lower --model.lr ({self.lr}), or use a wider --trainer.precision ({self.trainer.precision})"
-            )
+            raise DivergedError(f"the training loss became {loss} in epoch {self.current_epoch + 1}")
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores(self.eval_counts, "val")
@@ -193,7 +187,8 @@ class FlowerClassifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = OPTIMIZERS[self.optimizer_name](trainable, lr=self.lr, weight_decay=self.weight_decay)
+        eps = max(1e-8, torch.finfo(self.dtype).smallest_normal)  # in float16 1e-8 is 0, and 0 / 0 no number
+        optimizer = OPTIMIZERS[self.optimizer_name](trainable, lr=self.lr, eps=eps, weight_decay=self.weight_decay)
         if self.schedule == "starter":
             scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
             return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
@@ -267,10 +262,6 @@ def reorder_classes(state_dict: dict[str, Tensor], order: Sequence[int]) -> dict
 def _cross_entropy(logits: Tensor, batch: Batch | FeatureBatch, label_smoothing: float = 0.0) -> Tensor:
     label = batch["label"].clamp(min=0)  # padding is masked, but its label must be a class
     return F.cross_entropy(logits, label, label_smoothing=label_smoothing, reduction="none")
-
-
-def _per_channel(values: Sequence[float]) -> Tensor:
-    return (torch.tensor(values) * 255).view(1, 3, 1, 1)
 
 
 def _check_range(name: str, value: object, good: bool, allowed: str) -> None:

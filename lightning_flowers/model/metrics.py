@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_flowers.evaluation.confusion import Scores, scores
+from lightning_flowers.model.exact import Exact
 
 
-class Counts(nn.Module):
+class Counts(Exact):
     """Sums over an epoch, kept on the device: nothing is read back until `compute`.
 
     Shapes never change, so that XLA compiles an update once.

@@ -1,72 +1,105 @@
-"""Which checkpoints a run keeps."""
+"""The checkpoints that a run keeps, and the one way they are written."""
 
+import io
+import pickle
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import proxy
 
+import torch
+from lightning_fabric.utilities.apply_func import move_data_to_device
+from lightning_fabric.utilities.rank_zero import rank_zero_warn
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
-from typing_extensions import override
+from pytorch_lightning.callbacks import Checkpoint, ModelPruning
+from torch import Tensor
 
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.run.folder import RunFolder
-
-MONITOR = "val_macro_f1"
-
-
-class FolderCheckpoint(ModelCheckpoint):
-    """Saves one checkpoint at the end of each epoch, in place of the one before, under a name of its own.
-
-    A run folder may be moved before it is resumed: unlike its base class it then still knows the best score, so that a
-    worse epoch does not take the best one's place.
-    """
-
-    def __init__(self, path: Path, **kwargs: Any) -> None:
-        super().__init__(
-            dirpath=path.parent,
-            filename=path.stem,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-            **kwargs,
-        )
-
-    @override
-    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
-        with _in_place(trainer, Path(filepath)) as part:
-            super()._save_checkpoint(trainer, str(part))
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        here = Path(str(self.dirpath))
-        if (here / Path(state_dict["best_model_path"]).name).is_file():
-            super().load_state_dict(_moved(state_dict, here))
+from lightning_flowers.run.history import History
 
 
-class StepCheckpoint(Checkpoint):
-    """Saves `last` inside epochs too, so that little is lost when a run is killed.
+class Checkpoints(Checkpoint):
+    """Saves `best` when the validation that scored it ends, and `last` at each epoch's end and inside epochs.
 
-    Only after an optimizer step: gradients that are still being accumulated are in no checkpoint. And not just before a
-    validation, which a resumed run would leave out, but after the next step.
+    Inside epochs so that little is lost when a run is killed: only after an optimizer step, as gradients that are still
+    being accumulated are in no checkpoint; and not just before a validation, which a resumed run would leave out, but
+    after the next step.
+
+    A file takes the place of the one before once it is whole, could be read back and holds finite numbers. Loggers are
+    told then; they read the attributes, which are those of Lightning's ModelCheckpoint.
 
     Args:
-        path: of the checkpoint.
-        steps: batches between two of them, or None for none by count.
+        folder: of the run; `setup` tells that of the first process to the others.
+        history: of the run, which knows whether a validation was the best. It must stand before in the callbacks.
+        steps: batches between two saves inside an epoch, or None for none by count.
         minutes: between two of them, or None for none by time.
 
     Raises:
         UserError: one of them is not above 0.
     """
 
-    def __init__(self, path: Path, steps: int | None, minutes: float | None) -> None:
+    monitor, mode = "val_macro_f1", "max"
+    save_top_k, save_last, save_weights_only = 1, True, False
+
+    def __init__(self, folder: RunFolder, history: History, steps: int | None, minutes: float | None) -> None:
         for name, value in (("steps", steps), ("minutes", minutes)):
             if value is not None and value <= 0:
                 raise UserError(f"--save_every_{name}={value}: must be above 0, or null for never")
-        self._path, self._steps, self._minutes = path, steps, minutes
+        self.folder, self._history, self._steps, self._minutes = folder, history, steps, minutes
+        self.best_model_path = self.last_model_path = ""
+        self.best_model_score: Tensor | None = None
+        self.current_score: Tensor | None = None
+        self._resumes = self._due = False
         self._saved = time.monotonic()
-        self._due = False
+        self._left_out: set[str] = set()
+
+    @property
+    def dirpath(self) -> str:
+        """The folder of the checkpoints."""
+        return str(self.folder.checkpoints)
+
+    @property
+    def best_k_models(self) -> dict[str, Tensor]:
+        """The best checkpoint and its score."""
+        return {self.best_model_path: self.best_model_score} if self.best_model_score is not None else {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if any(isinstance(callback, ModelPruning) for callback in trainer.callbacks):  # pyright: ignore[reportAttributeAccessIssue]
+            raise UserError("--trainer.callbacks: ModelPruning keeps its masks in no checkpoint: leave it out")
+        self.folder = RunFolder(Path(trainer.strategy.broadcast(str(self.folder.path))))
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._resumes = True
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What is the best so far is for its own file to say: a killed run may have saved it after `last`."""
+        known: Any = None
+        if self._resumes and trainer.is_global_zero and self.folder.best.is_file():
+            known = _read(self.folder.best)["callbacks"]["History"]
+        if self._resumes and self._history.recall(trainer.strategy.broadcast(known)):
+            self.best_model_path = str(self.folder.best)
+        if (best := self._history.best()) is not None:
+            self.best_model_score = torch.tensor(best[self.monitor])
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+        self._leave_out({callback.state_key: callback.state_dict() for callback in callbacks if _foreign(callback)})
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Leave out, told once, the states of callbacks that could not be read back safely."""
+        callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+        states = checkpoint["callbacks"]
+        foreign = {callback.state_key for callback in callbacks if _foreign(callback)} & states.keys()
+        # A scheduler's functions are made anew, as torch's LambdaLR has it.
+        checkpoint["lr_schedulers"] = [_without_functions(state) for state in checkpoint["lr_schedulers"]]
+        for key in foreign:
+            if states[key].get("scheduler_state"):
+                states[key]["scheduler_state"] = _without_functions(states[key]["scheduler_state"])
+        for key in self._leave_out({key: states[key] for key in foreign}):
+            del states[key]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -76,9 +109,37 @@ class StepCheckpoint(Checkpoint):
         elif (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self._due = self._due or self._is_due(trainer, batch_idx + 1)
             if self._due and not _validates_now(trainer):
-                with _in_place(trainer, self._path) as part:
-                    trainer.save_checkpoint(part)
+                self._save_last(trainer)
                 self._saved, self._due = time.monotonic(), False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._history.improved:
+            self.current_score = trainer.callback_metrics[self.monitor]
+            self.best_model_path, self.best_model_score = str(self.folder.best), self.current_score
+            self._save(trainer, self.folder.best)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._save_last(trainer)
+
+    def _save_last(self, trainer: Trainer) -> None:
+        self.last_model_path = str(self.folder.last)
+        self._save(trainer, self.folder.last)
+
+    def _save(self, trainer: Trainer, path: Path) -> None:
+        if trainer.is_global_zero:
+            # Lightning itself would move it in from the system's temporary folder, which need not be on the same disk.
+            with whole_file(path) as part:
+                self._write(trainer, part)
+            for logger in trainer.loggers:
+                logger.after_save_checkpoint(proxy(self))
+        else:
+            self._write(trainer, path)
+
+    def _write(self, trainer: Trainer, path: Path) -> None:
+        trainer.save_checkpoint(path)  # only the first process writes
+        trouble = trainer.strategy.broadcast(_trouble(path) if trainer.is_global_zero else None)
+        if trouble is not None:
+            raise trouble
 
     def _is_due(self, trainer: Trainer, batches: int) -> bool:
         if self._steps and batches // self._steps > (batches - trainer.accumulate_grad_batches) // self._steps:
@@ -88,36 +149,63 @@ class StepCheckpoint(Checkpoint):
         # The clocks of the processes differ: the first one's counts.
         return bool(trainer.strategy.broadcast(time.monotonic() - self._saved > self._minutes * 60))
 
+    def _leave_out(self, states: dict[str, Any]) -> list[str]:
+        unreadable = [key for key, state in states.items() if not _readable(state)]
+        for key in set(unreadable) - self._left_out:
+            self._left_out.add(key)
+            rank_zero_warn(f"--trainer.callbacks: {key}: its state is not plain and not saved: a resumed run lacks it")
+        return unreadable
 
-def checkpoints(folder: RunFolder, validates: bool) -> list[FolderCheckpoint]:
-    """`best` by macro F1 on val, where there is validation; then `last`, which holds what `best` has come to know."""
-    last = FolderCheckpoint(folder.last)
-    return [FolderCheckpoint(folder.best, monitor=MONITOR, mode="max"), last] if validates else [last]
+
+def _trouble(path: Path) -> UserError | None:
+    """What keeps a checkpoint from taking the place of a good one. Its file is looked at, as on a TPU to look at the
+    tensors would be to compile."""
+    try:
+        checkpoint = _read(path)
+    except pickle.UnpicklingError as error:
+        return UserError(f"{path.name}: a callback or a plugin puts into it what cannot be read back safely: {error}")
+    parts = {
+        "weights": checkpoint["state_dict"],
+        "optimizer's state": checkpoint["optimizer_states"],
+        "average of the weights": checkpoint["callbacks"].get("Ema"),
+        "sum of the loss": checkpoint["train_counts"],
+    }
+    wrong = [name for name, part in parts.items() if not all(tensor.isfinite().all() for tensor in _tensors(part))]
+    return DivergedError(f"the {wrong[0]} became nan or infinite in epoch {checkpoint['epoch'] + 1}") if wrong else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _readable(state: Any) -> bool:
+    file = io.BytesIO()
+    try:
+        torch.save(move_data_to_device(state, "cpu"), file)
+        file.seek(0)
+        torch.load(file, weights_only=True)
+    except Exception:  # whatever a stranger's object raises when pickled
+        return False
+    return True
+
+
+def _tensors(part: Any) -> Iterator[Tensor]:
+    if isinstance(part, Tensor):
+        yield part
+    elif isinstance(part, dict | list | tuple):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _tensors(inner)
+
+
+def _foreign(callback: Any) -> bool:
+    return not type(callback).__module__.startswith("lightning_flowers.")
+
+
+def _without_functions(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if not callable(value)}
 
 
 def _validates_now(trainer: Trainer) -> bool:
     """Whether validation follows the batch that has just ended."""
     loop: Any = trainer.fit_loop
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-
-
-@contextmanager
-def _in_place(trainer: Trainer, path: Path) -> Iterator[Path]:
-    """Where to save so that the file appears at `path` once it is whole; only the first process saves.
-
-    Lightning itself would move it in from the system's temporary folder, which need not be on the same disk.
-    """
-    if trainer.is_global_zero:
-        with whole_file(path) as part:
-            yield part
-    else:
-        yield path
-
-
-def _moved(state: dict[str, Any], here: Path) -> dict[str, Any]:
-    def move(path: str) -> str:
-        return str(here / Path(path).name) if path else path
-
-    paths = {name: move(state[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
-    best_k = {move(path): score for path, score in state["best_k_models"].items()}
-    return {**state, **paths, "dirpath": str(here), "best_k_models": best_k}

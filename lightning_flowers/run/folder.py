@@ -92,7 +92,7 @@ class RunFolder:
 
     def discard_untrained(self) -> None:
         """Remove the folder if this process made it and nothing was learnt in it: a refused run leaves nothing."""
-        if self.made and not self.metrics.exists() and not self.last.exists():
+        if self.made and not (self.metrics.exists() or self.last.exists() or self.best.exists()):
             shutil.rmtree(self.path, ignore_errors=True)
             with suppress(OSError):  # other runs are there
                 self.path.parent.rmdir()

@@ -31,8 +31,14 @@ class History(Checkpoint):
     It counts as a checkpoint callback because Lightning calls those after the model has logged its training scores,
     and in the order given: History stands before those that save.
 
+    Of an epoch with several validations the row has the scores of the best, the earliest of equals: they are those of
+    the weights that are kept.
+
     Args:
         path: of metrics.csv; None writes none.
+
+    Attributes:
+        improved: whether the validation that has just ended is the best so far.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -40,8 +46,9 @@ class History(Checkpoint):
         self.rows: list[Row] = []
         self._started = self._trained = self._waited = self._waiting = self._learning_rate = 0.0
         self._batches = 0
-        self._validated = False
-        self._fits = False
+        self._scores: Row = {}  # the epoch and its best validation
+        self._forgotten = 0  # epochs, whose weights are gone
+        self.improved = self._fits = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._fits = stage == "fit"
@@ -52,7 +59,8 @@ class History(Checkpoint):
             "batches": self._batches,
             "seconds": time.perf_counter() - self._started,
             "waited": self._waiting - self._waited,
-            "validated": self._validated,
+            "scores": self._scores,
+            "forgotten": self._forgotten,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -63,12 +71,13 @@ class History(Checkpoint):
         self._batches = state_dict["batches"]
         self._started = time.perf_counter() - state_dict["seconds"]
         self._waited = -state_dict["waited"]
-        self._validated = state_dict["validated"]
+        self._scores = dict(state_dict.get("scores", {}))  # older runs did not keep those weights
+        self._forgotten = state_dict.get("forgotten", 0)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
         self._waited = _waited(trainer)
-        self._batches, self._validated = 0, False
+        self._batches = 0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._learning_rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
@@ -82,7 +91,15 @@ class History(Checkpoint):
         self._batches += 1
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._validated = not trainer.sanity_checking
+        self.improved = False
+        if not self._fits or trainer.sanity_checking:
+            return
+        metrics = trainer.callback_metrics
+        found = {name: float(metrics[name]) for name in COLUMNS if name.startswith("val_") and name in metrics}
+        best, epoch = self.best(), trainer.current_epoch + 1
+        self.improved = best is None or found["val_macro_f1"] > best["val_macro_f1"]
+        if self._scores.get("epoch") != epoch or found["val_macro_f1"] > self._scores["val_macro_f1"]:
+            self._scores = {"epoch": epoch, **found}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         row = self._row(trainer)
@@ -93,18 +110,31 @@ class History(Checkpoint):
                 write_text(self.path, to_csv(self.rows))
 
     def best(self) -> Row | None:
-        """The row with the highest macro F1 on val, the earliest of equals."""
-        scored = [row for row in self.rows if "val_macro_f1" in row]
+        """The row with the highest macro F1 on val, the earliest of equals; of the epoch under way as far as it is."""
+        scored = [row for row in [*self.rows, self._scores] if "val_macro_f1" in row and row["epoch"] > self._forgotten]
         return max(scored, key=lambda row: row["val_macro_f1"], default=None)
 
+    def recall(self, best: dict[str, Any] | None) -> bool:
+        """Have the best so far be what its checkpoint says, whose state of a History `best` is; gives whether it is.
+
+        A killed run may have saved it after `last`. Where the checkpoint is gone, the best is that of later epochs.
+        """
+        epochs = self.rows[-1]["epoch"] if self.rows else 0
+        if best is None:
+            self._forgotten, self._scores = epochs, {}
+        elif best.get("scores", {}).get("epoch", 0) > epochs:
+            self._scores = dict(best["scores"])
+        return best is not None
+
     def _row(self, trainer: Trainer) -> Row:
-        # Lightning keeps the scores of an earlier validation: they are not this epoch's.
-        names = [name for name in COLUMNS if self._validated or not name.startswith("val_")]
-        logged = {name: float(trainer.callback_metrics[name]) for name in names if name in trainer.callback_metrics}
+        epoch, metrics = trainer.current_epoch + 1, trainer.callback_metrics
+        names = [name for name in COLUMNS if name.startswith("train_") and name in metrics]
+        logged = {name: float(metrics[name]) for name in names}
+        logged |= self._scores if self._scores.get("epoch") == epoch else {}
         loader: Any = trainer.train_dataloader
         images = self._batches * loader.sampler.batch_size
         return {
-            "epoch": trainer.current_epoch + 1,
+            "epoch": epoch,
             **logged,
             "learning_rate": self._learning_rate,
             "seconds": time.perf_counter() - self._started,
