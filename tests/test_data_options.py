@@ -246,6 +246,17 @@ def test_after_train_and_val_there_is_no_validate(run, here):
     assert_refused(run("validate", "--run=runs/test_resnet-trainval", data=None), "train+val")
 
 
+def test_a_data_set_of_train_alone_is_trained_on(run, make_petals, here):
+    alone = make_petals(here / "alone", train=40, val=0, test=0)
+    assert_refused(run("fit", *UNCACHED, data=alone), "has no val of 32 px", "--data.train_on=train+val")
+    assert not (here / "runs").exists()
+    status, out, err = run("fit", *UNCACHED, "--data.train_on=train+val", data=alone)
+    assert (status, err, "predicted" in out) == (0, "", False)
+    assert (here / "runs/test_resnet-trainval/checkpoints/last.ckpt").is_file()
+    for command, lacks in (("predict", "neither val nor test"), ("test", "no test split")):
+        assert_refused(run(command, "--run=runs/test_resnet-trainval", data=None), f"{command}: ", lacks)
+
+
 def test_folds_validate_every_labelled_record_once(run, here):
     seen = Counter()
     folders = [here / f"runs/test_resnet-fold{fold}" for fold in range(3)]

@@ -57,6 +57,24 @@ def test_folds_cut_train_and_val_and_leave_test_alone(source: Source) -> None:
     assert sorted(seen) == sorted(everything)
 
 
+@pytest.mark.parametrize("present", ["train", "val"])
+def test_a_data_set_of_one_split_is_trained_on_whole_or_in_folds(
+    make_petals: MakePetals, tmp_path: Path, present: str
+) -> None:
+    source = open_source(make_petals(tmp_path, **({"train": 0, "val": 0, "test": 0} | {present: 20}), shards=1))
+    everything = Splits(source, 32, "train+val").open("train").ids.tolist()
+    assert everything == source.open(present, 32).ids.tolist()
+    folded = Splits(source, 32, folds=5, fold=1)
+    assert (folded.has("val"), len(folded.open("train")), len(folded.open("val"))) == (True, 16, 4)
+
+
+def test_without_val_the_flags_that_do_without_are_named(make_petals: MakePetals, tmp_path: Path) -> None:
+    splits = Splits(open_source(make_petals(tmp_path, train=8, val=0, test=0, shards=1)), 32)
+    assert not splits.has("val")
+    with pytest.raises(DataError, match=r"has no val of 32 px: give --data.train_on=train\+val .*--data.folds=5"):
+        splits.open("val")
+
+
 def test_a_fold_has_a_fingerprint_of_its_own(source: Source) -> None:
     prints = {Splits(source, 32, folds=4, fold=fold).open("val").fingerprint for fold in range(4)}
     assert len(prints) == 4

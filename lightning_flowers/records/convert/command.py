@@ -41,8 +41,9 @@ def convert_records(
     Args:
         source: the folder of pictures.
         out: folder to write to, new or begun by the same command before: then what is missing is written.
-        csv: table with the columns path[,class][,label][,split][,id]; its paths start from the folder of pictures if
-            one is given, else from the table's.
+        csv: table with the columns path[,class][,label][,split][,id], parted by commas, semicolons or tabs; a label is
+            a whole number from 0, or a name. Its paths start from the folder of pictures if one is given, else from
+            the table's.
         sizes: sides of the pictures in pixels, with commas between.
         shape: crop (the largest square in the middle) or squash (the whole picture).
         quality: of the JPEGs, 1 to 100; chroma is kept in full (4:4:4).
@@ -50,7 +51,7 @@ def convert_records(
         val_fraction: share of each class's training pictures that goes to val. Default: 0.2 unless there is a val.
         test_fraction: share that goes to test.
         classes: file with a class a line, in the order of their labels, or `petals`, the competition's 104. Default:
-            the names that are found, sorted.
+            the names that are found, sorted, numbers as numbers.
         seed: of the draw of the splits and of the order in them.
         skip_bad: leave out pictures that cannot be read, and list them in skipped.csv.
     """

@@ -88,6 +88,8 @@ def _add_split(found: _Found, folder: Path) -> None:
         found.add(folder, "test", None)
         return
     found.leave_out_files(folder)
+    if not _folders(folder):
+        found.notes.append(f"the folder {folder.name} holds no class")
     _add_classes(found, folder, folder.name)
 
 
