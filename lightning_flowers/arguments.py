@@ -4,7 +4,7 @@ import logging
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from jsonargparse import Namespace
@@ -26,7 +26,16 @@ TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summa
 
 
 class Parser(LightningArgumentParser):
-    """Turns every mistake on the command line into one line."""
+    """Turns every mistake on the command line into one line, and takes 1 for 1 where 1.0 is something else."""
+
+    def add_lightning_class_args(self, *args: Any, **kwargs: Any) -> list[str]:
+        added = super().add_lightning_class_args(*args, **kwargs)
+        for action in self._actions:
+            kinds = get_args(hint := getattr(action, "_typehint", None))
+            if get_origin(hint) is Union and {int, float} <= set(kinds):
+                # typing may give Union[float, int] for Union[int, float], and the first that fits is taken.
+                action._typehint = Union[(int, *(kind for kind in kinds if kind is not int))]
+        return added
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         raise UserError(f"{' '.join(message.split())} (see --help)") from ex

@@ -42,9 +42,11 @@ from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.elsewhere import choose_out, note_predictions
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
+from lightning_flowers.run.limits import limits_of
 from lightning_flowers.run.outcome import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.predicted import write_predictions
 from lightning_flowers.run.progress import Progress
+from lightning_flowers.run.resuming import check_changes
 from lightning_flowers.run.summary import summarize
 from lightning_flowers.run.together import Together
 
@@ -111,6 +113,8 @@ class FlowersCLI(LightningCLI):
             config.model.weights = "none"  # the checkpoint has them all
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
         self._asked = config.clone()
+        if self.subcommand == "fit" and self.folder and self._checkpoint:
+            check_changes(self.folder, self._checkpoint, self._asked_settings())
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
@@ -154,7 +158,7 @@ class FlowersCLI(LightningCLI):
         start = LambdaCallback(on_train_start=self._start_record)
         ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
         curves = Curves(self.history, folder.curves)
-        return [Continuity(), start, self.history, curves, *ema, self.checkpoints]
+        return [Continuity(self.datamodule), start, self.history, curves, *ema, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -250,16 +254,19 @@ class FlowersCLI(LightningCLI):
         write_text(self.folder.config, self._config_yaml())
         self._summarize()
 
+    def _asked_settings(self) -> dict[str, Any]:
+        return yaml.safe_load(self._parser(self.subcommand).dump(self._asked, skip_validation=True))
+
     def _config_yaml(self) -> str:
-        settings = yaml.safe_load(self._parser(self.subcommand).dump(self._asked, skip_validation=True))
-        return run_config(settings, self._weights, self.datamodule)
+        return run_config(self._asked_settings(), self._weights, self.datamodule)
 
     @rank_zero_only
     def _summarize(self) -> None:
         if self.folder is not None and self.folder.path.is_dir():
             data, size = self.datamodule.summary(), self.datamodule.size
             summary = summarize(self.trainer, self.model, self.history, data, size)
-            self.folder.write_summary(summary | {"seed": self._settings.seed_everything})
+            limits = limits_of(self._asked.trainer.as_dict())
+            self.folder.write_summary(summary | {"seed": self._settings.seed_everything, "limits": limits})
 
     @rank_zero_only
     def _note(self, folder: RunFolder, facts: dict[str, Any]) -> None:
@@ -271,4 +278,6 @@ class FlowersCLI(LightningCLI):
             say("report", leave_report(folder.path))
 
     def _say_scores(self, split: str, scores: Any) -> None:
-        say_scores(split, len(self.datamodule.splits[split]), scores[0])
+        limit = limits_of(self._asked.trainer.as_dict()).get(f"limit_{split}_batches")
+        part = f" (part of them: limit_{split}_batches={limit})" if limit else ""
+        say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])

@@ -10,9 +10,6 @@ from lightning_flowers.data.fingerprints import content
 from lightning_flowers.data.names import clean_name
 from lightning_flowers.run.results import Run
 
-# Settings of the Trainer that leave part of the data out.
-_LIMITS = ("limit_train_batches", "limit_val_batches", "overfit_batches")
-
 
 @dataclass(frozen=True)
 class Conditions:
@@ -83,8 +80,6 @@ def describe(conditions: Conditions) -> str:
 
 def _conditions(run: Run) -> Conditions:
     data = run.data
-    trainer = (run.settings or {}).get("trainer")
-    limits = {name: trainer.get(name) for name in _LIMITS} if isinstance(trainer, dict) else {}
     return Conditions(
         data.size,
         data.classes,
@@ -96,14 +91,9 @@ def _conditions(run: Run) -> Conditions:
         data.train_on,
         (data.fold, data.folds),
         data.external,
-        tuple(f"{name}={value}" for name, value in limits.items() if _limits(value)),
+        tuple(f"{name}={value}" for name, value in run.limits.items() if name != "limit_test_batches"),
         None if "train" in data.fingerprints else run.path,
     )
-
-
-def _limits(value: object) -> bool:
-    """Whether a limit leaves batches out: 1.0 is all of them, 1 is one."""
-    return value not in (None, 0.0) and not (isinstance(value, float) and value == 1)
 
 
 def _differences(one: Conditions, first: Conditions) -> tuple[str, ...]:

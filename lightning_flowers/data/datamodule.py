@@ -224,7 +224,7 @@ class PetalsDataModule(LightningDataModule):
         order = Order(
             len(split),
             self.batch_size,
-            shuffle=train,
+            shuffle=train and not (self.trainer and self.trainer.overfit_batches),  # pyright: ignore[reportAttributeAccessIssue]
             seed=self.seed,
             rank=rank,
             world=world,

@@ -40,12 +40,13 @@ class SplitFact(NamedTuple):
 
 
 def badges(run: Run, external: bool | None) -> list[Badge]:
-    """Clean or external, finished or not, validated or not.
+    """Clean or external, finished or not, validated or not, on all of the data or not.
 
     Args:
         external: whether it is trained on other data sets too; None if that is unknown.
     """
-    return [_origin(external), _status(run), *_validation(run)]
+    limits = [Badge("warning", f"part of the data: {name}={value}") for name, value in run.limits.items()]
+    return [_origin(external), _status(run), *_validation(run), *limits]
 
 
 def title(run: Run) -> str:

@@ -6,6 +6,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.run.resuming import carry_over, convert_batches, steps_per_epoch
 
 
 class Continuity(Callback):
@@ -14,9 +15,13 @@ class Continuity(Callback):
 
     Lightning keeps the loader's state too, but forgets to restore it where a schedule has asked for the length of the
     run, as then it makes its loader before it reads the checkpoint.
+
+    Args:
+        data: of the run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, data: PetalsDataModule) -> None:
+        self._data = data
         self._trainer: Any = None
         self._device: Any = None
         self._state: dict[str, Any] | None = None
@@ -30,6 +35,7 @@ class Continuity(Callback):
             # An epoch may end before its loader does, as with --trainer.limit_train_batches.
             "loader": loader if _inside_epoch(self._trainer) else {**loader, "batches": 0},
             "scores": {name: value for name, value in self._trainer.callback_metrics.items() if "val_" in name},
+            "steps_per_epoch": steps_per_epoch(self._trainer),
             "random": hardware.gather(hardware.random_state(self._device)),
         }
 
@@ -37,6 +43,7 @@ class Continuity(Callback):
         self._state = state_dict
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        convert_batches(checkpoint, self._data.batch_size)
         # --trainer.max_time is of one command: Lightning would count the time of those before it too, and stop at once.
         checkpoint["callbacks"].pop("Timer", None)
 
@@ -47,6 +54,7 @@ class Continuity(Callback):
             trainer.callback_metrics.update(self._state["scores"])
             if not _inside_epoch(trainer):
                 _begin_epoch(trainer)
+            carry_over(trainer, self._state.get("steps_per_epoch"))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # Not before: building models and a first look at val draw random numbers too. With another number of processes

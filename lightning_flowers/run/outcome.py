@@ -33,7 +33,7 @@ def say_best(best: Row, classes: int) -> None:
     say("best", f"epoch {best['epoch']:.0f}: val {scores}")
 
 
-def say_scores(split: str, records: int, scores: Mapping[str, float]) -> None:
-    """Print what `validate` or `test` found."""
+def say_scores(split: str, records: str, scores: Mapping[str, float]) -> None:
+    """Print what `validate` or `test` found on so many records."""
     named = ", ".join(f"{name.removeprefix(f'{split}_')} {value:.4f}" for name, value in scores.items())
-    say(split, f"{records} records: {named}")
+    say(split, f"{records}: {named}")

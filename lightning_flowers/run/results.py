@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.limits import limits_of
 
 
 class _Part(BaseModel):
@@ -103,6 +104,7 @@ class Run(_Part):
         best: the epoch with the highest macro F1 on val; None without validation.
         history: the rows of metrics.csv, the first epoch first.
         settings: of config.yaml; None if that cannot be read.
+        limits: settings of the Trainer that left part of the data out.
         predictions: how they were made; None where `fit` left them.
         predictions_of: of a folder that holds but predictions, the run that made them.
         ensemble, soup: of a blend and a soup.
@@ -126,6 +128,7 @@ class Run(_Part):
     data: Data = Data()
     versions: dict[str, str] = {}
     seed: int | None = None
+    limits: dict[str, int | float] = {}
     predictions: Made | None = None
     predictions_of: str | None = None
     ensemble: Blend | None = None
@@ -165,9 +168,12 @@ def read_run(path: Path) -> Run:
         raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
     summary: Any = folder.read_summary()
     history = _read_history(folder.metrics)
-    files = {"path": path, "history": history, "settings": _read_settings(folder.config)}
+    settings = _read_settings(folder.config)
+    files = {"path": path, "history": history, "settings": settings}
+    trainer = (settings or {}).get("trainer")  # summaries of older versions do not tell limits
+    known = {"limits": limits_of(trainer) if isinstance(trainer, dict) else {}, **summary}
     try:
-        run = Run.model_validate({**summary, **files})
+        run = Run.model_validate({**known, **files})
     except ValidationError as error:
         raise UserError(f"{folder.summary}: damaged ({_first(error)}): remove it") from error
     return run.model_copy(update=_of_history(run, history))
