@@ -128,9 +128,7 @@ def _settings(run: Run) -> object:
         settings["data"] = {name: value for name, value in data.items() if name not in _PATHS}
     contents = {name: content(fingerprint) for name, fingerprint in run.data.fingerprints.items()}
     made = [run.predictions_of and run.predictions, run.soup and run.command]
-    return json.dumps(
-        [settings, run.steady, contents, describe_hardware(run), made], sort_keys=True, default=str
-    )
+    return json.dumps([settings, run.steady, contents, describe_hardware(run), made], sort_keys=True, default=str)
 
 
 def _row(runs: tuple[Run, ...], comparable: bool) -> Row:
