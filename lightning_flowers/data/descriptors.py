@@ -19,6 +19,10 @@ class Descriptor:
         weakref.finalize(self, os.close, number)
 
 
+_opened: "deque[weakref.ref[Reopened]]" = deque()  # in this order, those that were closed since among them
+_lock = Lock()
+
+
 class Reopened:
     """A file that is opened when it is asked for, and may be closed when many others were opened since.
 
@@ -26,9 +30,6 @@ class Reopened:
         open_file: opens it, and gives a descriptor.
         number: of the file, if it is open already.
     """
-
-    _open: "deque[weakref.ref[Reopened]]" = deque()
-    _lock = Lock()
 
     def __init__(self, open_file: Callable[[], int], number: int | None = None) -> None:
         self._open_file, self._held = open_file, None
@@ -45,10 +46,10 @@ class Reopened:
 
     def _hold(self, number: int) -> Descriptor:
         self._held = held = Descriptor(number)
-        with self._lock:
-            self._open.append(weakref.ref(self))
-            while len(self._open) > most_open():
-                if (oldest := self._open.popleft()()) is not None:
+        with _lock:
+            _opened.append(weakref.ref(self))
+            while len(_opened) > most_open():
+                if (oldest := _opened.popleft()()) is not None:
                     oldest._held = None
         return held
 

@@ -113,8 +113,8 @@ def name_whole(file: int, folder: Path, records: ShardRecords, size: int) -> Non
 def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> int:
     """Remove files that no run has opened for a week, then the longest unused until `wanted` bytes are freed.
 
-    Those that a process has open stay (of very many, those opened last), and so do those that are spared. If all would not be enough, none of the younger
-    ones goes.
+    Those that a process has open stay (of very many, those opened last), and so do those that are spared. If all would
+    not be enough, none of the younger ones goes.
 
     Returns:
         Bytes freed.

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ def _mapped(file: Reopened | None, size: int) -> NDArray[np.uint8]:
         return np.frombuffer(mmap.mmap(-1, size), np.uint8)
     held = file.get()  # torch keeps no descriptor of what it maps; Python's mmap would
     try:
-        storage = torch.UntypedStorage.from_file(f"/dev/fd/{held.number}", True, size)
+        storage: Any = torch.UntypedStorage.from_file(f"/dev/fd/{held.number}", True, size)
     except RuntimeError as error:
         raise OSError(errno.ENOMEM, "cannot be mapped") from error
     return torch.tensor([], dtype=torch.uint8).set_(storage).numpy()

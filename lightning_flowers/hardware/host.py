@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import os
 import platform
 import random
 from pathlib import Path

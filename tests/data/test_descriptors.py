@@ -65,7 +65,8 @@ def test_a_picture_file_that_was_removed_and_made_anew_is_not_written_to(
     with pytest.warns(UserWarning, match="no more pictures are kept: their file was removed"):
         pictures.put(0, torch.ones(32, 32, 3, dtype=torch.uint8).numpy(), resized=False)
     assert pictures.get(0) is None
-    assert other and other.get(0) is None
+    assert other
+    assert other.get(0) is None
 
 
 def test_a_shard_that_is_gone_when_it_is_opened_again_is_named(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_another_file_is_called_what_it_is(tmp_path: Path, content: bytes, said:
 def test_a_damaged_record_whose_length_begins_as_zlib_does_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "00-32x32-1.tfrec"
     path.write_bytes(struct.pack("<QI", 0x9C78, 7) + bytes(99))
-    with pytest.raises(DataError, match="does not match its CRC.*fetch"):
+    with pytest.raises(DataError, match=r"does not match its CRC.*fetch"):
         Shard(path)
 
 
