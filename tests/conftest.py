@@ -62,8 +62,10 @@ def write_petals(
     test: int = 9,
     shards: int | tuple[int, int, int] = (3, 2, 2),
     seed: int = 0,
+    shift: int = 0,
 ) -> Path:
-    """Write a data set in the competition's layout; a split of 0 records is left out. Gives back `root`."""
+    """Write a data set in the competition's layout; a split of 0 records is left out, and labels may be
+    shifted by `shift`. Gives back `root`."""
     root.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, size])
     (root / "classes.txt").write_text("".join(f"flower {label}\n" for label in range(classes)), encoding="utf-8")
@@ -75,7 +77,11 @@ def write_petals(
         labels = [position % classes for position in range(count)]
         ids = [f"{name}{position:04d}" for position in range(count)]
         records = [
-            Record(jpeg(coloured_picture(label, classes, size, rng)), None if name == "test" else label, identity)
+            Record(
+                jpeg(coloured_picture(label, classes, size, rng)),
+                None if name == "test" else (label + shift) % classes,
+                identity,
+            )
             for label, identity in zip(labels, ids, strict=True)
         ]
         write_split(root / f"tfrecords-jpeg-{size}x{size}" / name, size, records, min(wanted, count))

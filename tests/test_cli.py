@@ -278,6 +278,33 @@ def test_a_refused_resume_leaves_the_run_as_it_was(a_run, run, make_petals, tmp_
     assert contents() == before
 
 
+@pytest.mark.parametrize("command", ["fit --resume", "predict --run"])
+@pytest.mark.parametrize("older", [False, True], ids=["", "older run"])
+def test_labels_that_were_shifted_are_other_data(a_run, run, make_petals, tmp_path, command, older):
+    root = make_petals(tmp_path / "shifted", shift=1)
+    if older:
+        summary = json.loads((a_run / "summary.json").read_text())
+        known = summary["data"]["fingerprints"]
+        summary["data"]["fingerprints"] = {name: known[name].split("-")[0] for name in known}
+        (a_run / "summary.json").write_text(json.dumps(summary))
+    name, flag = command.split()
+    result = run(name, f"{flag}={a_run}", "--report=false", data=root)
+    if older:
+        assert result[0] == 0, "it knows no labels"
+    else:
+        assert_refused(result, "split of the run", "start a new run" if name == "fit" else "--out")
+
+
+def test_a_run_whose_data_moved_is_told_the_flag(a_run, run, make_petals, tmp_path):
+    root = make_petals(tmp_path / "here")
+    config = yaml.safe_load((a_run / "config.yaml").read_text())
+    config["data"]["root"] = str(tmp_path / "gone")
+    (a_run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert_refused(run("fit", f"--resume={a_run}", data=None), f"--data.root={tmp_path}/gone", "--data.root=FOLDER")
+    assert_refused(run("predict", f"--run={a_run}", data=None), f"--data.root={tmp_path}/gone", "--data.root=FOLDER")
+    assert run("predict", f"--run={a_run}", "--report=false", data=root)[0] == 0
+
+
 def best_epoch(rows):
     return int(max(rows, key=lambda row: float(row["val_macro_f1"]))["epoch"])
 

@@ -164,7 +164,8 @@ class PetalsDataModule(LightningDataModule):
         more = (
             f", with external data of {', '.join(other.where for other in self.rules.extra)}" if self.external else ""
         )
-        return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}"
+        lack = self._describe_missing()
+        return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}{lack}"
 
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""
@@ -217,6 +218,15 @@ class PetalsDataModule(LightningDataModule):
         if not all(0 <= label < len(self.classes) for label in labels):
             raise DataError(f"--data.test_labels={path}: a label is outside the classes 0..{len(self.classes) - 1}")
         return labels
+
+    def _describe_missing(self) -> str:
+        """Which classes cannot be learnt, as far as is known without fetching a shard."""
+        train = self.splits.get("train")
+        if train is None or train.lazy:
+            return ""
+        missing = np.setdiff1d(np.arange(len(self.classes)), train.labels).tolist()
+        first = ", ".join(self.classes[label] for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
+        return f"; no training record of {len(missing)} classes ({first})" if missing else ""
 
     def _loader(self, name: str, train: bool = False) -> Any:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -16,6 +16,7 @@ from lightning_flowers.data.window import Window
 from lightning_flowers.errors import RecordError
 
 UNKNOWN_LABEL = -1
+_SHOWN = 8  # features that an error lists
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class ShardRecords:
     def _read(self, buffer: Window, record: int) -> None:
         offset, length, _ = self.shard.spans[record]
         features = read_example(buffer, offset, offset + length)
-        start, stop = _one_value("image", features.get("image"), "bytes").spans[0]
+        start, stop = _one_value("image", features, "bytes").spans[0]
         self._images[record] = start - offset, stop - offset
         self.labels[record] = self._read_label(features)
         self.ids[record] = self._read_id(buffer, features, self.ids[record])
@@ -114,7 +115,8 @@ class ShardRecords:
             self.shard.payload(record)
         except RecordError as damage:
             return damage
-        return self.shard.error(record, f"{error}: fetch or write the shard again")
+        mend = "" if isinstance(error, _OtherFeaturesError) else ": fetch or write the shard again"
+        return self.shard.error(record, f"{error}{mend}")
 
     def _name(self, record: int) -> str:
         return f"{self.shard.path.name.split('.')[0]}:{record}"
@@ -122,7 +124,7 @@ class ShardRecords:
     def _read_label(self, features: dict[str, Feature]) -> int:
         if not self._rules.labelled:
             return UNKNOWN_LABEL
-        (label,) = _one_value("class", features.get("class"), "int64").ints
+        (label,) = _one_value("class", features, "int64").ints
         if not 0 <= label < self._rules.num_classes:
             raise ValueError(
                 f"label {label} is outside the {self._rules.num_classes} classes 0..{self._rules.num_classes - 1} "
@@ -133,7 +135,7 @@ class ShardRecords:
     def _read_id(self, buffer: Window, features: dict[str, Feature], default: str) -> str:
         if "id" not in features and self._rules.labelled:
             return default
-        start, stop = _one_value("id", features.get("id"), "bytes").spans[0]
+        start, stop = _one_value("id", features, "bytes").spans[0]
         if start == stop:
             raise ValueError("the feature 'id' is empty")
         return bytes(buffer[start:stop]).decode("utf-8")
@@ -223,12 +225,22 @@ def _unchecked(buffer: Window, features: dict[str, Feature], offset: int) -> str
     return repr((where, kinds[1].ints, identity))
 
 
-def _one_value(name: str, feature: Feature | None, kind: str) -> Feature:
-    if feature is None:
-        raise ValueError(f"the record has no feature {name!r}")
-    if feature.kind != kind:
-        raise ValueError(f"the feature {name!r} is of kind {feature.kind}, not {kind}")
+class _OtherFeaturesError(ValueError):
+    """A sound record with other features than ours."""
+
+
+def _one_value(name: str, features: dict[str, Feature], kind: str) -> Feature:
+    feature = features.get(name, Feature("nothing", [], []))
     count = len(feature.spans) + len(feature.ints)
-    if count != 1:
-        raise ValueError(f"the feature {name!r} holds {count} values, not one")
-    return feature
+    if feature.kind == kind and count == 1:
+        return feature
+    wrong = f"the feature {name!r} is of kind {feature.kind}, not {kind}"
+    if feature.kind == kind:
+        wrong = f"the feature {name!r} holds {count} values, not one"
+    if name not in features:
+        found = [f"{other!r} ({it.kind})" for other, it in sorted(features.items())[:_SHOWN]]
+        more = f" and {len(features) - _SHOWN} more" if len(features) > _SHOWN else ""
+        wrong = f"the record has no feature {name!r}, only {', '.join(found) or 'none'}{more}"
+    raise _OtherFeaturesError(
+        f"{wrong}: write the shard with 'image' (JPEG or PNG bytes), 'class' (int64), 'id' (bytes)"
+    )

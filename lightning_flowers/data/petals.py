@@ -87,7 +87,8 @@ def open_source(root: Path) -> Source:
         DataError: no such folder, or no shards in it.
     """
     if not root.is_dir():
-        raise DataError(f"--data.root={root}: {explain_pictures(root) or 'no such folder'}")
+        why = explain_pictures(root) or "no such folder: give --data.root=FOLDER, where the data lie now"
+        raise DataError(f"--data.root={root}: {why}")
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
     sizes = {size: path for path in folders if (size := _folder_size(path))}
     if not sizes:

@@ -1,5 +1,6 @@
 """The files that decoded pictures are kept in: their names, locks, size and end."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -59,6 +60,28 @@ def open_file(folder: Path, records: ShardRecords, size: int) -> tuple[int, Path
     return file, path
 
 
+def open_again(paths: Iterable[Path], inode: tuple[int, int]) -> int:
+    """Open a file that was closed, under whichever of its names it has by now; gives its descriptor.
+
+    Raises:
+        OSError: it was removed, or another one has its name.
+    """
+    for path in paths:
+        with suppress(FileNotFoundError):
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if inode_of(file) == inode:
+                return file
+            os.close(file)
+    raise FileNotFoundError(errno.ENOENT, "their file was removed")
+
+
+def inode_of(file: int) -> tuple[int, int]:
+    """What tells a file from any other."""
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
+
+
 def set_size(file: int, records: int, size: int) -> None:
     """Give a new file, or one that was cut, its size: no picture is there."""
     if os.fstat(file).st_size != room(records, size):
@@ -90,8 +113,8 @@ def name_whole(file: int, folder: Path, records: ShardRecords, size: int) -> Non
 def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> int:
     """Remove files that no run has opened for a week, then the longest unused until `wanted` bytes are freed.
 
-    Those that a process has open stay, and so do those that are spared. If all would not be enough, none of the younger
-    ones goes.
+    Those that a process has open stay (of very many, those opened last), and so do those that are spared. If all would
+    not be enough, none of the younger ones goes.
 
     Returns:
         Bytes freed.

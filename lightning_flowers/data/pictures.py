@@ -6,20 +6,22 @@ look through a mapping of the same file. Names hold the key of the shard's recor
 never taken for them, and any split that has the shard (train, train+val, a fold) uses the same file.
 """
 
+import errno
 import mmap
-import os
 import warnings
-import weakref
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.data import picture_files as files
+from lightning_flowers.data.descriptors import Reopened
 from lightning_flowers.data.index import ShardRecords
 
 _AS_IT_WAS, _RESIZED = 1, 2  # what a record's byte says; 0: the picture is not there
@@ -29,16 +31,17 @@ class ShardPictures:
     """The decoded pictures of one shard. Any thread may call any method.
 
     Args:
-        file: descriptor of a file that `set_size` has made, closed with this object.
+        file: one that `set_size` has made; None keeps the pictures in memory of this process alone.
         records: how many.
         size: side of the pictures in pixels.
         when_whole: called when the last picture has come, or at once if all are there.
     """
 
-    def __init__(self, file: int, records: int, size: int, when_whole: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, file: Reopened | None, records: int, size: int, when_whole: Callable[[], None] | None = None
+    ) -> None:
         self._file, self._bytes, self._when_whole = file, size * size * 3, when_whole
-        weakref.finalize(self, os.close, file)
-        everything = np.frombuffer(mmap.mmap(file, files.room(records, size)), np.uint8)
+        everything = self._everything = _mapped(file, files.room(records, size))
         self._pictures = everything[: records * self._bytes].reshape(records, size, size, 3)
         self._pictures.flags.writeable = False
         self._there = everything[records * self._bytes :]
@@ -62,7 +65,7 @@ class ShardPictures:
         if self._full:
             return
         try:
-            files.write(self._file, picture.reshape(-1).data, record * self._bytes)
+            self._write(picture.reshape(-1), record * self._bytes)
         except OSError as error:
             self._full = True
             warnings.warn(f"--data.cache: no more pictures are kept: {error.strerror}", stacklevel=2)
@@ -73,6 +76,13 @@ class ShardPictures:
     def lacks(self, bad: Collection[int] = ()) -> bool:
         """Whether a picture is still to come, other than of the records that cannot be used."""
         return any(record not in bad for record in np.flatnonzero(self._there == 0).tolist())
+
+    def _write(self, picture: NDArray[np.uint8], position: int) -> None:
+        if self._file is None:
+            self._everything[position : position + self._bytes] = picture
+        else:
+            held = self._file.get()
+            files.write(held.number, picture.data, position)
 
     def _tell_if_whole(self) -> None:
         if self._when_whole and self._there.all():
@@ -123,9 +133,26 @@ class PictureCache:
 
     def _open(self, records: ShardRecords) -> ShardPictures:
         if self.folder is None:
-            file = os.memfd_create("lightning_flowers")
-            files.set_size(file, len(records), self.size)
-            return ShardPictures(file, len(records), self.size)
-        file, path = files.open_file(self.folder, records, self.size)
-        name_whole = partial(files.name_whole, file, self.folder, records, self.size)
-        return ShardPictures(file, len(records), self.size, name_whole if path == self.paths(records)[1] else None)
+            return ShardPictures(None, len(records), self.size)
+        number, path = files.open_file(self.folder, records, self.size)
+        paths = self.paths(records)
+        file = Reopened(partial(files.open_again, paths, files.inode_of(number)), number)
+        name_whole = partial(_name_whole, file, self.folder, records, self.size)
+        return ShardPictures(file, len(records), self.size, name_whole if path == paths[1] else None)
+
+
+def _name_whole(file: Reopened, folder: Path, records: ShardRecords, size: int) -> None:
+    with suppress(OSError):  # it was removed
+        held = file.get()
+        files.name_whole(held.number, folder, records, size)
+
+
+def _mapped(file: Reopened | None, size: int) -> NDArray[np.uint8]:
+    if file is None:
+        return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+    held = file.get()  # torch keeps no descriptor of what it maps; Python's mmap would
+    try:
+        storage: Any = torch.UntypedStorage.from_file(f"/dev/fd/{held.number}", True, size)
+    except RuntimeError as error:
+        raise OSError(errno.ENOMEM, "cannot be mapped") from error
+    return torch.tensor([], dtype=torch.uint8).set_(storage).numpy()

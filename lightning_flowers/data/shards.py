@@ -3,12 +3,14 @@
 import os
 import re
 import struct
-import weakref
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from lightning_flowers.data.descriptors import Descriptor, Reopened
 from lightning_flowers.data.framing import FOOTER_BYTES, HEADER_BYTES, FramingError, Span, masked_crc, read_span
 from lightning_flowers.data.gzipped import GZIP_MAGIC, unzipped
+from lightning_flowers.data.magic import HEAD_BYTES, looks_like
 from lightning_flowers.data.window import Window
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
@@ -47,7 +49,8 @@ class ShardName(NamedTuple):
 class Shard:
     """A shard whose framing was walked once: every length and its CRC checked, no payload read.
 
-    A gzip file is unpacked to a nameless temporary file first. Records are read with `pread`, not from a mapping: a
+    A gzip file is unpacked to a nameless temporary file first. The file may be closed while many others are read, and
+    is opened again by its name. Records are read with `pread`, not from a mapping: a
     file that somebody cuts while it is in use is then an error, where a mapping would kill the process (SIGBUS).
 
     Args:
@@ -70,7 +73,8 @@ class Shard:
         self.name = ShardName.parse(path)
         self.bad: dict[int, str] = {}
         self.reopen(path)
-        self._state = _state(self._file)
+        file = self._opened()
+        self._state = _state(file.number)
         self.bytes = self._state[0]
         self.spans = self._walk(self.window(), skip)
         if len(self.spans) > self.name.records:
@@ -83,11 +87,11 @@ class Shard:
     @property
     def closed(self) -> bool:
         """Whether `close` was called since the file was last opened."""
-        return not self._close.alive
+        return self._file is None
 
     def close(self) -> None:
         """Close the file; what is known of its records stays."""
-        self._close()
+        self._file = None
 
     def reopen(self, path: Path) -> None:
         """Open the file, again after `close`, wherever it lies now.
@@ -96,12 +100,12 @@ class Shard:
             DataError: it cannot be read.
         """
         self.path = path
-        self._file, self._broken = _open(path)
-        self._close = weakref.finalize(self, os.close, self._file)
+        number, self._broken = _open(path)
+        self._file = Reopened(partial(_open_again, path), number)
 
     def window(self) -> Window:
         """The whole file, to look at a few bytes here and there without reading the rest."""
-        return Window(self._file, self.bytes)
+        return Window(self._opened(), self.bytes)
 
     def payload(self, record: int) -> bytes:
         """The payload of one record, its CRC checked.
@@ -113,10 +117,11 @@ class Shard:
             raise self.error(record, self.bad[record])
         offset, length, stored = self.spans[record]
         try:
-            payload = os.pread(self._file, length, offset)
+            file = self._opened()
+            payload = os.pread(file.number, length, offset)
         except OSError as error:
             raise self.error(record, f"cannot be read: {error.strerror}") from error
-        if _state(self._file) != self._state and not self._evictable:
+        if _state(file.number) != self._state and not self._evictable:
             raise self.error(record, "the file was changed, replaced or deleted while it was in use: start again")
         if masked_crc(payload) != stored:
             raise self.error(record, f"the payload does not match its CRC: {MEND}")
@@ -129,6 +134,21 @@ class Shard:
         start = self.spans[record].offset - HEADER_BYTES if record < len(self.spans) else at_end
         return RecordError(self.path, record, start, what)
 
+    def _opened(self) -> Descriptor:
+        file = self._file
+        if file is None:
+            raise DataError(f"{self.path}: was closed while it was read: start again")
+        return file.get()
+
+    def _check_kind(self) -> None:
+        """Fail if the file is of another kind, which its first record then is not."""
+        try:
+            what = looks_like(self.window()[0:HEAD_BYTES])
+        except OSError:
+            return
+        if what:
+            raise DataError(f"{self.path}: not a TFRecord file: {what}")
+
     def _walk(self, buffer: Window, skip: bool) -> list[Span]:
         self.spans = []
         position = 0
@@ -137,6 +157,8 @@ class Shard:
             try:
                 span = read_span(buffer, position, skip)
             except FramingError as damage:
+                if not position:
+                    self._check_kind()
                 what = f"{damage.what}{self._broken}: {MEND}"
                 if not skip:
                     raise RecordError(self.path, number, position, what) from damage
@@ -162,6 +184,10 @@ class Shard:
         found = len(self.spans)
         counts = f"holds {found} records, but its name says {len(self)}"
         return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
+
+
+def _open_again(path: Path) -> int:
+    return _open(path)[0]
 
 
 def _open(path: Path) -> tuple[int, str]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lightning_flowers.cgroups import CGROUP, GROUPS, control_groups
+
 SHARED_MEMORY = Path(os.environ.get("LIGHTNING_FLOWERS_SHARED_MEMORY", "/dev/shm"))  # a tmpfs
 MARGIN = 0.1  # of all memory stays free, for what training takes later; and of what is free on a disk
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class _Limit(NamedTuple):
@@ -35,9 +36,7 @@ _VERSIONS = (
 )
 
 
-def free_memory(
-    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP, groups: Path = Path("/proc/self/cgroup")
-) -> int:
+def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP, groups: Path = GROUPS) -> int:
     """Bytes of memory that this process may take and still leave a margin: of the machine's, and of each limit of a
     container or control group that it is in.
 
@@ -71,15 +70,11 @@ def _machine(meminfo: Path) -> _Limit:
 def _groups(cgroup: Path, groups: Path) -> Iterator[_Limit]:
     """The limits of the process's control groups and of those around them.
 
-    See https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files. A container may see its own group as
-    the root, whatever its path: of a path, those ends that exist count.
+    See https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files.
     """
-    lines = [line.split(":", 2) for line in groups.read_text().splitlines()] if groups.is_file() else []
     for version in _VERSIONS:
-        paths = [path for _, kinds, path in lines if version.folder in kinds.split(",")]
-        own = Path(*Path(paths[0] if paths else "/").parts[1:])
-        for group in (own, *own.parents) if own.parts else (own,):
-            yield from _limits(cgroup / version.folder / group, version)
+        for folder in control_groups(version.folder, cgroup, groups):
+            yield from _limits(folder, version)
 
 
 def _limits(folder: Path, version: _Version) -> Iterator[_Limit]:

@@ -4,6 +4,8 @@ import errno
 import os
 from typing import Protocol, overload
 
+from lightning_flowers.data.descriptors import Descriptor
+
 _PIECE = 512  # a record's framing and all of its features but the picture fit
 
 
@@ -25,11 +27,11 @@ class Window:
     the process (SIGBUS); here it is an OSError.
 
     Args:
-        file: descriptor of a regular file.
+        file: a regular file.
         size: its size in bytes.
     """
 
-    def __init__(self, file: int, size: int) -> None:
+    def __init__(self, file: Descriptor, size: int) -> None:
         self._file, self._size = file, size
         self._start, self._piece = 0, b""
 
@@ -62,6 +64,6 @@ class Window:
 
     def _read_ahead(self, start: int, length: int) -> bytes:
         try:
-            return os.pread(self._file, max(length, _PIECE), start)
+            return os.pread(self._file.number, max(length, _PIECE), start)
         except OSError:  # what lies behind may be another record's damage
-            return os.pread(self._file, length, start)
+            return os.pread(self._file.number, length, start)

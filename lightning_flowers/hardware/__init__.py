@@ -3,10 +3,10 @@
 The only room that knows XLA, CUDA and CPU; torch_xla is imported only in `hardware.xla`, and only when a TPU is used.
 """
 
+from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import choose_accelerator, choose_precision, has_tpu
 from lightning_flowers.hardware.host import (
     compiled,
-    cpu_count,
     describe,
     gather,
     number,

@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import os
 import platform
 import random
 from pathlib import Path
@@ -14,15 +13,11 @@ import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import tpu_name
 
 # glibc's mallopt parameters, from malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-
-
-def cpu_count() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pins_memory(device: torch.device) -> bool:

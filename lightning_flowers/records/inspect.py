@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lightning_flowers.data.example import Feature, read_example
 from lightning_flowers.data.index import Rules, ShardRecords
@@ -115,6 +115,8 @@ def _picture(encoded: memoryview) -> dict[str, Any]:
     try:
         with Image.open(io.BytesIO(encoded)) as picture:
             return {"bytes": len(encoded), "picture": f"{picture.format} {picture.width}x{picture.height}"}
+    except UnidentifiedImageError:  # whose text names an object of this process
+        return {"bytes": len(encoded), "picture": "no picture that can be read: of no kind that is known"}
     except (OSError, ValueError) as error:
         return {"bytes": len(encoded), "picture": f"no picture that can be read: {error}"}
 

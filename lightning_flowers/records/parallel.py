@@ -1,18 +1,14 @@
 """Work for all cores."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from lightning_flowers.cgroups import cpu_count
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], ahead: int = 64) -> Iterator[Result]:
@@ -21,7 +17,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], ahead: i
     Args:
         ahead: results that may wait to be taken, so that memory is bounded.
     """
-    pool = ThreadPoolExecutor(cores())
+    pool = ThreadPoolExecutor(cpu_count())
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.index import ShardRecords
 from lightning_flowers.data.shards import ShardName
 from lightning_flowers.errors import DataError, RecordError
-from lightning_flowers.records.parallel import cores, in_order
+from lightning_flowers.records.parallel import in_order
 from lightning_flowers.records.parts import without_path
 from lightning_flowers.records.targets import Target, find_targets
 from lightning_flowers.records.text import bar, megabytes, say, table
@@ -157,7 +158,7 @@ def _report(verifier: Verifier, seconds: float) -> None:
     whole = len(verifier.bad) - bad
     counts = f"{verifier.shards:,} shards, {verifier.records:,} records, {megabytes(verifier.bytes)}"
     verdict = f"{bad:,} records and {whole:,} files or folders are bad" if verifier.bad else "all good"
-    speed = f"{verifier.decoded:,} pictures decoded, {verifier.decoded / seconds:,.0f} images/s on {cores()} cores"
+    speed = f"{verifier.decoded:,} pictures decoded, {verifier.decoded / seconds:,.0f} images/s on {cpu_count()} cores"
     say(f"{counts}: {verdict} ({speed})")
 
 

@@ -197,6 +197,20 @@ def test_the_summary_tells_the_data_apart(data: PetalsDataModule, petals_root: P
     assert len({*cast(dict[str, str], summary["fingerprints"]).values()}) == 2
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(5, "1 classes (flower 4)"), (9, "5 classes (flower 4, flower 5, flower 6, ...)")],
+)
+def test_classes_without_a_training_record_are_told(
+    make_petals: Callable[..., Path], tmp_path: Path, names: int, told: str
+) -> None:
+    root = make_petals(tmp_path / "petals")
+    (root / "classes.txt").write_text("".join(f"flower {label}\n" for label in range(names)), "utf-8")
+    data = PetalsDataModule(str(root))
+    data.open("train", "val")
+    assert data.describe().endswith(f"40 train, 12 val; no training record of {told}")
+
+
 def test_the_data_are_described_in_one_line(data: PetalsDataModule, petals_root: Path) -> None:
     data.setup("fit")
     assert data.describe() == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"

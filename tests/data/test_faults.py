@@ -137,7 +137,7 @@ def refused(do: Callable[[], Any], path: Path, record: int | None, byte: int, wh
     assert what in line
     assert f"byte {byte}" in line
     assert "\n" not in line
-    assert any(mend in line for mend in ("fetch ", "start again"))
+    assert any(mend in line for mend in ("fetch ", "start again", "write the shard with"))
 
 
 @faults

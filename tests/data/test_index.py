@@ -1,12 +1,14 @@
 """The index of a shard: what is known of its records before one is read, and what its key stands for."""
 
 import gzip
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lightning_flowers.data.descriptors import Descriptor
 from lightning_flowers.data.index import Rules, ShardRecords, SplitShard
 from lightning_flowers.data.window import Window
 from lightning_flowers.data.writer import Record, serialize, write_split
@@ -129,7 +131,7 @@ def test_a_window_shows_what_the_file_holds(tmp_path: Path, slices: slice) -> No
     content = bytes(range(256)) * 4
     (tmp_path / "file").write_bytes(content)
     with (tmp_path / "file").open("rb") as file:
-        window: Any = Window(file.fileno(), len(content))
+        window: Any = Window(Descriptor(os.dup(file.fileno())), len(content))
         assert len(window) == len(content)
         assert window[700] == content[700]
         assert window[slices] == content[slices]

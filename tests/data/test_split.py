@@ -230,12 +230,15 @@ def fingerprint(folder: Path) -> str:
     return open_split(folder, 32, 4, labelled=True).fingerprint
 
 
-def test_the_fingerprint_begins_with_that_of_names_sizes_and_counts(tmp_path: Path, write_records: WriteRecords) -> None:
+def test_the_fingerprint_begins_with_that_of_names_sizes_and_counts(
+    tmp_path: Path, write_records: WriteRecords
+) -> None:
     path = write_records(tmp_path / "here" / SHARD, [record(b"a"), record(b"b")])
     listed = hashlib.sha256(f"{SHARD} {path.stat().st_size} 2".encode()).hexdigest()[:16]
     write_records(tmp_path / "there" / SHARD, [record(b"x"), record(b"y")])
     here, there = fingerprint(tmp_path / "here"), fingerprint(tmp_path / "there")
-    assert here.startswith(f"{listed}-") and there.startswith(f"{listed}-")
+    assert here.startswith(f"{listed}-")
+    assert there.startswith(f"{listed}-")
     assert len(content(here) or "") == 16
     assert common(here, there) is None
     assert common(here, listed) == common(listed, there) == listed, "that is all that is known of an older run's"

@@ -56,7 +56,8 @@ def test_an_empty_shard_and_a_picture_that_is_none_are_said(records, make_petals
     write_shard(root / "tfrecords-jpeg-32x32" / "val" / "00-32x32-1.tfrec", [Record(b"no picture", 0, "a")])
     out = records("inspect", root)[1]
     assert "odd: 01-32x32-0.tfrec: holds no record" in out
-    assert "no picture that can be read" in out
+    assert "no picture that can be read: of no kind that is known" in out
+    assert "object at" not in out
 
 
 def test_mistakes_are_one_line(records, petals_root, tmp_path):

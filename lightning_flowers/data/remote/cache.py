@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from lightning_flowers.data.descriptors import most_open
 from lightning_flowers.data.remote.entry import Entry
 from lightning_flowers.data.remote.files import RemoteFile
 from lightning_flowers.errors import UserError
@@ -110,6 +111,11 @@ class Cache:
         with self._lock:
             if (folder := self._pins.pop(key, None)) is not None:
                 os.close(folder)
+
+    @property
+    def may_pin_more(self) -> bool:
+        """Whether more may be fetched before it is needed: what is pinned is an open folder."""
+        return len(self._pins) < most_open()
 
     def has_pinned(self, entry: Entry) -> bool:
         """Whether this process needs the entry, and it is there, whole."""

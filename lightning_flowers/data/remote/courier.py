@@ -57,7 +57,7 @@ class Courier:
     def advance(self) -> bool:
         """Bring one planned file ahead of need; whether there was one to bring."""
         with self._turn:
-            path = self._needs.claim_next(self._is_here)
+            path = self._needs.claim_next(self._is_here) if self._cache.may_pin_more else None
             if path is None:
                 return False
             entry = self._ahead(path, lambda: self._place(path, False))
