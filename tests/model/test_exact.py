@@ -15,6 +15,7 @@ def test_pictures_are_normalized_in_float32_whatever_the_weights_are():
     assert torch.equal(found, expected)
 
 
+@torch.no_grad()
 @pytest.mark.parametrize(("dtype", "close"), [(torch.bfloat16, 0.02), (torch.float16, 0.002), (torch.float64, 1e-5)])
 def test_a_converted_model_scores_as_it_did(dtype, close):
     torch.manual_seed(0)

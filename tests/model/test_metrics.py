@@ -90,7 +90,7 @@ def test_sums_keep_their_types_and_values_when_a_model_is_converted(dtype):
     converted = torch.nn.ModuleList([counts]).to(dtype)
     assert converted is not None
     for _ in range(70):
-        loss = torch.full((1000,), 1.5, dtype=dtype)
+        loss = torch.full((1000,), 1.5)
         counts.update(torch.eye(2)[[0] * 1000], torch.zeros(1000, dtype=torch.int64), torch.ones(1000).bool(), loss)
     assert (counts.loss.dtype, counts.confusion.dtype) == (torch.float64, torch.int64)
     assert counts.loss.item() == 70_001.25 + 70_000 * 1.5

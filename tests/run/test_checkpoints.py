@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -140,7 +141,7 @@ def test_a_run_that_diverges_at_once_is_told_to_start_anew_and_leaves_nothing(fi
 class Told(CSVLogger):
     """Reads each checkpoint that it is told of."""
 
-    seen: list = []
+    seen: ClassVar[list[int]] = []
 
     def after_save_checkpoint(self, checkpoint_callback):
         best = checkpoint_callback.best_model_path
