@@ -86,7 +86,14 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-        self._leave_out({callback.state_key: callback.state_dict() for callback in callbacks if _foreign(callback)})
+        for callback in filter(_foreign, callbacks):
+            try:
+                state = callback.state_dict()
+            except Exception as error:  # a stranger's: it would end the run when first saved
+                raise UserError(
+                    f"--trainer.callbacks: {callback.state_key} has no state: {error}: leave it out"
+                ) from error
+            self._leave_out({callback.state_key: state})
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Leave out, told once, the states of callbacks that could not be read back safely."""
