@@ -125,6 +125,7 @@ def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -
         weights: as asked for, which a checkpoint may have taken the place of.
         data: the data that was found by them.
     """
+    settings = _of_text(settings)
     settings["model"]["weights"] = weights
     settings["data"]["size"] = data.size
     if settings["data"].get("root") is not None:
@@ -153,3 +154,16 @@ def _check_file(checkpoint: str) -> None:
         raise UserError(f"--ckpt_path={checkpoint}: no such file")
     if not zipfile.is_zipfile(checkpoint):
         raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one")
+
+
+def _of_text(settings: Any) -> Any:
+    """Settings without those that YAML cannot hold, which jsonargparse puts into words: defaults of callbacks, such as
+    a torch.device, are taken anew."""
+    if isinstance(settings, list):
+        return [_of_text(value) for value in settings]
+    if not isinstance(settings, dict):
+        return settings
+    kept = {
+        name: value for name, value in settings.items() if not str(value).startswith("Unable to serialize instance")
+    }
+    return {name: _of_text(value) for name, value in kept.items()}

@@ -59,6 +59,17 @@ def test_mlflow_keeps_the_scores_in_its_folder(fit, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("default")
+def test_mlflow_is_given_the_checkpoints_of_the_run(fit, tmp_path, monkeypatch):
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = f"--trainer.logger.tracking_uri=file:{tmp_path / 'mlruns'}"
+    assert fit("--trainer.logger=MLFlowLogger", uri, "--trainer.logger.log_model=true") == 0
+    for name in ("best.ckpt", "last.ckpt"):
+        (given,) = (tmp_path / "mlruns").rglob(name)
+        assert given.read_bytes() == (tmp_path / "runs/test_resnet/checkpoints" / name).read_bytes()
+
+
+@pytest.mark.filterwarnings("default")
 def test_weights_and_biases_logs_offline(fit, tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -12,6 +12,8 @@ from itertools import count
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.model.classifier import FlowerClassifier
@@ -219,6 +221,27 @@ def test_a_run_killed_while_it_validates_equals_one_never_interrupted(here, fit,
     assert_same_run(here / "runs/broken", expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("validation_step", 7),  # after the first look at val and two validations: inside the second epoch's first
+        ("save_checkpoint", 4),  # the validation is over, and `best` not written
+        ("after_save_checkpoint", 4),  # `best` lies there, and `last` is of the epoch before
+    ],
+)
+def test_a_run_killed_about_a_validation_inside_an_epoch_equals_one_never_interrupted(
+    here, fit, resume, whole, monkeypatch, name, at
+):
+    expected = whole("halves")
+    owner = {"validation_step": FlowerClassifier, "save_checkpoint": Trainer}.get(name, TensorBoardLogger)
+    original, steps = getattr(owner, name), count()
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, lambda *args: die(steps, at) or original(*args))
+        assert fit(*SETTINGS["halves"], "--save_every_steps=3")[0] is None
+    assert resume()[0] == 0
+    assert_same_run(here / "runs/broken", expected)
+
+
 def die(steps, at):
     if next(steps) == at:
         raise Killed
@@ -273,8 +296,9 @@ def test_inside_an_epoch_the_batches_must_stay_and_a_refusal_leaves_the_run_as_i
 
 
 DRIVER = """
-import os, sys
+import os, signal, sys
 from itertools import count
+from pytorch_lightning import Trainer
 from lightning_flowers.__main__ import main
 from lightning_flowers.model.classifier import FlowerClassifier
 
@@ -285,9 +309,30 @@ def training_step(*args):
         os._exit(9)
     return original(*args)
 
-FlowerClassifier.training_step = training_step
+def save(trainer, path):
+    saved(trainer, path)
+    if next(saves) == int(os.environ.get("KILL_AT_SAVE", 0)):
+        path.write_bytes(path.read_bytes()[:1000])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+saved, saves = Trainer.save_checkpoint, count(1)
+FlowerClassifier.training_step, Trainer.save_checkpoint = training_step, save
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def test_a_run_killed_while_it_writes_the_best_of_an_epoch_goes_on(here, resume, whole, petals_root):
+    """For real: SIGKILL leaves half a file beside the good ones."""
+    expected = whole("halves")
+    (here / "driver.py").write_text(DRIVER)
+    flags = [*TINY, *SETTINGS["halves"], f"--data.root={petals_root}", "--name=broken", "--save_every_steps=1"]
+    command = [sys.executable, "driver.py", "fit", *flags]
+    environment = os.environ | {"KILL_AT": "0", "KILL_AT_SAVE": "7"}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (here / "runs/broken/checkpoints/.best.ckpt.part").stat().st_size == 1000
+    assert resume()[0] == 0
+    assert_same_run(here / "runs/broken", expected)
 
 
 @pytest.mark.slow

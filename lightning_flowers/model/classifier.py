@@ -187,7 +187,7 @@ class FlowerClassifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        eps = max(1e-8, torch.finfo(self.dtype).smallest_normal)  # in float16 1e-8 is 0, and 0 / 0 no number
+        eps = max(1e-8, torch.finfo(trainable[0].dtype).smallest_normal)  # in float16 1e-8 is 0, and 0 / 0 no number
         optimizer = OPTIMIZERS[self.optimizer_name](trainable, lr=self.lr, eps=eps, weight_decay=self.weight_decay)
         if self.schedule == "starter":
             scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)

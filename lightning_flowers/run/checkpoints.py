@@ -10,9 +10,9 @@ from weakref import proxy
 
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
-from lightning_fabric.utilities.rank_zero import rank_zero_warn
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelPruning
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_flowers.errors import DivergedError, UserError
@@ -72,7 +72,7 @@ class Checkpoints(Checkpoint):
         self.folder = RunFolder(Path(trainer.strategy.broadcast(str(self.folder.path))))
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._resumes = True
+        self._resumes, self.last_model_path = True, str(self.folder.last)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What is the best so far is for its own file to say: a killed run may have saved it after `last`."""
@@ -86,7 +86,14 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-        self._leave_out({callback.state_key: callback.state_dict() for callback in callbacks if _foreign(callback)})
+        for callback in filter(_foreign, callbacks):
+            try:
+                state = callback.state_dict()
+            except Exception as error:  # a stranger's: it would end the run when first saved
+                raise UserError(
+                    f"--trainer.callbacks: {callback.state_key} has no state: {error}: leave it out"
+                ) from error
+            self._leave_out({callback.state_key: state})
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Leave out, told once, the states of callbacks that could not be read back safely."""
@@ -96,8 +103,8 @@ class Checkpoints(Checkpoint):
         # A scheduler's functions are made anew, as torch's LambdaLR has it.
         checkpoint["lr_schedulers"] = [_without_functions(state) for state in checkpoint["lr_schedulers"]]
         for key in foreign:
-            if states[key].get("scheduler_state"):
-                states[key]["scheduler_state"] = _without_functions(states[key]["scheduler_state"])
+            if isinstance(states[key], dict) and isinstance(states[key].get("scheduler_state"), dict):
+                states[key] = states[key] | {"scheduler_state": _without_functions(states[key]["scheduler_state"])}
         for key in self._leave_out({key: states[key] for key in foreign}):
             del states[key]
 

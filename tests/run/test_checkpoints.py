@@ -1,44 +1,234 @@
+"""What lies in a run's folder is what was scored, whole, finite and readable, whatever happens."""
+
+import csv
+import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import ClassVar
 
 import pytest
+import torch
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import CSVLogger
 
-from lightning_flowers.run.checkpoints import checkpoints
-from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.run import checkpoints
+from lightning_flowers.run.results import read_run
+
+RUN = Path("runs/run")
+BEST, LAST = RUN / "checkpoints/best.ckpt", RUN / "checkpoints/last.ckpt"
+TINY = [
+    "--model.backbone=test_resnet", "--model.weights=none", "--model.lr=0.01", "--data.batch_size=8",
+    "--data.threads=2", "--data.cache=none", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false",
+    "--trainer.logger=false", "--report=false",
+]  # fmt: skip
 
 
 @pytest.fixture
-def folder(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    folder.make()
-    return folder
+def fit(tmp_path, petals_root, monkeypatch, capsys):
+    """`fit(*flags)`: two epochs of five batches; the exit status and the errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def fit(*flags):
+        new = [*TINY, "--trainer.max_epochs=2", f"--data.root={petals_root}", "--name=run"]
+        status = main(["fit", *flags] if any("--resume" in flag for flag in flags) else ["fit", *new, *flags])
+        return status, capsys.readouterr().err
+
+    return fit
 
 
-def trainer(save) -> Any:
-    return SimpleNamespace(save_checkpoint=save, global_step=1, is_global_zero=True, loggers=[])
+def read(path):
+    return torch.load(path, weights_only=True)
 
 
-def test_best_is_kept_only_where_there_is_validation(folder):
-    assert [checkpoint.filename for checkpoint in checkpoints(folder, validates=True)] == ["best", "last"]
-    assert [checkpoint.filename for checkpoint in checkpoints(folder, validates=False)] == ["last"]
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--trainer.val_check_interval=0.4"],  # after batches 2 and 4 of 5
+        ["--trainer.val_check_interval=0.6", "--model.ema_decay=0.5"],
+        ["--trainer.val_check_interval=3", "--trainer.check_val_every_n_epoch=null"],  # across epochs
+        ["--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=3"],
+    ],
+)
+def test_the_score_and_the_file_are_of_the_same_validation(fit, flags):
+    assert fit(*flags)[0] == 0
+    summary = json.loads((RUN / "summary.json").read_text())
+    assert summary["best"]["val_macro_f1"] == pytest.approx(summary["predictions"]["val"]["macro_f1"], abs=1e-6)
+    assert summary["best"]["val_loss"] == pytest.approx(summary["predictions"]["val"]["loss"], rel=1e-4)
+    (RUN / "summary.json").write_text('{"epochs": 0}')  # as of a run that was killed
+    best = read_run(RUN).best
+    assert best is not None
+    assert best.val_macro_f1 == pytest.approx(summary["best"]["val_macro_f1"], rel=1e-5)
+    assert best.epoch == summary["best_epoch"]
 
 
-def test_a_checkpoint_that_cannot_be_written_whole_leaves_the_one_before(folder):
-    def break_off(path, weights_only):
-        Path(path).write_bytes(b"half")
+def test_of_equal_validations_the_earliest_is_kept(fit, monkeypatch):
+    saved = []
+    original = Trainer.save_checkpoint
+    monkeypatch.setattr(Trainer, "save_checkpoint", lambda self, path: saved.append(path.name) or original(self, path))
+    assert fit("--trainer.val_check_interval=0.4", "--model.freeze_backbone=true", "--model.lr=1e-30")[0] == 0
+    assert saved.count(".best.ckpt.part") == 1
+    assert read(BEST)["global_step"] == 2
+
+
+def test_a_run_killed_between_best_and_last_knows_the_best_of_its_file(fit, monkeypatch):
+    flags = ["--trainer.val_check_interval=0.4", "--save_every_steps=1"]
+    assert fit(*flags)[0] == 0
+    best, last = read(BEST), read(LAST)
+    # As if `best` had been saved just after `last`, by training that does not come again.
+    found = {"epoch": 3, "val_macro_f1": 2.0, "val_macro_f1_present": 2.0, "val_loss": 0.1, "val_accuracy": 1.0}
+    best["callbacks"]["History"] |= {"rows": last["callbacks"]["History"]["rows"], "scores": found}
+    torch.save(best, BEST)
+    last["callbacks"]["History"]["scores"] = {}
+    torch.save(last, LAST)
+    before = BEST.read_bytes()
+    assert fit(f"--resume={RUN}", "--trainer.max_epochs=3", "--model.lr=1e-12")[0] == 0
+    assert json.loads((RUN / "summary.json").read_text())["best"]["val_macro_f1"] == 2.0
+    assert BEST.read_bytes() == before
+
+
+def test_without_its_file_an_earlier_best_is_forgotten(fit):
+    assert fit()[0] == 0
+    BEST.unlink()
+    assert fit(f"--resume={RUN}", "--trainer.max_epochs=3", "--model.lr=1e-12")[0] == 0
+    summary = json.loads((RUN / "summary.json").read_text())
+    assert summary["best_epoch"] == 3
+    assert summary["best"]["val_macro_f1"] == pytest.approx(summary["predictions"]["val"]["macro_f1"], abs=1e-6)
+
+
+def test_a_checkpoint_that_cannot_be_written_whole_leaves_the_one_before(fit, monkeypatch):
+    assert fit()[0] == 0
+    before = LAST.read_bytes()
+
+    def break_off(self, path):
+        path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    folder.last.write_bytes(b"whole")
-    (last,) = checkpoints(folder, validates=False)
-    with pytest.raises(OSError, match="No space"):
-        last._save_checkpoint(trainer(break_off), str(folder.last))
-    assert folder.last.read_bytes() == b"whole"
-    assert [path.name for path in folder.checkpoints.iterdir()] == ["last.ckpt"]
+    monkeypatch.setattr(Trainer, "save_checkpoint", break_off)
+    status, err = fit(f"--resume={RUN}", "--trainer.max_epochs=3")
+    assert (status, err.count("\n")) == (MISUSED, 1)
+    assert "No space left" in err
+    assert LAST.read_bytes() == before
+    assert sorted(path.name for path in LAST.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_a_whole_checkpoint_takes_the_place_of_the_one_before(folder):
-    folder.last.write_bytes(b"old")
-    (last,) = checkpoints(folder, validates=False)
-    last._save_checkpoint(trainer(lambda path, weights_only: Path(path).write_bytes(b"new")), str(folder.last))
-    assert folder.last.read_bytes() == b"new"
+@pytest.mark.parametrize(("part", "step"), [("weights", 7), ("optimizer's state", 8)])  # inside the second epoch
+def test_a_diverged_run_goes_on_from_what_was_good_as_it_is_told_to(fit, monkeypatch, part, step):
+    original = FlowerClassifier.on_before_zero_grad
+
+    def diverge(self, optimizer):  # just before the step after
+        if self.trainer.global_step == step:
+            tensors = self.head[-1].weight if part == "weights" else optimizer.state[self.head[-1].weight]["exp_avg"]
+            tensors.data.fill_(float("nan"))
+        return original(self, optimizer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowerClassifier, "on_before_zero_grad", diverge)
+        status, err = fit("--save_every_steps=1")
+    assert (status, err.count("\n")) == (MISUSED, 1)
+    assert f"fit --resume {RUN} --model.lr=..." in err
+    assert all(tensor.isfinite().all() for path in (BEST, LAST) for tensor in read(path)["state_dict"].values())
+    assert fit(f"--resume={RUN}", "--model.lr=1e-3") == (0, "")
+
+
+def test_a_run_that_diverges_at_once_is_told_to_start_anew_and_leaves_nothing(fit):
+    status, err = fit("--model.lr=1e38")
+    assert (status, err.count("\n")) == (MISUSED, 1)
+    assert "nothing good was saved yet: start anew with a lower --model.lr" in err
+    assert not RUN.exists()
+
+
+class Told(CSVLogger):
+    """Reads each checkpoint that it is told of."""
+
+    seen: ClassVar[list[int]] = []
+
+    def after_save_checkpoint(self, checkpoint_callback):
+        best = checkpoint_callback.best_model_path
+        last = checkpoint_callback.last_model_path
+        self.seen.append(max(read(path)["global_step"] for path in (best, last) if path))
+
+
+def test_loggers_are_told_of_a_checkpoint_once_it_lies_there(fit):
+    Told.seen.clear()
+    assert fit("--trainer.logger=tests.run.test_checkpoints.Told", "--trainer.logger.save_dir=logs")[0] == 0
+    assert Told.seen[:2] == [5, 5]  # best, then last
+    assert Told.seen[-1] == 10
+
+
+class Odd(Callback):
+    """Keeps what cannot be read back safely."""
+
+    def __init__(self) -> None:
+        self.state = {"path": Path("somewhere")}
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state_dict):
+        raise AssertionError("it was not saved")
+
+
+class Turned(Odd):
+    """Does so from its first epoch's end."""
+
+    def __init__(self) -> None:
+        self.state = {}
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.state = {"make": lambda: 1}
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("kind", ["Odd", "Turned"])
+def test_a_state_that_cannot_be_read_back_is_left_out_and_told_once(fit, kind):
+    status, err = fit(f"--trainer.callbacks+=tests.run.test_checkpoints.{kind}")
+    assert status == 0
+    assert err.count(f"{kind}: its state is not plain and not saved: a resumed run lacks it") == 1
+    assert kind not in read(LAST)["callbacks"]
+    assert fit(f"--resume={RUN}", "--trainer.max_epochs=3")[0] == 0
+
+
+@pytest.mark.filterwarnings("default")
+def test_weights_averaged_by_lightning_can_be_resumed_and_predicted_with(fit):
+    swa = ["--trainer.callbacks+=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01"]
+    status, err = fit(*swa, "--trainer.callbacks.swa_epoch_start=1", "--trainer.max_epochs=3")
+    assert (status, "state is not plain" in err) == (0, False)
+    summary = json.loads((RUN / "summary.json").read_text())
+    assert summary["best"]["val_macro_f1"] == pytest.approx(summary["predictions"]["val"]["macro_f1"], abs=1e-6)
+    assert fit(f"--resume={RUN}", "--trainer.max_epochs=5")[0] == 0
+
+
+def test_pruning_is_refused_at_the_start(fit):
+    pruning = ["--trainer.callbacks+=ModelPruning", "--trainer.callbacks.pruning_fn=l1_unstructured"]
+    status, err = fit(*pruning)
+    assert (status, err.count("\n")) == (MISUSED, 1)
+    assert "ModelPruning" in err
+    assert not RUN.exists()
+
+
+def test_a_checkpoint_of_an_older_version_is_resumed(fit):
+    assert fit("--trainer.val_check_interval=0.6")[0] == 0
+    for path in (BEST, LAST):
+        old = read(path)
+        history = old["callbacks"]["History"]
+        history["validated"] = bool(history.pop("scores"))
+        del history["forgotten"]
+        state = {"best_model_path": str(BEST.resolve()), "best_model_score": torch.tensor(0.5), "dirpath": "elsewhere"}
+        old["callbacks"]["FolderCheckpoint{'monitor': 'val_macro_f1', 'mode': 'max'}"] = state
+        torch.save(old, path)
+    assert fit(f"--resume={RUN}", "--trainer.max_epochs=3") == (0, "")
+    with (RUN / "metrics.csv").open() as lines:
+        assert [row["epoch"] for row in csv.DictReader(lines)] == ["1", "2", "3"]
+
+
+def test_what_a_plugin_puts_into_a_checkpoint_is_read_back_before_it_takes_a_good_ones_place(tmp_path):
+    torch.save({"state_dict": Path("somewhere")}, tmp_path / "last.ckpt")
+    assert "cannot be read back safely" in str(checkpoints._trouble(tmp_path / "last.ckpt"))
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true"])
+def test_a_healthy_run_is_trained_and_scored_in_any_precision(fit, precision):
+    assert fit(f"--trainer.precision={precision}", "--model.lr=1e-3") == (0, "")
+    summary = json.loads((RUN / "summary.json").read_text())
+    assert summary["best"]["val_loss"] == pytest.approx(summary["predictions"]["val"]["loss"], rel=1e-4)
