@@ -3,12 +3,13 @@
 import colorsys
 import csv
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import simplejpeg
+import torch
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from numpy.typing import NDArray
 
@@ -28,6 +29,18 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     monkeypatch.setattr(space, "SHARED_MEMORY", folder)
     monkeypatch.setenv("LIGHTNING_FLOWERS_SHARED_MEMORY", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_process_settings() -> Iterator[None]:
+    """No test leaves the process's threads, number type or determinism to the next: its sums would round otherwise."""
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(dtype)
+    torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
 
 
 @pytest.fixture(autouse=True)

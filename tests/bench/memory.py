@@ -70,7 +70,6 @@ def kept_bytes(folder: Path | None) -> int:
 
 def work(mode: str, shards: Path, size: int, folder: Path) -> dict[str, int]:
     """Run some epochs; gives what they took."""
-    torch.set_num_threads(1)
     split = open_split(shards, size, petals.CLASSES, labelled=True)
     order = Order(len(split), BATCH_SIZE, shuffle=True)
     where = None if mode == "own" else folder
@@ -114,6 +113,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
         mode, shards, size, folder = sys.argv[2:]
+        torch.set_num_threads(1)  # here, and not in `work`: tests call that in their own process
         print(json.dumps(work(mode, Path(shards), int(size), Path(folder))))
     else:
         main()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lightning_flowers.data.picture_files import room
 
@@ -15,12 +16,13 @@ SIZE = 32
 
 @pytest.mark.parametrize("mode", memory.MODES)
 def test_each_way_of_keeping_pictures_is_measured(petals_root: Path, tmp_path: Path, mode: str) -> None:
-    before = memory.kept_bytes(None)
+    before, threads = memory.kept_bytes(None), torch.get_num_threads()
     taken = memory.work(mode, petals_root / f"tfrecords-jpeg-{SIZE}x{SIZE}" / "train", SIZE, tmp_path)
     kept = taken["kept"] - (before if mode == "own" else 0)
     assert taken["records"] == 40
+    assert torch.get_num_threads() == threads  # other tests come after it in this process
     assert (kept == 0) if mode == "none" else (room(40, SIZE) <= kept <= room(40, SIZE) + 3 * 4096)
-    assert taken["peak"] >= taken["own"] > 10**7
+    assert taken["peak"] > 0.99 * taken["own"] > 10**7  # what it has is counted a moment after the peak
 
 
 def test_the_peak_is_seen_and_not_only_what_is_left() -> None:
