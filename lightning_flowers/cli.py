@@ -17,7 +17,6 @@ from lightning_flowers.arguments import (
     TRAINER_DEFAULTS,
     Parser,
     add_run_arguments,
-    check_secrets,
     choose_checkpoint,
     expand_run,
     run_config,
@@ -70,9 +69,9 @@ class FlowersCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        # fit has --resume in place of --ckpt_path: the history and the best epoch belong to a run folder.
+        # fit has --resume for --ckpt_path, as a history belongs to a folder; no config may choose to unpickle a checkpoint.
         fit = {"model", "train_dataloaders", "val_dataloaders", "datamodule", "ckpt_path", "weights_only"}
-        others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions"}
+        others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions", "weights_only"}
         return {"fit": fit} | dict.fromkeys(("validate", "test", "predict"), others)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -99,7 +98,6 @@ class FlowersCLI(LightningCLI):
         config = self._settings
         if config.get("seeds") is not None:
             raise UserError("--seeds: give it on the command line, not in a config")
-        check_secrets(str(self.subcommand), config)
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
         self.out = choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") else self.folder
