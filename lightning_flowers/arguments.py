@@ -75,7 +75,7 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
     """The run folder and the checkpoint that a command is to start from; none of either for a new fit.
 
     Raises:
-        UserError: there is none where one is needed, or it is no checkpoint; a secret that the run left out is not given.
+        UserError: there is none where one is needed, or it is no checkpoint; a secret was left out.
     """
     _check_secrets(command, config)
     folder, checkpoint = None, config.get("ckpt_path")

@@ -69,7 +69,7 @@ class FlowersCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        # fit has --resume for --ckpt_path, as a history belongs to a folder; no config may choose to unpickle a checkpoint.
+        # fit has --resume for --ckpt_path, as a history belongs to a folder. No config may have a checkpoint unpickled.
         fit = {"model", "train_dataloaders", "val_dataloaders", "datamodule", "ckpt_path", "weights_only"}
         others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions", "weights_only"}
         return {"fit": fit} | dict.fromkeys(("validate", "test", "predict"), others)
