@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -28,6 +29,8 @@ def main(args: list[str] | None = None) -> int:
     warnings.showwarning, sys.excepthook = _one_line_warning, _redacted_traceback
     if logging.lastResort:
         logging.lastResort.setFormatter(Redacting())
+    if any(redact(arg) != arg for arg in args):
+        os.environ.setdefault("WANDB__DISABLE_META", "true")  # it keeps the command line
     try:
         environment.settle()
         return _run(args)

@@ -84,8 +84,9 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
     """The run folder and the checkpoint that a command is to start from; none of either for a new fit.
 
     Raises:
-        UserError: there is none where one is needed, or it is no checkpoint.
+        UserError: there is none where one is needed, or it is no checkpoint; a secret was left out.
     """
+    _check_secrets(command, config)
     folder, checkpoint = None, config.get("ckpt_path")
     if command == "fit":
         if config.resume:
@@ -103,18 +104,6 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
     if checkpoint:
         _check_file(checkpoint)
     return folder, checkpoint
-
-
-def check_secrets(command: str, config: Namespace) -> None:
-    """Fail where the run's config left out a secret that the command line does not give.
-
-    Raises:
-        UserError: names the flag.
-    """
-    for flag, value in config.items():
-        unused = command != "fit" and flag.startswith("trainer.logger")
-        if isinstance(value, str | list | dict) and is_missing(value) and not unused:
-            raise UserError(f"--{flag}={value}: {MEND}")
 
 
 def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -> str:
@@ -147,6 +136,14 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
     # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
     warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)
+
+
+def _check_secrets(command: str, config: Namespace) -> None:
+    """Fail where the run's config left out a secret that the command line does not give."""
+    for flag, value in config.items():
+        unused = command != "fit" and flag.startswith("trainer.logger")
+        if isinstance(value, str | list | dict) and is_missing(value) and not unused:
+            raise UserError(f"--{flag}={value}: {MEND}")
 
 
 def _check_file(checkpoint: str) -> None:

@@ -17,7 +17,6 @@ from lightning_flowers.arguments import (
     TRAINER_DEFAULTS,
     Parser,
     add_run_arguments,
-    check_secrets,
     choose_checkpoint,
     expand_run,
     run_config,
@@ -75,9 +74,9 @@ class FlowersCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        # fit has --resume in place of --ckpt_path: the history and the best epoch belong to a run folder.
+        # fit has --resume for --ckpt_path, as a history belongs to a folder. No config may have a checkpoint unpickled.
         fit = {"model", "train_dataloaders", "val_dataloaders", "datamodule", "ckpt_path", "weights_only"}
-        others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions"}
+        others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions", "weights_only"}
         return {"fit": fit} | dict.fromkeys(("validate", "test", "predict"), others)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -105,7 +104,6 @@ class FlowersCLI(LightningCLI):
         config = self._settings
         if config.get("seeds") is not None:
             raise UserError("--seeds: give it on the command line, not in a config")
-        check_secrets(str(self.subcommand), config)
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
         self.out = choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") else self.folder
@@ -148,6 +146,8 @@ class FlowersCLI(LightningCLI):
         if self._checkpoint:
             keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
             why = keeps.get(str(self.subcommand)) if own else None
+            if self.datamodule.rules.folds:  # which are cut by label
+                why = "its folds would hold other records: put them back"
             self.model.class_order = match_classes(self._checkpoint, self.folder, self.datamodule.source, why)
 
     def _recorders(self, folder: RunFolder) -> list[Callback]:

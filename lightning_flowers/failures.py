@@ -1,6 +1,7 @@
 """What can go wrong while a command runs, as errors that say what to do."""
 
 import errno
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,8 +24,8 @@ _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EI
 
 @contextmanager
 def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: bool) -> Iterator[None]:
-    """Turn a disk that cannot be written, and a checkpoint of another model, into a UserError; of a run that diverged,
-    say what to go on from.
+    """Turn a disk that cannot be written, and a checkpoint of another model or with a program in it, into a UserError;
+    of a run that diverged, say what to go on from.
 
     Args:
         folder: the run's, if it has one.
@@ -40,6 +41,9 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
             raise
         hint = f"; {how_to_resume(folder)}" if resumable else ""
         raise UserError(f"{folder.path}: cannot be written: {error.strerror}: make room there{hint}") from error
+    except pickle.UnpicklingError as error:
+        what = "damaged, or a pickle of more than tensors and settings, which could run a program"
+        raise UserError(f"{checkpoint}: cannot be loaded: {what}: take a checkpoint that fit left") from error
     except (RuntimeError, ValueError) as error:
         if (said := _of_settings(error)) is not None:
             raise UserError(said) from error

@@ -1,3 +1,6 @@
+import argparse
+import os
+import pickle
 import socket
 
 import pytest
@@ -112,3 +115,70 @@ def test_without_a_network_the_error_says_which_file_to_get(no_network, monkeypa
 def test_a_model_without_pretrained_weights_says_so(no_network):
     with pytest.raises(UserError, match="no pretrained weights of resnetv2_152"):
         build_backbone("resnetv2_152", "timm")
+
+
+class Planted:
+    """What runs a program where it is unpickled."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.place),)
+
+
+@pytest.fixture
+def tensors_only(monkeypatch):
+    """Older versions of timm unpickle whatever they read themselves."""
+
+    def read(*_, **__):
+        raise AssertionError("timm reads a file")
+
+    for name in ("load_state_dict", "load_state_dict_from_hf"):
+        monkeypatch.setattr(f"timm.models._builder.{name}", read)
+
+
+@pytest.mark.parametrize(
+    ("file", "save"),
+    [
+        ("test_resnet.pth", torch.save),
+        ("pytorch_model.bin", torch.save),
+        ("test_resnet.pth", lambda what, path: torch.save(what, path, _use_new_zipfile_serialization=False)),
+        ("test_resnet.pth", lambda what, path: path.write_bytes(pickle.dumps(what, 2))),
+    ],
+)
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_program_in_a_file_of_weights_does_not_run(tmp_path, trained, tensors_only, file, save, folder):
+    save({"state_dict": trained, "extra": Planted(tmp_path / "ran")}, tmp_path / file)
+    given = tmp_path if folder else tmp_path / file
+    with pytest.raises(
+        UserError, match=rf"--model\.weights={given}: .* a pickle .*save its state_dict alone"
+    ) as raised:
+        build_backbone(SMALL, str(given))
+    assert len(str(raised.value).splitlines()) == 1
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_in_the_hubs_file_does_not_run(tmp_path, trained, tensors_only, monkeypatch):
+    torch.save({**trained, "extra": Planted(tmp_path / "ran")}, tmp_path / "pytorch_model.bin")
+    monkeypatch.setattr("lightning_flowers.model.weights._require_hub", lambda name: None)
+    monkeypatch.setattr("timm.models._hub._has_safetensors", False)
+    monkeypatch.setattr("timm.models._hub.hf_hub_download", lambda *_, **__: str(tmp_path / "pytorch_model.bin"))
+    with pytest.raises(UserError, match="a pickle"):
+        build_backbone(SMALL, "timm")
+    assert not (tmp_path / "ran").exists()
+    torch.save(trained, tmp_path / "pytorch_model.bin")
+    assert_holds(build_backbone(SMALL, "timm"), trained)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "state_dict_ema"])
+def test_training_checkpoints_of_timm_are_read(tmp_path, trained, tensors_only, key):
+    weights = {f"module.{name}": tensor for name, tensor in trained.items()}
+    torch.save({key: weights, "args": argparse.Namespace(lr=0.1), "epoch": 3}, tmp_path / "last.pth.tar")
+    assert_holds(build_backbone(SMALL, str(tmp_path / "last.pth.tar")), trained)
+
+
+def test_a_file_without_weights_is_refused(tmp_path, tensors_only):
+    torch.save({}, tmp_path / "weights.pth")
+    with pytest.raises(UserError, match="holds no weights"):
+        build_backbone(SMALL, str(tmp_path / "weights.pth"))
