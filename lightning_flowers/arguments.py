@@ -30,7 +30,8 @@ class Parser(LightningArgumentParser):
 
     def add_lightning_class_args(self, *args: Any, **kwargs: Any) -> list[str]:
         added = super().add_lightning_class_args(*args, **kwargs)
-        for action in self._actions:
+        actions: list[Any] = self._actions
+        for action in actions:
             kinds = get_args(hint := getattr(action, "_typehint", None))
             if get_origin(hint) is Union and {int, float} <= set(kinds):
                 # typing may give Union[float, int] for Union[int, float], and the first that fits is taken.
