@@ -133,6 +133,8 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # Our loaders do not shuffle then.
+    warnings.filterwarnings("ignore", "You requested to overfit but enabled")
     # A frozen backbone is to be so.
     warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
     # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.

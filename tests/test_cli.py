@@ -252,7 +252,7 @@ def test_a_moved_run_keeps_its_best_epoch_when_a_resumed_one_is_worse(a_run, run
 
 def test_a_run_resumed_with_another_trainable_part_is_refused(a_run, run):
     result = run("fit", f"--resume={a_run}", "--trainer.max_epochs=5", "--model.freeze_backbone=true", data=None)
-    assert_refused(result, "last.ckpt", "--model settings")
+    assert_refused(result, "--model.freeze_backbone=True", "was begun with False")
 
 
 def test_the_last_checkpoint_knows_the_best_score_of_its_own_epoch(run, here):

@@ -287,9 +287,9 @@ def contents(folder):
 def test_inside_an_epoch_the_batches_must_stay_and_a_refusal_leaves_the_run_as_it_was(here, fit, resume, whole):
     assert fit("--save_every_steps=2", kill_at=9)[0] is None
     before = contents(here / "runs/broken")
-    status, _, err = resume("--data.batch_size=4")
+    status, _, err = resume("--data.batch_size=5")
     assert (status, len(err.splitlines())) == (MISUSED, 1)
-    assert err.startswith("lightning_flowers: --resume: the run stopped inside an epoch of 40 records in batches of 8")
+    assert err.startswith("lightning_flowers: --data.batch_size=5: the run stopped inside an epoch, after 16 records")
     assert contents(here / "runs/broken") == before
     assert resume()[0] == 0
     assert_same_run(here / "runs/broken", whole("plain"))

@@ -74,10 +74,11 @@ def convert_batches(checkpoint: dict[str, Any], batch_size: int) -> None:
     """Of a run that stopped inside an epoch, count the batches done in others of the same records."""
     loader = checkpoint["callbacks"]["Continuity"]["loader"]
     if loader["batches"] and loader["batch_size"] != batch_size:
-        batches = loader["batches"] * loader["batch_size"] // batch_size
-        loader |= {"batches": batches, "batch_size": batch_size}
+        more = loader["batches"] * loader["batch_size"] // batch_size - loader["batches"]
+        loader |= {"batches": loader["batches"] + more, "batch_size": batch_size}
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
-        progress |= dict.fromkeys(("ready", "started", "processed", "completed"), batches)
+        for name in ("ready", "started", "processed", "completed"):  # not all have come as far
+            progress[name] += more
 
 
 def steps_per_epoch(trainer: Trainer) -> int:
