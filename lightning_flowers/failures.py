@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from lightning_flowers.commands import PROGRAM
 from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder
 
 _SMALLER = "{}: use a smaller --data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
@@ -42,8 +43,7 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
         hint = f"; {how_to_resume(folder)}" if resumable else ""
         raise UserError(f"{folder.path}: cannot be written: {error.strerror}: make room there{hint}") from error
     except pickle.UnpicklingError as error:
-        what = "damaged, or a pickle of more than tensors and settings, which could run a program"
-        raise UserError(f"{checkpoint}: cannot be loaded: {what}: take a checkpoint that fit left") from error
+        raise UserError(f"{checkpoint}: {UNSAFE}") from error
     except (RuntimeError, ValueError) as error:
         if (said := _of_settings(error)) is not None:
             raise UserError(said) from error

@@ -1,8 +1,8 @@
 """How deep a model is, as tables of models state it."""
 
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -11,9 +11,10 @@ from lightning_flowers.model.empty import run_empty
 
 # What autograd calls a convolution and a dense layer.
 _LAYERS = ("ConvolutionBackward", "AddmmBackward", "MmBackward")
+# A run's summary is written several times. Nothing here keeps a model, and with it its run's data, alive.
+_known: WeakKeyDictionary[FlowerClassifier, dict[int, int | None]] = WeakKeyDictionary()
 
 
-@lru_cache(maxsize=1)  # a run's summary is written several times
 def depth(model: FlowerClassifier, size: int) -> int | None:
     """Convolutions and dense layers, one after the other, on the longest way through backbone and head.
 
@@ -25,6 +26,13 @@ def depth(model: FlowerClassifier, size: int) -> int | None:
     Returns:
         The number; None of a model that does not run on such tensors.
     """
+    of_model = _known.setdefault(model, {})
+    if size not in of_model:
+        of_model[size] = _count(model, size)
+    return of_model[size]
+
+
+def _count(model: FlowerClassifier, size: int) -> int | None:
     with suppress(RuntimeError, NotImplementedError, AssertionError):
         features = run_empty(model.backbone, torch.empty(2, 3, size, size, device="meta"))
         return _longest(run_empty(model.head, features).grad_fn)

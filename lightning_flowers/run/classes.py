@@ -13,6 +13,11 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 
+UNSAFE = (
+    "cannot be loaded: damaged, or a pickle of more than tensors and settings, which could run a program: take a "
+    "checkpoint that fit left"
+)
+
 
 def match_classes(checkpoint: str, run: RunFolder | None, source: Source, writes_into: str | None) -> list[int] | None:
     """Where each class of the data stands among those of a checkpoint; None where they stand in the same order.
@@ -51,7 +56,9 @@ def _trained_on(checkpoint: str, run: RunFolder | None) -> Sequence[str]:
     try:
         # Mapped: of the file, hundreds of megabytes, only the names are read.
         loaded: dict[str, Any] = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
-    except (RuntimeError, OSError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{checkpoint}: {UNSAFE}") from error
+    except (RuntimeError, OSError, ValueError, EOFError) as error:
         raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one") from error
     of_run = run.read_summary().get("data", {}).get("class_names", ()) if run else ()
     return loaded.get("class_names") or of_run

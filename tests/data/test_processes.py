@@ -40,7 +40,7 @@ loaders.decode_into = count
 data = PetalsDataModule(root, batch_size=batch_size, threads=1, augment="study", cache=cache, seed=5)
 data.setup("fit")
 device = SimpleNamespace(root_device=torch.device("cpu"))
-data.trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=device)
+data.trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=device, overfit_batches=0)
 text = data.choose_cache(world)
 epochs = []
 for name in ("train", "val"):

@@ -149,7 +149,16 @@ def site(shards: dict[str, bytes]) -> Iterator[Site]:
 
 
 @pytest.fixture
-def open_store(tmp_path: Path, site: Site) -> Iterator[Callable[..., RemoteStore]]:
+def fetch_threads() -> Callable[[], list[str]]:
+    """The threads that fetch for this test: a run of an earlier one may still hold its store."""
+    before = set(threading.enumerate())
+    return lambda: [one.name for one in threading.enumerate() if one.name.startswith("fetch-") and one not in before]
+
+
+@pytest.fixture
+def open_store(
+    tmp_path: Path, site: Site, fetch_threads: Callable[[], list[str]]
+) -> Iterator[Callable[..., RemoteStore]]:
     """`open_store(url, **settings)`: a store in a folder of the test's own, closed at the end."""
     stores: list[RemoteStore] = []
 
@@ -163,4 +172,4 @@ def open_store(tmp_path: Path, site: Site) -> Iterator[Callable[..., RemoteStore
         gate.set()
     for store in stores:
         store.close()
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("fetch-")]
+    assert not fetch_threads()

@@ -57,10 +57,6 @@ def start_reader(url, folder):
     return subprocess.Popen([sys.executable, "-c", READER, url, str(folder)], stderr=subprocess.PIPE)
 
 
-def fetch_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("fetch-")]
-
-
 def test_a_url_is_told_from_a_folder():
     assert is_url("gs://bucket/petals")
     assert not is_url("/data/petals")
@@ -255,7 +251,7 @@ def test_a_killed_process_is_gone_on_from_where_it_stopped(site, open_store, sha
     assert store.fetched_bytes == SHARD - (1 << 16)
 
 
-def test_closing_ends_a_silent_link_at_once(site, open_store, shards):
+def test_closing_ends_a_silent_link_at_once(site, open_store, shards, fetch_threads):
     first, second, *_ = shards
     _, reached = site.gate(first)
     _, reached_too = site.gate(second)
@@ -271,7 +267,7 @@ def test_closing_ends_a_silent_link_at_once(site, open_store, shards):
         store.get(first)
 
 
-def test_a_store_that_nobody_holds_leaves_no_threads(site, open_store, shards, tmp_path):
+def test_a_store_that_nobody_holds_leaves_no_threads(site, fetch_threads, shards, tmp_path):
     from lightning_flowers.data.remote import RemoteStore
 
     store = RemoteStore(site.url, tmp_path / "cache")
