@@ -21,7 +21,7 @@ from lightning_flowers.arguments import (
     expand_run,
     run_config,
 )
-from lightning_flowers.checking import check_data
+from lightning_flowers.checking import check_classes, check_data
 from lightning_flowers.commands import COMMANDS, PROGRAM
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.effects import check_effects
@@ -35,7 +35,6 @@ from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
 from lightning_flowers.run.checkpoints import Checkpoints
-from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
 from lightning_flowers.run.elsewhere import choose_out, note_predictions
@@ -118,9 +117,11 @@ class FlowersCLI(LightningCLI):
         hardware.prepare_host(config.trainer.accelerator)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        own = self.folder if self.out is self.folder else None
-        self._match_classes(own)
-        check_data(str(self.subcommand), self._settings, self.datamodule, own)
+        own, command = self.folder if self.out is self.folder else None, str(self.subcommand)
+        self.model.class_names = self.datamodule.classes
+        if self._checkpoint:
+            check_classes(command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
+        check_data(command, self._settings, self.datamodule, own)
         self.history = History(None)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
@@ -140,15 +141,6 @@ class FlowersCLI(LightningCLI):
             config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
         callbacks.append(Together(self.datamodule, self._checkpoint, self.folder, partial(setattr, self, "folder")))
         return self._instantiate_trainer(config, callbacks)
-
-    def _match_classes(self, own: RunFolder | None) -> None:
-        self.model.class_names = self.datamodule.classes
-        if self._checkpoint:
-            keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
-            why = keeps.get(str(self.subcommand)) if own else None
-            if self.datamodule.rules.folds:  # which are cut by label
-                why = "its folds would hold other records: put them back"
-            self.model.class_order = match_classes(self._checkpoint, self.folder, self.datamodule.source, why)
 
     def _recorders(self, folder: RunFolder) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""

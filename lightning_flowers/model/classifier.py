@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from lightning_flowers.batch import Batch, FeatureBatch
 from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.model.exact import Normalize
+from lightning_flowers.model.head import build_head, reorder_classes
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.mixing import Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
@@ -241,22 +242,6 @@ class FlowerClassifier(LightningModule):
         named = {"loss": loss, **scores._asdict()}
         self.log_dict({f"{prefix}_{name}": torch.tensor(value) for name, value in named.items()})
         return loss
-
-
-def build_head(features: int, hidden: Sequence[int], dropout: float, num_classes: int) -> nn.Sequential:
-    """Dense layers from pooled features (batch, features) to logits (batch, num_classes)."""
-    layers: list[nn.Module] = []
-    for width in hidden:
-        layers += [nn.Dropout(dropout), nn.Linear(features, width), nn.ReLU()]
-        features = width
-    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(features, num_classes))
-
-
-def reorder_classes(state_dict: dict[str, Tensor], order: Sequence[int]) -> dict[str, Tensor]:
-    """A classifier's weights with its logits in another order: logit n is what logit `order[n]` was."""
-    last = [name for name in state_dict if name.startswith("head.")][-1].rpartition(".")[0]
-    moved = {f"{last}.{part}": state_dict[f"{last}.{part}"][list(order)] for part in ("weight", "bias")}
-    return {**state_dict, **moved}
 
 
 def _cross_entropy(logits: Tensor, batch: Batch | FeatureBatch, label_smoothing: float = 0.0) -> Tensor:

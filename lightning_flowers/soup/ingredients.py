@@ -11,7 +11,7 @@ from torch import Tensor
 from lightning_flowers.data.fingerprints import common
 from lightning_flowers.data.names import class_order
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.classifier import reorder_classes
+from lightning_flowers.model.head import reorder_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.run.predictions import Predictions

@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def eager(petals, place):
     return eager
 
 
-STEP = FlowerClassifier.training_step
+STEP: Any = FlowerClassifier.training_step
 
 
 def reversed_rows(self, batch, number):
