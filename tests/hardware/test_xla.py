@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def runs(petals, place):
         "clipped": lambda: start(place / "clipped.json", fit("clipped", exact, *CLIPPED)),
         "cut": lambda: [
             start(place / "cut.json", fit("cut", exact, *CLIPPED, "--save_every_steps=2"), DIE_AT="8"),
-            start(place / "resumed.json", ["fit", f"--resume={place / 'cut'}", *fit("")[2:]]),
+            start(place / "resumed.json", ["fit", f"--resume={place / 'cut'}"]),
         ][-1],
         "frozen": lambda: start(
             place / "frozen.json",
@@ -136,8 +136,9 @@ def counted(runs):
 
 
 @pytest.fixture(scope="module")
-def eager(petals, place):
-    """`eager(name, *flags)`: the same run on a plain CPU; its folder."""
+def eager(petals, place, runs):
+    """`eager(name, *flags)`: the same run on a plain CPU; its folder. The cores, which wait for each other, come first."""
+    wait(runs.values())
 
     def eager(name, *flags, **variation):
         folder = place / "-".join(["eager", name, *variation])
