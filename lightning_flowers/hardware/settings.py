@@ -94,7 +94,9 @@ def _for_cores(config: dict[str, Any]) -> dict[str, Any]:
     from lightning_flowers.hardware.xla import causes
 
     causes.record()
-    if not rehearses():  # torch_xla would take its CPU client where it finds no libtpu
+    if rehearses():  # its threads, one a core by default, wait for each other: one that does something else stops all
+        os.environ.setdefault("NPROC", str(2 * tpu_cores()))
+    else:  # torch_xla would take its CPU client where it finds no libtpu
         os.environ.setdefault("PJRT_DEVICE", "TPU")
     from lightning_flowers.hardware.xla.compiles import CompileWatch
     from lightning_flowers.hardware.xla.runtime import Cores

@@ -137,7 +137,7 @@ def counted(runs):
 
 @pytest.fixture(scope="module")
 def eager(petals, place, runs):
-    """`eager(name, *flags)`: the same run on a plain CPU; its folder. The cores, which wait for each other, come first."""
+    """`eager(name, *flags)`: the same run on a plain CPU; its folder. The cores, which want quiet, come first."""
     wait(runs.values())
 
     def eager(name, *flags, **variation):
