@@ -53,6 +53,7 @@ class FlowersCLI(LightningCLI):
     """Lightning's command line, with a run folder around it."""
 
     folder: RunFolder | None = None
+    trains = False
     model: FlowerClassifier
     datamodule: PetalsDataModule
 
@@ -197,6 +198,8 @@ class FlowersCLI(LightningCLI):
     def after_fit(self) -> None:
         if self.folder is None:
             return
+        if not self.trains:
+            say("trained", "nothing: the run had come to its end; a higher --trainer.max_epochs would go on")
         self._summarize()
         kept = self.checkpoints.best_model_path or self.checkpoints.last_model_path
         if kept and self.datamodule.names_for("predict"):
@@ -243,6 +246,7 @@ class FlowersCLI(LightningCLI):
     def _start_record(self, trainer: Trainer, model: LightningModule) -> None:
         """Write the settings once training starts: a resumed run's checkpoint has proved to fit them by then."""
         assert self.folder is not None
+        self.trains = True
         write_text(self.folder.config, self._config_yaml())
         self._summarize()
 

@@ -179,6 +179,15 @@ def test_what_the_runs_state_does_not_fit_is_refused(cut, fit, tmp_path, flag):
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def test_a_run_that_had_come_to_its_end_says_so(cut, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(cut, tmp_path / "runs/broken")
+    assert main(["fit", "--resume=runs/broken"]) == 0
+    assert "nothing: the run had come to its end" in capsys.readouterr().out
+    assert main(["fit", "--resume=runs/broken", "--trainer.max_epochs=2"]) == 0
+    assert "had come to its end" not in capsys.readouterr().out
+
+
 def test_steps_of_another_length_are_no_measure_of_a_run(begin, fit):
     begin("--trainer.max_steps=20", kill_at=11)
     status, err = fit("--resume=runs/broken", "--data.batch_size=4")
