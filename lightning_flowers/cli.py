@@ -261,7 +261,8 @@ class FlowersCLI(LightningCLI):
         if self.folder is not None and self.folder.path.is_dir():
             data, size = self.datamodule.summary(), self.datamodule.size
             summary = summarize(self.trainer, self.model, self.history, data, size)
-            limits = limits_of(self._asked.trainer.as_dict())
+            before = self.folder.read_summary().get("limits", {}) if self._settings.get("resume") else {}
+            limits = {**before, **limits_of(self._asked.trainer.as_dict())}  # epochs before had those
             self.folder.write_summary(summary | {"seed": self._settings.seed_everything, "limits": limits})
 
     @rank_zero_only
@@ -274,6 +275,6 @@ class FlowersCLI(LightningCLI):
             say("report", leave_report(folder.path))
 
     def _say_scores(self, split: str, scores: Any) -> None:
-        limit = limits_of(self._asked.trainer.as_dict()).get(f"limit_{split}_batches")
-        part = f" (part of them: limit_{split}_batches={limit})" if limit else ""
+        (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
+        part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
         say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])

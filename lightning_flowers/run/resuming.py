@@ -79,6 +79,7 @@ def convert_batches(checkpoint: dict[str, Any], batch_size: int) -> None:
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
         for name in ("ready", "started", "processed", "completed"):  # not all have come as far
             progress[name] += more
+        checkpoint["callbacks"]["History"]["batches"] += more  # else images/s would be of other batches
 
 
 def steps_per_epoch(trainer: Trainer) -> int:
