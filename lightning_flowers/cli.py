@@ -32,6 +32,7 @@ from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureCache, feature_views
 from lightning_flowers.model.views import check_views, views_of
+from lightning_flowers.ranges import check_ranges
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
 from lightning_flowers.run.checkpoints import Checkpoints
@@ -94,6 +95,7 @@ class FlowersCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)
+        check_ranges(self.config[self.config.subcommand])
         check_effects(str(self.config.subcommand), self.config[self.config.subcommand], self._given)
 
     def _parse_ckpt_path(self) -> None:

@@ -1,5 +1,6 @@
 """The data of a run, as Lightning takes it."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from lightning_flowers.data.split import OnBadRecord, Split
 from lightning_flowers.data.splits import Splits, TrainOn
 from lightning_flowers.errors import DataError, UserError
 
+MAX_BATCH, MAX_THREADS = 2**20, 2**10
 PROBED = 8  # pictures that the cost of augmenting is measured on
 
 
@@ -74,9 +76,15 @@ class PetalsDataModule(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in (("batch_size", batch_size), ("threads", threads), ("remote_limit", remote_limit)):
-            if value is not None and value < 1:
-                raise UserError(f"--data.{name}={value}: must be at least 1")
+        for name, value, most in (
+            ("batch_size", batch_size, MAX_BATCH),
+            ("threads", threads, MAX_THREADS),
+            ("remote_limit", remote_limit, math.inf),
+        ):
+            if value is not None and not 1 <= value <= most:
+                raise UserError(
+                    f"--data.{name}={value}: must be at least 1" + ("" if value < 1 else f", at most {most}")
+                )
         if seed < 0:
             raise UserError(f"--seed_everything={seed}: must not be negative")
         self.source = find_source(root, remote_limit)

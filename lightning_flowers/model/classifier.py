@@ -21,6 +21,7 @@ from lightning_flowers.model.schedule import starter, warmup_cosine
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
+MAX_WIDTH = 2**16  # of a dense layer; four times that of any backbone's features
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -86,15 +87,16 @@ class FlowerClassifier(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        _check_range("lr", lr, lr > 0, "above 0")
+        _check_range("lr", lr, 0 < lr < math.inf, "above 0")
+        _check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more")
         _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
         _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
-        _check_range("warmup_epochs", warmup_epochs, warmup_epochs >= 0, "0 or more")
+        _check_range("warmup_epochs", warmup_epochs, 0 <= warmup_epochs < math.inf, "0 or more")
         _check_range("mixup", mixup, 0 <= mixup < math.inf, "0 (off) or more")
         _check_range("cutmix", cutmix, 0 <= cutmix < math.inf, "0 (off) or more")
         _check_range("ema_decay", ema_decay, 0 <= ema_decay < 1, "0 (off), or in 0..1")
         _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
-        _check_range("hidden", hidden, all(width > 0 for width in hidden), "widths above 0")
+        _check_range("hidden", hidden, all(0 < width <= MAX_WIDTH for width in hidden), f"widths in 1..{MAX_WIDTH}")
         self.optimizer_name, self.lr, self.weight_decay = optimizer, lr, weight_decay
         self.schedule, self.warmup_epochs = schedule, warmup_epochs
         self.label_smoothing = label_smoothing
