@@ -104,11 +104,18 @@ def read_labels(path: Path, ids: list[str]) -> list[int]:
     """Labels of `ids`, in their order, from a CSV with the columns id and label.
 
     Raises:
-        DataError: the file cannot be read, has other columns, or lacks an id.
+        DataError: the file cannot be read, has other columns, lacks an id, or has one twice.
     """
+    labels: dict[str, int] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets put a byte order mark first
-            labels = {row["id"]: _label(row) for row in csv.DictReader(lines)}
+            rows = csv.DictReader(lines)
+            for row in rows:
+                if row["id"] in labels:
+                    raise DataError(
+                        f"{path}: line {rows.line_num}: the id {row['id']!r} stands a second time: keep one"
+                    )
+                labels[row["id"]] = _label(row)
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable CSV with the columns id and label: {error}") from error
     missing = [identity for identity in ids if identity not in labels]

@@ -188,10 +188,11 @@ def test_labels_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
         (b"id,label\na,1.5\nb,2\n", "not a readable CSV .*'1.5' is a number, but no whole one"),
         (b"id,label\na\nb,2\n", "not a readable CSV"),
         (b"id,label\na,\nb,2\n", "not a readable CSV"),
+        (b"id,label\na,1\nb,2\na,3\n", "line 4: the id 'a' stands a second time"),
         (b"id,label\n\xff,1\n", "not a readable CSV .*utf-8"),
         (b"id,label\n" + b"a" * 200_000 + b",1\n", "not a readable CSV .*field larger"),
     ],
-    ids=["empty", "incomplete", "column", "no header", "word", "float", "short", "blank", "not text", "long"],
+    ids=["empty", "incomplete", "column", "no header", "word", "float", "short", "blank", "twice", "not text", "long"],
 )
 def test_a_file_that_is_no_list_of_labels_is_refused(tmp_path: Path, text: bytes, what: str) -> None:
     path = tmp_path / "labels.csv"
