@@ -21,6 +21,7 @@ from lightning_flowers.model.schedule import starter, warmup_cosine
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
+MAX_LR, MIN_ALPHA = 1e38, 1e-6  # beyond them float32 holds no steps, or no shares
 MAX_WIDTH = 2**16  # of a dense layer; four times that of any backbone's features
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -87,13 +88,15 @@ class FlowerClassifier(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        _check_range("lr", lr, 0 < lr < math.inf, "above 0")
+        _check_range("lr", lr, 0 < lr <= MAX_LR, f"above 0, at most {MAX_LR}")
         _check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more")
         _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
         _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
         _check_range("warmup_epochs", warmup_epochs, 0 <= warmup_epochs < math.inf, "0 or more")
-        _check_range("mixup", mixup, 0 <= mixup < math.inf, "0 (off) or more")
-        _check_range("cutmix", cutmix, 0 <= cutmix < math.inf, "0 (off) or more")
+        _check_range("mixup", mixup, mixup == 0 or MIN_ALPHA <= mixup < math.inf, f"0 (off), or {MIN_ALPHA} or more")
+        _check_range(
+            "cutmix", cutmix, cutmix == 0 or MIN_ALPHA <= cutmix < math.inf, f"0 (off), or {MIN_ALPHA} or more"
+        )
         _check_range("ema_decay", ema_decay, 0 <= ema_decay < 1, "0 (off), or in 0..1")
         _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
         _check_range("hidden", hidden, all(0 < width <= MAX_WIDTH for width in hidden), f"widths in 1..{MAX_WIDTH}")

@@ -1,6 +1,7 @@
 """The checkpoints that a run keeps, and the one way they are written."""
 
 import io
+import math
 import pickle
 import time
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class Checkpoints(Checkpoint):
 
     def __init__(self, folder: RunFolder, history: History, steps: int | None, minutes: float | None) -> None:
         for name, value in (("steps", steps), ("minutes", minutes)):
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value < math.inf:
                 raise UserError(f"--save_every_{name}={value}: must be above 0, or null for never")
         self.folder, self._history, self._steps, self._minutes = folder, history, steps, minutes
         self.best_model_path = self.last_model_path = ""
