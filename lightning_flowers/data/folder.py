@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_flowers.data.index import Rules, SplitShard
+from lightning_flowers.data.loose_pictures import explain_pictures
 from lightning_flowers.data.shards import ShardName
 from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
@@ -44,6 +45,8 @@ def find_shards(folder: Path, size: int) -> Sequence[Path]:
         files = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+    if not any(".tfrec" in file.name for file in files) and (what := explain_pictures(folder)):
+        raise DataError(f"{folder}: {what}")
     return in_order(files, str(folder), size)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lightning_flowers.data.finding import find_source
+from lightning_flowers.data.loose_pictures import explain_pictures
 from lightning_flowers.data.petals import SPLITS, Source
 from lightning_flowers.data.shards import ShardName
 from lightning_flowers.errors import DataError, UserError
@@ -87,7 +88,7 @@ def list_shards(folder: Path, size: int) -> tuple[list[Path], list[Odd]]:
     """The shards of a folder in the order of their numbers, and what is wrong among its names."""
     paths = sorted(path for path in folder.iterdir() if ".tfrec" in path.name and not path.name.startswith("."))
     shards: dict[int, Path] = {}
-    odd = [] if paths else [Odd(folder, "holds no shard (NN-SxS-COUNT.tfrec)")]
+    odd = [] if paths else [Odd(folder, explain_pictures(folder) or "holds no shard (NN-SxS-COUNT.tfrec)")]
     for path in paths:
         name = parse_name(path)
         if isinstance(name, Odd):

@@ -42,3 +42,22 @@ def test_a_picture_names_the_flag_that_it_was_given_to(
     err = capsys.readouterr().err
     assert flag.partition("=")[0] in err
     assert f"0.jpg: a picture, not shards: make those first, {MEND} FOLDER" in err
+
+
+@pytest.mark.parametrize("path", ["0.jpg", "rose/0.PNG"])
+@pytest.mark.parametrize(
+    "command",
+    [["fit", "--trainer.accelerator=cpu", "--data.root=."], ["records", "verify", "."]],
+    ids=["fit", "verify"],
+)
+def test_pictures_where_the_shards_of_a_split_belong_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: str, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train = Path("tfrecords-jpeg-32x32/train")
+    (train / path).parent.mkdir(parents=True)
+    (train / path).touch()
+    assert main(command) != 0
+    said = "".join(capsys.readouterr())
+    assert f"holds pictures, not shards: make those first, {MEND} {train} --out=OUT" in said
+    assert "Traceback" not in said
