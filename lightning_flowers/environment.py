@@ -22,7 +22,8 @@ def settle() -> None:
     Processes that are started later are given the same.
 
     Raises:
-        UserError: a variable that places the process among others is no number, or there is no home folder at all.
+        UserError: a variable that places the process among others is no number, there is no home folder at all, or
+            matplotlib's settings cannot be read.
     """
     os.environ["MPLBACKEND"] = "agg"
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a home that cannot be written: it does without
@@ -38,3 +39,19 @@ def settle() -> None:
         value = os.environ.get(name, "0")
         if not (value.isascii() and value.isdecimal()):
             raise UserError(f"{name}={value}: a launcher's variable that is no number, left over: unset {name}")
+    _check_matplotlibrc()
+
+
+def _check_matplotlibrc() -> None:
+    """Matplotlib reads the first that it finds while it is imported, which a run does when it has trained."""
+    given = Path(os.environ.get("MATPLOTLIBRC", "."))
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"
+    folders = (Path(), given, Path(os.environ.get("MPLCONFIGDIR") or config))
+    files = (given if folder is given and given.is_file() else folder / "matplotlibrc" for folder in folders)
+    found = next((file for file in files if file.is_file()), None)
+    try:
+        if found:
+            found.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise UserError(f"{found}: matplotlib's settings cannot be read: {why}: mend or remove it") from error

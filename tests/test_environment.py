@@ -88,6 +88,23 @@ def test_without_any_home_the_mend_is_told(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("lightning_flowers: HOME: not set")
 
 
+@pytest.mark.parametrize("variable", [None, "MATPLOTLIBRC", "MPLCONFIGDIR"])
+@pytest.mark.parametrize("given", ["file", "folder"])
+def test_settings_of_matplotlib_that_are_no_text_are_refused_in_one_line(here, monkeypatch, capsys, variable, given):
+    folder = here / "elsewhere" if variable else here
+    folder.mkdir(exist_ok=True)
+    (folder / "matplotlibrc").write_bytes(b"\xf4\x00")
+    if variable:
+        whole = variable == "MATPLOTLIBRC" and given == "file"
+        monkeypatch.setenv(variable, str(folder / "matplotlibrc" if whole else folder))
+    assert main(["records"]) == MISUSED
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "matplotlibrc: matplotlib's settings cannot be read: no UTF-8 text" in err
+    (folder / "matplotlibrc").write_text("font.size: 9\n", "utf-8")
+    assert main(["records"]) == 0
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_lacks_a_character_shows_its_number(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "1"}
