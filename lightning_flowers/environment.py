@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ _NUMBERS = (
 
 
 def settle() -> None:
-    """Draw to files only, whatever a notebook draws to, and print what a terminal cannot show as escapes.
+    """Draw to files only, whatever a notebook draws to, print what a terminal cannot show as escapes, and let no
+    variable turn warnings into errors.
 
     Processes that are started later are given the same.
 
@@ -31,6 +33,11 @@ def settle() -> None:
         reconfigure: Any = getattr(stream, "reconfigure", None)  # a notebook's streams have none, and take everything
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    asked = os.environ.get("PYTHONWARNINGS", "")
+    if "error" in asked:  # libraries warn of what only they can mend, while they are imported too
+        os.environ.pop("PYTHONWARNINGS")
+        warnings.simplefilter("default")
+        warnings.warn(f"PYTHONWARNINGS={asked}: set aside: warnings stay warnings", stacklevel=1)
     try:
         Path.home()
     except RuntimeError as error:

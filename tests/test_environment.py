@@ -21,7 +21,12 @@ TINY = [
     "--report=false",
 ]
 LEFT = ("config.yaml", "summary.json", "metrics.csv", "submission.csv", "predictions/val.npz")
-NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "COLUMNS": "0", "PYTHONIOENCODING": "ascii"}
+NOTEBOOK = {
+    "PYTHONWARNINGS": "error",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "COLUMNS": "0",
+    "PYTHONIOENCODING": "ascii",
+}
 CLUSTER = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "1"}
 
 
@@ -40,6 +45,7 @@ def test_a_run_is_whole_whatever_is_left_over(here, make_petals):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "\\u83ca: 32 px" in done.stdout
+    assert "warning: PYTHONWARNINGS=error: set aside" in done.stderr
     assert [name for name in LEFT if not (here / "runs/test_resnet" / name).is_file()] == []
 
 
