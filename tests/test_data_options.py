@@ -295,6 +295,7 @@ def test_settings_that_cannot_be_are_answered_in_one_line(run, here, flags, said
 
 def test_other_data_are_trained_on_and_named_as_external(run, here, make_petals, tmp_path_factory):
     other = make_petals(tmp_path_factory.mktemp("other") / "more", train=24, seed=3)
+    (other / "classes.txt").write_text("flower 1\nflower 0\nflower 2\nflower 3\n", "utf-8")
     (here / "near").symlink_to(other)
     status, out, err = run("fit", *UNCACHED, "--data.extra_roots=[near]")
     assert status == 0, err
@@ -305,6 +306,7 @@ def test_other_data_are_trained_on_and_named_as_external(run, here, make_petals,
     assert "submission.csv (trained on external data)" in out
     assert data["records"] == {"train": 64, "val": 12, "test": 9}
     assert "64 train, 12 val, 9 test, with external data of" in out
+    assert f"{other} (classes in another order: mapped by name)" in out
     assert ids_in(folder, "val") == [f"val{n:04d}" for n in range(12)]
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     assert settings["data"]["extra_roots"] == [str(other.resolve())]

@@ -169,9 +169,7 @@ class PetalsDataModule(LightningDataModule):
     def describe(self) -> str:
         """One line about the data."""
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
-        more = (
-            f", with external data of {', '.join(other.where for other in self.rules.extra)}" if self.external else ""
-        )
+        more = f", with external data of {', '.join(map(self._name_extra, self.rules.extra))}" if self.external else ""
         lack = self._describe_missing()
         return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}{lack}"
 
@@ -226,6 +224,9 @@ class PetalsDataModule(LightningDataModule):
         if not all(0 <= label < len(self.classes) for label in labels):
             raise DataError(f"--data.test_labels={path}: a label is outside the classes 0..{len(self.classes) - 1}")
         return labels
+
+    def _name_extra(self, other: Source) -> str:
+        return other.where + ("" if other.classes == self.classes else " (classes in another order: mapped by name)")
 
     def _describe_missing(self) -> str:
         """Which classes cannot be learnt, as far as is known without fetching a shard."""

@@ -10,7 +10,14 @@ from lightning_flowers.data.split import Split
 from lightning_flowers.errors import DataError
 
 
-def open_split(folder: Path, size: int, num_classes: int, labelled: bool, skip: bool = False) -> Split:
+def open_split(
+    folder: Path,
+    size: int,
+    num_classes: int,
+    labelled: bool,
+    skip: bool = False,
+    order: tuple[int, ...] | None = None,
+) -> Split:
     """The split in a folder, every shard of it walked and every record's label and id read.
 
     Args:
@@ -19,12 +26,13 @@ def open_split(folder: Path, size: int, num_classes: int, labelled: bool, skip: 
         num_classes: labels must lie in 0..num_classes-1.
         labelled: whether every record must have a `class`; if not, labels are -1 and each needs an id of its own.
         skip: leave out damaged records, up to 1 % of them, in place of failing.
+        order: what each label is in the run, where its classes stand in another order.
 
     Raises:
         DataError: no shard; a damaged, missing or misnamed one; a record without picture, label or id; a label
             outside the classes; an id that stands twice in an unlabelled split.
     """
-    rules = Rules(num_classes, labelled, skip)
+    rules = Rules(num_classes, labelled, skip, order=order)
     paths = find_shards(folder, size)
     split = Split(str(folder), [_local(path, rules) for path in paths], size)
     split.open()

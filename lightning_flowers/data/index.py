@@ -28,12 +28,14 @@ class Rules:
         labelled: whether every record must have a `class`; if not, labels are -1.
         skip: whether damaged records are noted in place of failing.
         evictable: whether the files lie in a cache that may delete them.
+        order: what each label is in the run, where the data set has the run's classes in another order.
     """
 
     num_classes: int
     labelled: bool
     skip: bool = False
     evictable: bool = False
+    order: tuple[int, ...] | None = None
 
 
 class ShardRecords:
@@ -68,7 +70,8 @@ class ShardRecords:
         for record in range(len(self.shard.spans)):
             self._index(buffer, record)
         spans = [(span.length, span.crc) for span in self.shard.spans]
-        self.key = hashlib.sha256(repr((spans, self._unchecked)).encode()).hexdigest()[:32]
+        mapped = (rules.order,) if rules.order else ()
+        self.key = hashlib.sha256(repr((spans, self._unchecked, *mapped)).encode()).hexdigest()[:32]
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -130,7 +133,7 @@ class ShardRecords:
                 f"label {label} is outside the {self._rules.num_classes} classes 0..{self._rules.num_classes - 1} "
                 "(a data set with classes of its own names them in classes.txt beside the shards' folders)"
             )
-        return label
+        return self._rules.order[label] if self._rules.order else label
 
     def _read_id(self, buffer: Window, features: dict[str, Feature], default: str) -> str:
         if "id" not in features and self._rules.labelled:

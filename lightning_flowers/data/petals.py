@@ -2,7 +2,7 @@
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -34,11 +34,13 @@ class Source:
         classes: names in the order of their labels: of `classes.txt` in the root (or beside it, where the root is
             itself a `tfrecords-jpeg-SxS`), else the competition's 104.
         sizes: folder of each size in pixels.
+        order: what each label is in the run, where that has these classes in another order.
     """
 
     root: Path
     classes: tuple[str, ...]
     sizes: dict[int, Path]
+    order: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def choose_size(self, size: int | None) -> int:
         """The size asked for, or the one nearest to 224 px.
@@ -73,7 +75,7 @@ class Source:
         Raises:
             DataError: something is wrong with a shard or a record.
         """
-        return open_split(self.sizes[size] / split, size, len(self.classes), split != "test", skip)
+        return open_split(self.sizes[size] / split, size, len(self.classes), split != "test", skip, self.order)
 
     def sample_submission(self) -> Path | None:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""

@@ -1,10 +1,11 @@
 """The splits of a run: those of its data set, or joined, folded, and with shards of other data sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lightning_flowers.data.folds import fold_positions
+from lightning_flowers.data.names import class_order
 from lightning_flowers.data.petals import SPLITS, Source
 from lightning_flowers.data.split import Split, join
 from lightning_flowers.errors import DataError, UserError
@@ -97,18 +98,29 @@ class Splits:
     def _with_extra(self, train: Split) -> Split:
         if not self.extra:
             return train
-        return join([train, *(self._open(other, "train") for other in self.extra)], f"{train.name} and external data")
+        return join(
+            [train, *(self._open(self._mapped(other), "train") for other in self.extra)],
+            f"{train.name} and external data",
+        )
 
     def _open(self, source: Source, name: str) -> Split:
         return source.open(name, self.size, self.skip)
 
+    def _mapped(self, other: Source) -> Source:
+        """Another data set with its labels in the order of this one's classes."""
+        if other.classes == self.source.classes:
+            return other
+        return replace(other, order=tuple(class_order(self.source.classes, other.classes)))
+
     def _check_extra(self, other: Source) -> None:
         if other.key == self.source.key:
             raise UserError(f"--data.extra_roots: {other.where} is the data set itself: leave it out")
-        if other.classes != self.source.classes:
+        try:
+            self._mapped(other)
+        except ValueError as error:
             raise UserError(
-                f"--data.extra_roots: {other.where} has other classes than {self.source.where}: "
-                "their classes.txt must name the same ones in the same order"
-            )
+                f"--data.extra_roots: {other.where} has other classes than {self.source.where} ({error}): "
+                "their classes.txt must name the same ones"
+            ) from error
         if self.size not in other.sizes or not other.has("train", self.size):
             raise UserError(f"--data.extra_roots: {other.where} has no train shards of {self.size} px")

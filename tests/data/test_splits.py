@@ -91,6 +91,19 @@ def test_external_shards_are_trained_on_too(source: Source, make_petals: MakePet
     assert len(splits.open("val")) == 12
 
 
+def test_external_labels_are_mapped_by_the_names_of_the_classes(
+    source: Source, make_petals: MakePetals, tmp_path: Path
+) -> None:
+    extra = make_petals(tmp_path, train=6, val=0, test=0, shards=1, seed=1)
+    prints = {Splits(source, 32, extra=[open_source(extra)]).open("train").fingerprint}
+    (extra / "classes.txt").write_text("flower 2\nflower 0\nflower 3\nflower 1\n", "utf-8")
+    train = Splits(source, 32, extra=[open_source(extra)]).open("train")
+    assert train.labels[40:].tolist() == [2, 0, 3, 1, 2, 0]
+    assert train.labels[:40].tolist() == source.open("train", 32).labels.tolist()
+    assert len(prints | {train.fingerprint}) == 2  # other labels are other data
+    assert open_source(extra).open("train", 32).labels.tolist() == [0, 1, 2, 3, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
