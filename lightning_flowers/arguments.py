@@ -70,15 +70,24 @@ def add_run_arguments(parser: LightningArgumentParser, command: str) -> None:
 
 
 def expand_run(args: list[str]) -> list[str]:
-    """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it."""
-    for number, arg in reversed(list(enumerate(args[1:], start=1))):
-        flag, _, value = arg.partition("=")
-        if flag in ("--run", "--resume"):
-            value = value or "".join(args[number + 1 : number + 2])
-            if not value:
-                raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
-            return [args[0], "--config", str(RunFolder.open(Path(value), flag).config), *args[1:]]
-    return args
+    """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it.
+
+    Raises:
+        UserError: no such folder, more than one, or a config that holds no settings.
+    """
+    for _, path in _given(args, "--config"):
+        _check_config(Path(path))
+    runs = _given(args, "--run", "--resume")
+    if not runs:
+        return args
+    flag, value = runs[-1]
+    if not value:
+        raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
+    if len(runs) > 1:
+        raise UserError(f"{flag}={value}: give one run folder, not {len(runs)}")
+    config = RunFolder.open(Path(value), flag).config
+    _check_config(config)
+    return [args[0], "--config", str(config), *args[1:]]
 
 
 def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None, str | None]:
@@ -139,6 +148,24 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
     # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
     warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)
+
+
+def _given(args: list[str], *flags: str) -> list[tuple[str, str]]:
+    """What some flags are given, each as `--flag=value` or `--flag value`."""
+    parts = [(arg.partition("="), after) for arg, after in zip(args[1:], [*args[2:], ""], strict=True)]
+    return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
+
+
+def _check_config(path: Path) -> None:
+    """Fail where a file holds no settings; of one that is not there the parser says so."""
+    if not path.is_file():
+        return
+    try:
+        settings = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"{path}: holds no settings (data:, model:, trainer:): give a config that fit left")
 
 
 def _check_secrets(command: str, config: Namespace) -> None:

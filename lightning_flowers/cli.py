@@ -108,7 +108,9 @@ class FlowersCLI(LightningCLI):
             raise UserError("--seeds: give it on the command line, not in a config")
         self._weights = config.model.weights
         self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
-        self.out = choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") else self.folder
+        self.out = (
+            choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") is not None else self.folder
+        )
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
@@ -131,6 +133,8 @@ class FlowersCLI(LightningCLI):
         config = hardware.for_trainer({**self._get(self.config_init, "trainer"), **kwargs})
         if config["limit_predict_batches"] is not None:
             raise UserError("--trainer.limit_predict_batches: predictions are of whole splits: leave it out")
+        if config["fast_dev_run"] and self.subcommand == "predict":
+            raise UserError("--trainer.fast_dev_run: predictions are of whole splits: leave it out")
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:

@@ -390,6 +390,34 @@ def test_a_runs_config_stands_before_what_the_user_gives(a_run):
 
 
 @pytest.mark.parametrize(
+    "content", [b"", b"- 1\n", b"\xff\xfe", b"data: {"], ids=["empty", "list", "not text", "not YAML"]
+)
+def test_a_config_without_settings_is_named(run, here, content):
+    (here / "broken").mkdir()
+    (here / "broken/config.yaml").write_bytes(content)
+    for flags in (["--run=broken"], ["--config=broken/config.yaml"], ["--config", "broken/config.yaml"]):
+        assert_refused(run("validate", *flags, data=None), "broken/config.yaml: ")
+
+
+def test_two_runs_are_not_one(run, a_run):
+    said = f"--run={a_run}: give one run folder, not 2"
+    assert_refused(run("validate", "--run", str(a_run), f"--run={a_run}", data=None), said)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--out="], "--out=: give a folder"),
+        (["--out=file/x"], "file is a file: give a folder"),
+        (["--trainer.fast_dev_run=true"], "--trainer.fast_dev_run: predictions are of whole splits"),
+    ],
+)
+def test_predictions_that_cannot_be_are_refused_before_any_is_made(run, here, a_run, flags, said):
+    (here / "file").touch()
+    assert_refused(run("predict", f"--run={a_run}", *flags, data=None), said)
+
+
+@pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--data.root=/no/such/folder"], ["--data.root=/no/such/folder", "no such folder"]),

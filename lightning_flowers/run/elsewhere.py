@@ -23,8 +23,9 @@ def choose_out(out: str, run: RunFolder | None, checkpoint: str) -> RunFolder:
         UserError: it is a file, or holds a run, or other predictions than those of this run.
     """
     folder = RunFolder(Path(out))
-    if folder.path.exists() and not folder.path.is_dir():
-        raise UserError(f"--out={out}: is a file: give a folder")
+    place = next(path for path in (folder.path.absolute(), *folder.path.absolute().parents) if path.exists())
+    if not out or not place.is_dir():
+        raise UserError(f"--out={out}: {f'{place} is a file: ' if out else ''}give a folder")
     files = (folder.config, folder.summary, folder.submission, folder.predictions("val"), folder.predictions("test"))
     if any(file.exists() for file in files) and folder.read_summary().get(_OF) != _name(run, checkpoint):
         raise UserError(f"--out={out}: holds another run, which would be overwritten: give a new folder")
