@@ -35,6 +35,7 @@ from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.ranges import check_ranges
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
+from lightning_flowers.run.callbacks import check_callbacks
 from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
@@ -135,6 +136,8 @@ class FlowersCLI(LightningCLI):
             raise UserError("--trainer.limit_predict_batches: predictions are of whole splits: leave it out")
         if config["fast_dev_run"] and self.subcommand == "predict":
             raise UserError("--trainer.fast_dev_run: predictions are of whole splits: leave it out")
+        if self.subcommand == "fit":
+            check_callbacks(config["callbacks"], self.datamodule.rules.validates)
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:

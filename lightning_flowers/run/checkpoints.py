@@ -12,7 +12,7 @@ from weakref import proxy
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, ModelPruning
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
@@ -68,8 +68,6 @@ class Checkpoints(Checkpoint):
         return {self.best_model_path: self.best_model_score} if self.best_model_score is not None else {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if any(isinstance(callback, ModelPruning) for callback in trainer.callbacks):  # pyright: ignore[reportAttributeAccessIssue]
-            raise UserError("--trainer.callbacks: ModelPruning keeps its masks in no checkpoint: leave it out")
         self.folder = RunFolder(Path(trainer.strategy.broadcast(str(self.folder.path))))
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -199,11 +199,21 @@ def test_weights_averaged_by_lightning_can_be_resumed_and_predicted_with(fit):
     assert fit(f"--resume={RUN}", "--trainer.max_epochs=5")[0] == 0
 
 
-def test_pruning_is_refused_at_the_start(fit):
-    pruning = ["--trainer.callbacks+=ModelPruning", "--trainer.callbacks.pruning_fn=l1_unstructured"]
-    status, err = fit(*pruning)
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["ModelPruning", "pruning_fn=l1_unstructured"], "ModelPruning keeps its masks in no checkpoint"),
+        (["SpikeDetection"], "SpikeDetection cannot be saved in a checkpoint"),
+        (["BackboneFinetuning", "unfreeze_backbone_at_epoch=1"], "BackboneFinetuning hands the optimizer layers"),
+        (["EarlyStopping", "monitor=val_los"], "EarlyStopping's monitor=val_los: use one of train_loss, "),
+        (["ModelCheckpoint", "monitor=nonsense"], "ModelCheckpoint's monitor=nonsense: use one of train_loss, "),
+    ],
+)
+def test_callbacks_that_would_fail_are_refused_at_the_start(fit, flags, said):
+    callback, *settings = flags
+    status, err = fit(f"--trainer.callbacks+={callback}", *(f"--trainer.callbacks.{setting}" for setting in settings))
     assert (status, err.count("\n")) == (MISUSED, 1)
-    assert "ModelPruning" in err
+    assert f"--trainer.callbacks: {said}" in err
     assert not RUN.exists()
 
 
