@@ -160,7 +160,7 @@ class PetalsDataModule(LightningDataModule):
 
     def label(self, name: str | None, default: str) -> str:
         """A run's name: `name`, else `default` with the fold or train+val; and what tells of external data."""
-        parts = [name or default]
+        parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
         if name is None:
             parts += [f"fold{self.rules.fold}"] if self.rules.folds else []
             parts += [] if self.rules.validates else ["trainval"]

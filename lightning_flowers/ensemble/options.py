@@ -36,6 +36,6 @@ def parse_weights(text: str, runs: int) -> Chosen | tuple[float, ...]:
         ) from error
     if len(weights) != runs:
         raise UserError(f"--weights={text}: {len(weights)} weights for {runs} runs: give one for each")
-    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+    if not all(weight >= 0 for weight in weights) or not 0 < sum(weights) < math.inf:
         raise UserError(f"--weights={text}: each must be 0 or more, and one of them over 0")
     return weights

@@ -135,5 +135,7 @@ def _check_place(file: Path) -> None:
 def _check_batch(config: Namespace) -> None:
     """As the run itself would, of the batch that is asked for."""
     batch, cores = config.data.batch_size, 1 if str(config.trainer.devices) == "1" else tpu_cores()
+    if batch < 1:
+        raise UserError(f"--data.batch_size={batch}: must be at least 1")
     if batch % cores:
         raise UserError(f"--data.batch_size={batch}: {cores} cores do not divide it: use a multiple of {cores}")

@@ -54,7 +54,13 @@ class RunFolder:
 
     @classmethod
     def new(cls, runs: Path, name: str) -> "RunFolder":
-        """The first of NAME, NAME-2, NAME-3, ... that is not there yet; nothing is made."""
+        """The first of NAME, NAME-2, NAME-3, ... that is not there yet; nothing is made.
+
+        Raises:
+            UserError: the name is none, or leads elsewhere.
+        """
+        if name in ("", "..") or Path(name).name != name:
+            raise UserError(f"--name={name}: must be a folder's name by itself: --runs_dir says where it is made")
         number = 1
         while (path := runs / (name if number == 1 else f"{name}-{number}")).exists():
             number += 1

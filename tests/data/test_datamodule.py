@@ -261,6 +261,7 @@ def test_a_fold_is_validated_on_and_the_others_are_trained_on(petals_root: Path)
     assert read(data.val_dataloader()) == list(range(13))
     assert data.label(None, "run") == "run-fold2"
     assert data.label("mine", "run") == "mine"
+    assert data.label(None, "hf-hub:owner/net") == "net-fold2"
     assert (data.summary()["folds"], data.summary()["fold"]) == (4, 2)
 
 

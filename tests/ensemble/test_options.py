@@ -20,6 +20,7 @@ def test_weights_are_a_choice_or_a_number_for_each_run():
         ("1,1,-1", "each must be 0 or more, and one of them over 0"),
         ("0,0,0", "each must be 0 or more, and one of them over 0"),
         ("1,nan,1", "each must be 0 or more"),
+        ("1e308,1e308,1", "each must be 0 or more"),
         ("1,inf,1", "each must be 0 or more"),
     ],
 )

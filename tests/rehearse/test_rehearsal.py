@@ -111,6 +111,7 @@ def test_too_small_a_chip_is_a_failure(done):
         ("--chip_gb=0", "--chip_gb=0.0: must be above 0"),
         ("--json=.", "--json=.: is a folder: give a file"),
         ("--json=no/such/file.json", "--json=no/such/file.json: cannot be written: choose another folder"),
+        ("--data.batch_size=-8", "--data.batch_size=-8: must be at least 1"),
         ("--data.batch_size=100", "--data.batch_size=100: 8 cores do not divide it: use a multiple of 8"),
         ("--data.root=nowhere", "--data.root=nowhere: no such folder"),
         ("--model.backbone=test_resnext", "timm 1.0.31 has no such model"),

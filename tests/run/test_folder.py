@@ -13,6 +13,12 @@ def test_a_second_run_of_a_name_gets_a_folder_of_its_own(tmp_path):
         folder.make()
 
 
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "/x"])
+def test_a_name_that_is_none_or_leads_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=f"--name={name}: must be a folder's name by itself"):
+        RunFolder.new(tmp_path, name)
+
+
 def test_choosing_a_folder_makes_nothing(tmp_path):
     RunFolder.new(tmp_path / "runs", "x")
     assert not (tmp_path / "runs").exists()
