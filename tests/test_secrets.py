@@ -10,9 +10,11 @@ import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import boto3
 import fsspec
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 from pytorch_lightning.loggers import CSVLogger
 from tenacity import wait_none
 
@@ -142,6 +144,41 @@ def test_a_run_leaves_and_says_no_secret(run, here, host, in_memory, url, shown)
         assert run("fit", f"--resume={folder}", "--trainer.max_epochs=2", f"--data.root={root}")[0] == 0
         assert run("predict", f"--run={folder}", f"--data.root={root}", "--out=elsewhere")[0] == 0
         assert_nothing_left(here.parent)
+
+
+def test_a_login_of_netrc_is_used_and_left_nowhere(run, here, host, tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.mktemp("home")
+    (home / ".netrc").write_text(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n")
+    (home / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(home))
+    status, _, err = run("fit", *TINY, f"--data.root=http://{host}")
+    assert status == 0, err
+    assert run("predict", "--run=runs/test_resnet", "--out=elsewhere")[0] == 0
+    assert_nothing_left(here.parent)
+    (home / ".netrc").write_text(f"machine 127.0.0.1 login {USER} password {PASSWORD}-old\n")
+    assert run("fit", *TINY, f"--data.root=http://{host}/tfrecords-jpeg-32x32")[0] == MISUSED
+
+
+def test_keys_of_a_bucket_are_used_and_left_nowhere(run, here, petals_root, monkeypatch):
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    keys = {"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": PASSWORD, "AWS_SESSION_TOKEN": SIGNATURE}
+    for name, value in {**keys, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": address}.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="petals")
+    for path in petals_root.rglob("*.*"):
+        if path.is_file():
+            client.put_object(Bucket="petals", Key=str(path.relative_to(petals_root)), Body=path.read_bytes())
+    client.close()
+    status, out, err = run("fit", *TINY, "--data.root=s3://petals", "--data.remote_limit=90000")
+    server.stop()
+    server._server.server_close()  # else its socket stays open
+    assert status == 0, err
+    assert "data       s3://petals: 32 px" in out
+    assert_nothing_left(here.parent)
+    assert run("fit", *TINY, "--data.root=s3://petals")[0] == MISUSED  # the server has gone
 
 
 @pytest.mark.parametrize(
