@@ -1,18 +1,21 @@
 """The command line of `rehearse`."""
 
-import io
 import json
 import sys
-import warnings
-from contextlib import redirect_stdout
+import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 from lightning_flowers.files import write_text
 from lightning_flowers.records.text import say
-from lightning_flowers.rehearse.findings import findings
-from lightning_flowers.rehearse.rehearsal import Rehearsal
-from lightning_flowers.rehearse.report import to_text
+from lightning_flowers.rehearse import report
+from lightning_flowers.rehearse.behaviour import behaviour
+from lightning_flowers.rehearse.calibration import SPREAD
+from lightning_flowers.rehearse.chips import find_chip
+from lightning_flowers.rehearse.compiling import Compiler, one_at_a_time
+from lightning_flowers.rehearse.estimate import Estimate, budget, estimate
+from lightning_flowers.rehearse.search import largest_batch
+from lightning_flowers.rehearse.tracing import Trace, trace
 
 FAILED = 1
 
@@ -21,26 +24,79 @@ def run(args: list[str]) -> int:
     """Run `rehearse ...` and return its exit status: 0, or 1 if the run would not go well on a TPU.
 
     Raises:
-        UserError: a mistake in the arguments, or torch_xla is not there.
+        UserError: a mistake in the arguments, or torch_xla, libtpu or jax is not there.
     """
-    with TemporaryDirectory(prefix="lightning_flowers_rehearsal_") as folder:
-        rehearsal = _quietly(args, Path(folder))
-        found = findings(rehearsal)
-    say(to_text(found))
-    if rehearsal.asked.json:
-        write_text(Path(rehearsal.asked.json).expanduser(), json.dumps(found.as_dict(), indent=1) + "\n")
-    return FAILED if found.failures() else 0
+    traced = trace(args)
+    chip = find_chip(traced.asked.chip)
+    compiler = Compiler(chip, traced.asked.compiler)
+    with one_at_a_time():
+        say(report.of_run(traced, compiler.versions))
+        estimates = estimate(traced, chip, compiler, _tell_graph)
+        failures = _say_estimates(traced, estimates) + _largest(args, traced, compiler, estimates)
+        facts = _facts(traced, compiler, estimates)
+        if traced.asked.behaviour:
+            _tell("behaviour on virtual cores: their compiler takes minutes for a large backbone")
+            found = behaviour(args)
+            say(report.of_behaviour(found))
+            failures += found.failures()
+            facts["behaviour"] = found.as_dict()
+    say(report.verdict(failures))
+    if traced.asked.json:
+        text = json.dumps({**facts, "failures": failures}, indent=1)
+        write_text(Path(traced.asked.json).expanduser(), f"{text}\n")
+    return FAILED if failures else 0
 
 
-def _quietly(args: list[str], folder: Path) -> Rehearsal:
-    """Rehearse, without what a run prints: the report says what matters of it."""
-    said = io.StringIO()
-    try:
-        with redirect_stdout(said), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Rehearsal(args, folder)
-    except SystemExit:  # of --help and --print_config
-        sys.stdout.write(said.getvalue())
-        raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted") from None  # not how to go on with a run that is gone
+def _say_estimates(traced: Trace, estimates: list[Estimate]) -> list[str]:
+    """Print what is known of the graphs, and return what stands against the run."""
+    refused = [one for one in estimates if one.refused]
+    say(report.of_graphs(estimates, traced.asked.data.batch_size))
+    step = next((one for one in estimates if one.graph.stage == "training step"), None)
+    if step and step.compiled:
+        say(report.of_step(step, traced.state))
+    if not refused:
+        say(report.of_budget(budget(traced, estimates), traced.asked.hours, SPREAD))
+    failures = [_why(one, traced) for one in refused]
+    if not refused and budget(traced, estimates).all > 3600 * traced.asked.hours:
+        failures.append(f"takes longer than --hours={traced.asked.hours:g}: fewer --trainer.max_epochs")
+    return failures
+
+
+def _why(one: Estimate, traced: Trace) -> str:
+    if not one.needed:
+        return f"{one.graph.stage}: libtpu does not take it: {one.refused}"
+    needs = f"{one.needed / 2**30:.1f} of {one.there / 2**30:.1f} GiB a core at batch {traced.asked.data.batch_size}"
+    mend = "halve --data.batch_size and double --trainer.accumulate_grad_batches, or see --largest-batch"
+    return f"{one.graph.stage}: does not fit, needs {needs}: {mend}"
+
+
+def _largest(args: list[str], traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> list[str]:
+    """Look for the largest batch where that is asked for; returns nothing that stands against the run."""
+    if traced.asked.largest_batch:
+        batch = traced.asked.data.batch_size
+        fits = largest_batch(args, batch, traced.cores, compiler, lambda tried: _tell(f"does a batch of {tried} fit?"))
+        say(report.head("largest", f"a batch of {fits} fits" if fits else "not one picture a core fits"))
+    return []
+
+
+def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> dict[str, Any]:
+    asked = traced.asked
+    facts: dict[str, Any] = {
+        **{"backbone": asked.model.backbone, "chip": asked.chip, "cores": traced.cores, "size": traced.size},
+        **{"batch": asked.data.batch_size, "precision": traced.precision, "versions": compiler.versions},
+        **{"state": traced.state, "graphs": [one.as_dict() for one in estimates]},
+    }
+    if all(one.compiled for one in estimates):
+        times = budget(traced, estimates)
+        facts["estimated"] = {**times._asdict(), "epoch": times.epoch, "all": times.all, "spread": SPREAD}
+    return facts
+
+
+def _tell_graph(stage: str, number: int, count: int) -> None:
+    _tell(f"graph {number} of {count}: {stage} is compiled")
+
+
+def _tell(text: str) -> None:
+    """Progress, on stderr where that is a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")

@@ -10,24 +10,18 @@ from torch import Tensor
 
 from lightning_flowers.errors import UserError
 
-CORES = 8
 _READ = "aten::_local_scalar_dense"  # a value that is read back; torch_xla counts it with the operators it has not
 
 
-def choose_client(cores: int | None) -> None:
-    """Have torch_xla use its CPU client.
-
-    Args:
-        cores: how many. Default: CPU_NUM_DEVICES, else 8.
+def choose_client(cores: int) -> None:
+    """Have torch_xla use its CPU client, with so many cores.
 
     Raises:
         UserError: torch_xla is not installed.
     """
     if importlib.util.find_spec("torch_xla") is None:
-        raise UserError("rehearse: torch_xla is not installed: pip install -e '.[xla]' in the project's folder")
-    os.environ["PJRT_DEVICE"] = "CPU"
-    if cores is not None or "CPU_NUM_DEVICES" not in os.environ:
-        os.environ["CPU_NUM_DEVICES"] = str(cores or CORES)
+        raise UserError("rehearse: torch_xla is not installed: pip install -e '.[rehearse]' in the project's folder")
+    os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(cores)}
 
 
 def sent() -> int:

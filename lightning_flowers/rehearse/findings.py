@@ -1,40 +1,29 @@
-"""What a rehearsal found, and what of it would spoil the run."""
+"""What was seen of a run on virtual cores, and what of it would spoil the run on a TPU."""
 
 from typing import Any, NamedTuple
 
 from lightning_flowers.rehearse import client
-from lightning_flowers.rehearse.footprint import Footprint
-from lightning_flowers.rehearse.rehearsal import EPOCHS, Rehearsal
-from lightning_flowers.rehearse.watch import Graph, Input
+from lightning_flowers.rehearse.watch import Graph, Input, Watch
 
 
 class Findings(NamedTuple):
-    """All that is told.
+    """All that was seen.
 
-    backbone: its name.
     cores: how many.
-    precision: of the run.
-    size, batch: of the run's own pictures in pixels, and how many a step over all cores.
-    small_size, small_batch: of those that it was rehearsed with.
-    epochs, steps: that were rehearsed.
+    size, batch: of the pictures in pixels, and how many a step over all cores.
+    epochs, steps: that were run.
     inputs: what was sent in batches.
-    compiled, seconds: graphs, and what compiling them took.
+    compiled, seconds: graphs, and what compiling them took here.
     late: of these, compiled in training after the first epoch.
     graphs: those of which a cause is known.
     fallbacks: operators that ran on the host, and how often.
     reads: values that were read back within steps of training.
-    traffic: bytes a step that crossed to the cores in the rehearsal.
-    footprint: of the run on one core.
-    chip: bytes of memory of a core.
+    traffic: bytes a step that crossed to the cores.
     """
 
-    backbone: str
     cores: int
-    precision: str
     size: int
     batch: int
-    small_size: int
-    small_batch: int
     epochs: int
     steps: int
     inputs: list[Input]
@@ -45,20 +34,16 @@ class Findings(NamedTuple):
     fallbacks: dict[str, int]
     reads: int
     traffic: float
-    footprint: Footprint
-    chip: float
 
     def failures(self) -> list[str]:
         """What would spoil the run, a line each."""
         whole = [f"{sent.name} {sent.dtype} {sent.shape}" for sent in self.inputs if not sent.is_split(self.cores)]
         names = ", ".join(f"{name} ({count} times)" for name, count in self.fallbacks.items())
-        least = self.footprint.least
         checks = {
             f"each core does all of the work on {', '.join(whole)}": whole,
             f"operators run on the host: {names}": names,
             f"{self.reads} value{'s' * (self.reads > 1)} read back within training steps": self.reads,
             f"{self.late} graph{'s' * (self.late > 1)} compiled after the first epoch": self.late,
-            f"does not fit: at least {least / 1e9:.2f} GB of {self.chip / 1e9:g} GB a core": least > self.chip,
         }
         return [text for text, bad in checks.items() if bad]
 
@@ -67,32 +52,25 @@ class Findings(NamedTuple):
         parts = {
             "inputs": [sent._asdict() for sent in self.inputs],
             "graphs": [graph._asdict() for graph in self.graphs],
-            "footprint": {**self.footprint._asdict(), "least": self.footprint.least, "most": self.footprint.most},
         }
         return {**self._asdict(), **parts, "failures": self.failures()}
 
 
-def findings(run: Rehearsal) -> Findings:
-    """Of a rehearsal that has ended."""
+def findings(watch: Watch, cores: int, size: int, batch: int, epochs: int) -> Findings:
+    """Of a run that has ended, with so many cores, pixels, pictures a step and epochs."""
     compiled, seconds = client.compiled()
     return Findings(
-        backbone=run.asked.model.backbone,
-        cores=run.cores,
-        precision=str(run.trainer.precision),
-        size=run.size,
-        batch=run.asked.data.batch_size,
-        small_size=run.datamodule.size,
-        small_batch=run.datamodule.batch_size,
-        epochs=EPOCHS,
-        steps=run.watch.steps,
-        inputs=list(run.watch.inputs),
+        cores=cores,
+        size=size,
+        batch=batch,
+        epochs=epochs,
+        steps=watch.steps,
+        inputs=list(watch.inputs),
         compiled=compiled,
         seconds=seconds,
-        late=run.watch.late,
-        graphs=run.watch.graphs(),
+        late=watch.late,
+        graphs=watch.graphs(),
         fallbacks=client.fallbacks(),
-        reads=run.watch.reads,
-        traffic=run.watch.traffic,
-        footprint=run.footprint,
-        chip=run.asked.chip_gb * 1e9,
+        reads=watch.reads,
+        traffic=watch.traffic,
     )

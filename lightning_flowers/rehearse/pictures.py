@@ -1,4 +1,4 @@
-"""Pictures to rehearse with: noise, in shards of the competition's layout."""
+"""Pictures to rehearse with, in shards of the competition's layout."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.files import write_text
 
 
-def write_noise(root: Path, classes: Sequence[str], size: int, counts: dict[str, int]) -> None:
-    """Write splits of noise, and the classes' names.
+def write_pictures(root: Path, classes: Sequence[str], size: int, counts: dict[str, int]) -> None:
+    """Write splits of pictures of one colour each, and the classes' names.
 
     Args:
         root: the data set's folder.
@@ -19,12 +19,10 @@ def write_noise(root: Path, classes: Sequence[str], size: int, counts: dict[str,
         size: of the pictures in pixels.
         counts: records of each split, by its name.
     """
-    rng = np.random.default_rng(0)
+    flat = [simplejpeg.encode_jpeg(np.full((size, size, 3), shade, np.uint8)) for shade in range(0, 256, 16)]
     for split, count in counts.items():
-        noise = rng.integers(256, size=(count, size, size, 3), dtype=np.uint8)
         records = [
-            Record(simplejpeg.encode_jpeg(picture), number % len(classes), f"{split}{number}")
-            for number, picture in enumerate(noise)
+            Record(flat[number % len(flat)], number % len(classes), f"{split}{number}") for number in range(count)
         ]
         write_split(root / f"tfrecords-jpeg-{size}x{size}" / split, size, records, 1)
     write_text(root / "classes.txt", "".join(f"{name}\n" for name in classes))

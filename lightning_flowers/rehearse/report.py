@@ -1,12 +1,14 @@
-"""The findings of a rehearsal as plain text."""
+"""What a rehearsal has found, as plain text."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
 from lightning_flowers.records.text import table
+from lightning_flowers.rehearse.estimate import Budget, Estimate
 from lightning_flowers.rehearse.findings import Findings
-from lightning_flowers.rehearse.footprint import BATCHES, batch_bytes
+from lightning_flowers.rehearse.operations import Operation
+from lightning_flowers.rehearse.tracing import Trace
 
 _INDENT = " " * 12
 _HERE = f"{Path(__file__).parents[2]}/"
@@ -15,88 +17,138 @@ _WHY = {
     "user torch_xla.sync": "a step is sent off",
     "most likely user code trying to access tensor value before torch_xla.sync": "a value is read",
 }
+_CALIBRATED = "an estimate of the cores' work alone; what others measured took {least} to {most} times theirs"
 
 
-def to_text(found: Findings) -> str:
-    """The report: a paragraph for each thing that was looked at, and whether the run can go to a TPU."""
-    parts = [_rehearsed(found), _inputs(found), _graphs(found), _host(found), _memory(found), _arithmetic(found)]
-    verdict = [f"{_head('FAILS')}{what}" for what in found.failures()] or [f"{_head('good')}nothing stands against it"]
-    return "\n".join([*parts, *verdict])
+def head(text: str, rest: str) -> str:
+    """A paragraph under a word."""
+    return f"{text:<{len(_INDENT)}}{rest}"
 
 
-def _rehearsed(found: Findings) -> str:
-    small = f"{found.small_batch} pictures of {found.small_size} px"
-    place = f"{found.cores} cores of torch_xla's CPU client"
-    return (
-        f"{_head('rehearsed')}{found.backbone} in {found.precision}, {found.steps} steps of {small} "
-        f"in {found.epochs} epochs, on {place}"
+def of_run(trace: Trace, versions: str) -> str:
+    """What was rehearsed."""
+    asked = trace.asked
+    return head(
+        "rehearsed",
+        f"{asked.model.backbone}, {trace.size} px, batch {asked.data.batch_size}, {trace.precision}, on {asked.chip} "
+        f"({trace.cores} cores), by {versions}; nothing of it was computed",
     )
 
 
-def _inputs(found: Findings) -> str:
+def of_graphs(estimates: list[Estimate], batch: int) -> str:
+    """Memory, time and bounds of each graph."""
+    rows = [_row(one, batch) for one in estimates if one.compiled]
+    titles = (
+        "graph",
+        "GB",
+        "arguments",
+        "in place",
+        "temporary",
+        "compiled in s",
+        "TFLOP",
+        "GB moved",
+        "ms",
+        "images/s",
+    )
+    return head("graphs", table((*titles, "bound by", "of it"), rows, indent=_INDENT).lstrip())
+
+
+def of_step(step: Estimate, state: int) -> str:
+    """Where a training step's time goes."""
+    compiled = step.compiled
+    assert compiled is not None
+    total = max(compiled.cycles, 1)
+    rows = [
+        (
+            f"{operation.cycles / total:.1%}",
+            operation.opcode,
+            _cut(operation.shape),
+            operation.name,
+            _short(operation.line),
+        )
+        for operation in step.dearest
+    ]
+    copies, own = sum(copy.cycles for copy in step.copies), compiled.memory["output"] - compiled.memory["alias"]
+    exchanged = sum(operation.bytes for operation in step.collectives)
+    wide = Counter(step.graph.wide)
+    lines = [
+        head("dearest", table(("cycles", "operation", "result", "module", "line"), rows, indent=_INDENT).lstrip()),
+        head(
+            "in place", f"{_gb(compiled.memory['alias'])} of {_gb(state)} GB of state; {_gb(own)} GB of results beside"
+        ),
+        head("copies", f"{len(step.copies)} from one layout to another, {copies / total:.1%} of the cycles"),
+        head("float32", ", ".join(f"{name} ({count})" for name, count in wide.items()) or "no convolution or product"),
+        head(
+            "exchanged", f"{exchanged / 1e6:.1f} MB in {len(step.collectives)} collectives: {_kinds(step.collectives)}"
+        ),
+        head("host", _kinds(step.to_host) or "nothing is sent to it or fetched from it within a step"),
+    ]
+    return "\n".join(lines)
+
+
+def of_budget(budget: Budget, hours: float, spread: tuple[float, float]) -> str:
+    """Time of epochs and run."""
+    text = f"train {budget.train:.1f} s, val {budget.val:.1f} s"
+    once = f", features once {budget.once:.1f} s" if budget.once else ""
+    calibrated = _CALIBRATED.format(least=f"{spread[0]:.1f}", most=f"{spread[1]:.1f}")
+    return "\n".join(
+        [
+            head("epoch", f"{text}{once}: {calibrated}"),
+            head(
+                "run",
+                f"{budget.epochs} epochs {budget.all - budget.compiling:.0f} s, compiling {budget.compiling:.0f} s (as "
+                f"it took here): {budget.all / 3600:.2f} of {hours:g} h",
+            ),
+        ]
+    )
+
+
+def of_behaviour(found: Findings) -> str:
+    """What was seen on virtual cores."""
+    ran = f"{found.steps} steps of {found.batch} pictures of {found.size} px in {found.epochs} epochs"
     rows = [(sent.name, sent.dtype, _shape(sent.shape), sent.sharding or "whole") for sent in found.inputs]
-    return _head("inputs") + table(("what", "type", "shape", "sharding"), rows, indent=_INDENT).lstrip()
-
-
-def _graphs(found: Findings) -> str:
-    seen = Counter(found.graphs)
-    rows = [(count, graph.when, _WHY.get(graph.why, graph.why), _short(graph.where)) for graph, count in seen.items()]
-    first = (
-        f"{_head('graphs')}{found.compiled} compiled in {found.seconds:.1f} s, {found.late} of them after the first "
-        f"epoch; causes of {len(found.graphs)}:"
-    )
+    graphs = [
+        (count, graph.when, _WHY.get(graph.why, graph.why), _short(graph.where))
+        for graph, count in Counter(found.graphs).items()
+    ]
     fell = ", ".join(f"{name} {count} times" for name, count in found.fallbacks.items())
     lines = [
-        first,
-        table(("graphs", "when", "why", "where"), rows, indent=_INDENT),
-        f"{_head('fallbacks')}{fell or 'none'}; {found.reads} values read back within steps",
+        head("behaviour", f"{ran}, on {found.cores} cores of torch_xla's CPU client"),
+        head("inputs", table(("what", "type", "shape", "sharding"), rows, indent=_INDENT).lstrip()),
+        head("causes", f"of {len(found.graphs)} of {found.compiled} graphs; {found.late} after the first epoch"),
+        table(("graphs", "when", "why", "where"), graphs, indent=_INDENT),
+        head("fallbacks", f"{fell or 'none'}; {found.reads} values read back within steps"),
+        head("traffic", f"{found.traffic / 1e6:.3f} MB a step to the cores"),
     ]
     return "\n".join(lines)
 
 
-def _host(found: Findings) -> str:
-    needed, small = batch_bytes(found.batch, found.size), batch_bytes(found.small_batch, found.small_size)
+def verdict(failures: list[str]) -> str:
+    """Whether the run can go to a TPU."""
+    lines = [head("FAILS", what) for what in failures] or [head("good", "nothing stands against it")]
+    return "\n".join(lines)
+
+
+def _row(one: Estimate, batch: int) -> tuple[object, ...]:
+    compiled = one.compiled
+    assert compiled is not None
+    memory, (bound, share) = compiled.memory, one.bound
+    rate = f"{batch / one.seconds:,.0f}" if one.seconds and compiled.flops > 1e9 else ""
     return (
-        f"{_head('host')}{needed / 1e6:.1f} MB a step to the cores at {found.size} px, batch {found.batch}; "
-        f"measured here: {found.traffic / 1e6:.3f} MB a step, for a batch of {small / 1e6:.3f} MB"
+        one.graph.stage,
+        *(_gb(size) for size in (compiled.needed, memory["argument"], memory["alias"], memory["temp"])),
+        *(f"{compiled.seconds:.0f}", f"{compiled.flops / 1e12:.2f}", f"{compiled.bytes / 1e9:.1f}"),
+        *(f"{one.seconds * 1e3:.1f}", rate, bound, f"{share:.0%}"),
     )
 
 
-def _memory(found: Findings) -> str:
-    print_ = found.footprint
-    rows = [
-        ("parameters and buffers", _gb(print_.parameters)),
-        ("optimizer state", _gb(print_.optimizer)),
-        ("average of the weights", _gb(print_.average)),
-        (f"{BATCHES} batches", _gb(BATCHES * print_.batch)),
-        ("gradients", _gb(print_.gradients)),
-        ("activations kept, as PyTorch does", _gb(print_.activations)),
-        ("of these, of convolutions and matrix products", _gb(print_.products)),
-        ("gradients, activations and temporaries, the most at a time", _gb(print_.peak)),
-        ("together, from the products alone to all", f"{_gb(print_.least)} to {_gb(print_.most)}"),
-    ]
-    title = f"one core, {found.size} px, {found.batch // found.cores} pictures, {found.precision}"
-    lines = [_head("memory") + table((title, "GB"), rows, indent=_INDENT).lstrip(), f"{_INDENT}{_of_memory(found)}"]
-    return "\n".join(lines)
+def _kinds(operations: list[Operation]) -> str:
+    seen = Counter(operation.opcode.removesuffix("-start") for operation in operations)
+    return ", ".join(f"{count} {kind}" for kind, count in seen.items())
 
 
-def _arithmetic(found: Findings) -> str:
-    flops = found.footprint.flops / 1e12
-    return f"{_head('arithmetic')}{flops:.2f} TFLOP a step on one core, {flops * found.cores:.2f} on all"
-
-
-def _of_memory(found: Findings) -> str:
-    chip, print_ = f"{found.chip / 1e9:g} GB a core", found.footprint
-    if print_.most <= found.chip:
-        return f"fits into {chip}"
-    mend = "if not, halve --data.batch_size and double --trainer.accumulate_grad_batches"
-    if print_.least <= found.chip:
-        return f"whether that fits into {chip} depends on how much XLA computes again: {mend}"
-    return f"does not fit into {chip}: {mend.removeprefix('if not, ')}"
-
-
-def _head(text: str) -> str:
-    return f"{text:<{len(_INDENT)}}"
+def _cut(text: str, most: int = 44) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _short(where: str) -> str:
@@ -108,5 +160,5 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _gb(count: int) -> str:
+def _gb(count: float) -> str:
     return f"{count / 1e9:.2f}"

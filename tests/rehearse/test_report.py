@@ -1,23 +1,21 @@
 import itertools
-import json
 import re
 
-import pytest
-
+from lightning_flowers.rehearse.chips import find_chip
+from lightning_flowers.rehearse.compiling import Compiled
+from lightning_flowers.rehearse.estimate import Budget, Estimate
 from lightning_flowers.rehearse.findings import Findings
-from lightning_flowers.rehearse.footprint import Footprint
-from lightning_flowers.rehearse.report import to_text
-from lightning_flowers.rehearse.watch import Graph, Input
+from lightning_flowers.rehearse.operations import Operation
+from lightning_flowers.rehearse.report import of_behaviour, of_budget, of_graphs, of_step, verdict
+from lightning_flowers.rehearse.tracing import Graph
+from lightning_flowers.rehearse.watch import Graph as Cause
+from lightning_flowers.rehearse.watch import Input
 
 SPLIT = "{devices=[8,1,1,1]0,1,2,3,4,5,6,7}"
 GOOD = Findings(
-    backbone="xception",
     cores=8,
-    precision="bf16-mixed",
-    size=512,
-    batch=128,
-    small_size=64,
-    small_batch=16,
+    size=64,
+    batch=16,
     epochs=3,
     steps=9,
     inputs=[Input("image", "uint8", (16, 64, 64, 3), SPLIT), Input("mask", "bool", (16,), "{devices=[8]0,1}")],
@@ -25,25 +23,34 @@ GOOD = Findings(
     seconds=61.25,
     late=0,
     graphs=[
-        Graph("user torch_xla.sync", "step (/somewhere/else.py:3)", "first epoch"),
-        Graph("user torch_xla.sync", "step (/somewhere/else.py:3)", "first epoch"),
-        Graph("mark_step", "fit (/somewhere/else.py:9)", "after training"),
+        Cause("user torch_xla.sync", "step (/somewhere/else.py:3)", "first epoch"),
+        Cause("user torch_xla.sync", "step (/somewhere/else.py:3)", "first epoch"),
+        Cause("mark_step", "fit (/somewhere/else.py:9)", "after training"),
     ],
     fallbacks={},
     reads=0,
     traffic=197_000.0,
-    footprint=Footprint(
-        parameters=80_000_000,
-        optimizer=160_000_000,
-        average=0,
-        batch=12_583_184,
-        gradients=80_000_000,
-        activations=5_000_000_000,
-        products=3_000_000_000,
-        peak=6_000_000_000,
-        flops=2_292_000_000_000,
+)
+STEP = Estimate(
+    Graph("training step", "", ()),
+    find_chip("v5e-8"),
+    Compiled(
+        seconds=150.0,
+        memory={
+            "argument": 700_000_000,
+            "output": 690_000_000,
+            "alias": 680_000_000,
+            "temp": 7_000_000_000,
+            "generated_code": 300_000_000,
+        },
+        flops=1.97e12,
+        bytes=81.9e9,
+        operations=(
+            Operation(150_000_000, "fusion", "bf16[16,64]", 2048, "backbone.conv1/aten__convolution", ""),
+            Operation(30_000_000, "copy", "f32[64]", 256, "", ""),
+            Operation(7_500_000, "all-reduce-start", "f32[250000]", 1_000_000, "", ""),
+        ),
     ),
-    chip=16e9,
 )
 
 
@@ -55,78 +62,54 @@ def lines_under(head, text):
 
 def test_a_good_run_has_no_failure():
     assert GOOD.failures() == []
-    assert to_text(GOOD).splitlines()[-1].split() == ["good", "nothing", "stands", "against", "it"]
+    assert verdict([]).split() == ["good", "nothing", "stands", "against", "it"]
+
+
+def test_what_would_spoil_a_run_is_a_failure():
+    bad = GOOD._replace(
+        inputs=[Input("image", "uint8", (16, 64, 64, 3), "")], fallbacks={"aten::nonzero": 3}, reads=1, late=2
+    )
+    assert bad.failures() == [
+        "each core does all of the work on image uint8 (16, 64, 64, 3)",
+        "operators run on the host: aten::nonzero (3 times)",
+        "1 value read back within training steps",
+        "2 graphs compiled after the first epoch",
+    ]
 
 
 def test_inputs_are_a_table():
-    head, image, mask = lines_under("inputs", to_text(GOOD))
+    head, image, mask = lines_under("inputs", of_behaviour(GOOD))
     assert head.split() == ["inputs", "what", "type", "shape", "sharding"]
     assert image.split(maxsplit=2) == ["image", "uint8", f"16 x 64 x 64 x 3  {SPLIT}"]
     assert head.index("sharding") == image.index(SPLIT) == mask.index("{devices=[8]")
 
 
 def test_equal_graphs_are_one_row():
-    head, _, steps, other = lines_under("graphs", to_text(GOOD))
-    assert "5 compiled in 61.2 s, 0 of them after the first epoch; causes of 3:" in head
+    _, _, steps, other = lines_under("causes", of_behaviour(GOOD))
     assert re.split(" {2,}", steps.strip()) == ["2", "first epoch", "a step is sent off", "step (/somewhere/else.py:3)"]
     assert re.split(" {2,}", other.strip()) == ["1", "after training", "mark_step", "fit (/somewhere/else.py:9)"]
 
 
-def test_memory_adds_up():
-    rows = dict(line.strip().rsplit("  ", 1) for line in lines_under("memory", to_text(GOOD))[1:-1])
-    found = {name.strip(): value for name, value in rows.items()}
-    assert found["3 batches"] == "0.04"
-    assert found["together, from the products alone to all"] == "3.28 to 6.28"
-    assert lines_under("arithmetic", to_text(GOOD)) == ["arithmetic  2.29 TFLOP a step on one core, 18.34 on all"]
-    assert "100.7 MB a step to the cores at 512 px, batch 128" in to_text(GOOD)
-    assert "measured here: 0.197 MB a step, for a batch of 0.197 MB" in to_text(GOOD)
+def test_a_graph_is_told_by_memory_time_and_bound():
+    head, row = lines_under("graphs", of_graphs([STEP], 128))
+    titles, values = re.split(" {2,}", head)[1:], re.split(" {2,}", row.strip())
+    found = dict(zip(titles, values, strict=True))
+    assert found["GB"] == "8.01"  # what is in place counts once
+    assert (found["in place"], found["ms"], found["images/s"]) == ("0.68", "125.0", "1,024")
+    assert (found["bound by"], found["of it"]) == ("memory", "80%")
 
 
-@pytest.mark.parametrize(
-    ("chip", "verdict", "failures"),
-    [
-        (16e9, "fits into 16 GB a core", 0),
-        (4e9, "whether that fits into 4 GB a core depends on how much XLA computes again", 0),
-        (3e9, "does not fit into 3 GB a core: halve --data.batch_size", 1),
-    ],
-)
-def test_memory_is_held_against_the_chips(chip, verdict, failures):
-    found = GOOD._replace(chip=chip)
-    assert lines_under("memory", to_text(found))[-1].strip().startswith(verdict)
-    assert len(found.failures()) == failures
+def test_a_step_is_told_by_its_dearest_operations():
+    text = of_step(STEP, 690_000_000)
+    assert re.split(" {2,}", lines_under("dearest", text)[1].strip())[:2] == ["80.0%", "fusion"]
+    assert "0.68 of 0.69 GB of state; 0.01 GB of results beside" in lines_under("in place", text)[0]
+    assert "1 from one layout to another, 16.0% of the cycles" in lines_under("copies", text)[0]
+    assert "1.0 MB in 1 collectives: 1 all-reduce" in lines_under("exchanged", text)[0]
+    assert "no convolution or product" in lines_under("float32", text)[0]
 
 
-@pytest.mark.parametrize(
-    ("change", "failure"),
-    [
-        (
-            {"inputs": [Input("image", "uint8", (16, 64, 64, 3), "")]},
-            "each core does all of the work on image uint8 (16, 64, 64, 3)",
-        ),
-        (
-            {"inputs": [Input("mask", "bool", (16,), "{replicated}")]},
-            "each core does all of the work on mask bool (16,)",
-        ),
-        ({"fallbacks": {"aten::grid_sampler_2d": 9}}, "operators run on the host: aten::grid_sampler_2d (9 times)"),
-        ({"reads": 9}, "9 values read back within training steps"),
-        ({"late": 1}, "1 graph compiled after the first epoch"),
-        ({"chip": 1e9}, "does not fit: at least 3.28 GB of 1 GB a core"),
-    ],
-)
-def test_what_would_spoil_a_run_is_told(change, failure):
-    found = GOOD._replace(**change)
-    assert found.failures() == [failure]
-    assert to_text(found).splitlines()[-1] == f"FAILS       {failure}"
-
-
-def test_one_core_needs_no_split():
-    found = GOOD._replace(cores=1, inputs=[Input("image", "uint8", (2, 64, 64, 3), "")])
-    assert found.failures() == []
-    assert "whole" in to_text(found)
-
-
-def test_findings_are_json():
-    read = json.loads(json.dumps(GOOD.as_dict()))
-    assert read["footprint"]["most"] == GOOD.footprint.most
-    assert read["inputs"][0]["sharding"] == SPLIT
-    assert read["failures"] == []
+def test_a_run_is_told_in_hours():
+    text = of_budget(Budget(train=12.5, val=1.5, once=0.0, epochs=20, compiling=320.0), 9.0, (1.5, 2.5))
+    assert "train 12.5 s, val 1.5 s: an estimate" in text
+    assert "1.5 to 2.5 times" in text
+    assert "20 epochs 280 s, compiling 320 s (as it took here): 0.17 of 9 h" in text

@@ -126,7 +126,12 @@ def number(value: float) -> Tensor:
 
     As a plain number, 0 and 1 would be constants of the graph, and two equal ones one input: another graph each time.
     """
-    sent: Any = xm.send_cpu_data_to_device([torch.tensor(value, dtype=torch.float32)], torch_xla.device())
+    return send_whole(torch.tensor(value, dtype=torch.float32))
+
+
+def send_whole(tensor: Tensor) -> Tensor:
+    """Copy a tensor of the host to each core, whole, at once."""
+    sent: Any = xm.send_cpu_data_to_device([tensor], torch_xla.device())
     return sent[0]
 
 

@@ -133,9 +133,11 @@ def _and_sync(result: Any) -> Any:
 def _prepare(optimizer: Optimizer) -> None:
     """Make the optimizer's state beforehand: made in the first step, it would give that a graph of its own.
 
-    The state is Adam's and AdamW's, as `torch.optim.Adam._init_group` makes it.
+    The state is Adam's and AdamW's, as `torch.optim.Adam._init_group` makes it. Gradients end with the step that has
+    used them: Lightning would drop them at the next one only, and each step would have to write them to memory.
     """
     _set_capturable(optimizer, True)
+    optimizer.register_step_post_hook(lambda stepped, *_: stepped.zero_grad())
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             optimizer.state[parameter] = {

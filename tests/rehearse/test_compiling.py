@@ -1,0 +1,150 @@
+"""A small network's graphs go to the real libtpu, and the same graphs run on virtual cores."""
+
+import multiprocessing
+import os
+import re
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+
+import pytest
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.rehearse import compiling
+from lightning_flowers.rehearse.chips import find_chip
+from lightning_flowers.rehearse.compiling import Compiler, RefusedError
+from lightning_flowers.rehearse.estimate import budget, estimate
+
+CHIP = find_chip("v5e-8")
+with_libtpu = pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("torch_xla", "libtpu", "jax")),
+    reason="torch_xla, libtpu or jax is missing",
+)
+NET = ["--model.backbone=test_resnet", "--model.ema_decay=0.9", "--data.size=32"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setattr(compiling.platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder))
+        yield folder
+
+
+def _traced(batch):
+    from lightning_flowers.rehearse.tracing import trace
+
+    return trace([*NET, f"--data.batch_size={batch}"])
+
+
+@pytest.fixture(scope="module")
+def traced():
+    return _traced(16)
+
+
+@pytest.fixture(scope="module")
+def step(traced, cache):
+    told = []
+    found = estimate(traced, CHIP, Compiler(CHIP), lambda *what: told.append(what))
+    assert [number for _, number, _ in told] == list(range(1, len(found) + 1))
+    assert all(one.compiled for one in found)
+    return next(one for one in found if one.graph.stage == "training step")
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_each_core_gets_its_part_of_the_batch(step):
+    given = [operation.shape for operation in step.compiled.operations if operation.opcode == "parameter"]
+    assert "u8[2,32,32,3]" in given  # of 16 pictures
+    assert not any(shape.startswith("u8[16") for shape in given)
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_parameters_optimizer_and_average_are_updated_in_place(step, traced):
+    memory = step.compiled.memory
+    assert memory["alias"] >= 0.99 * traced.state
+    assert memory["output"] - memory["alias"] < 1e5  # the loss and the like
+    assert step.compiled.needed < 0.1e9
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_the_step_is_bfloat16_and_stays_on_the_cores(step):
+    assert step.graph.wide == []
+    assert step.to_host == []
+    assert 0 < len(step.collectives) <= 40
+    assert step.bound[0] == "memory"
+    assert 0 < step.bound[1] < 1
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_operations_bear_the_names_of_modules(step):
+    names = " ".join(operation.name for operation in step.compiled.operations)
+    assert "backbone.conv1.0.grad/" in names
+    assert "backbone.layer1.0.conv1/" in names
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_nothing_is_compiled_twice(step, traced, cache, monkeypatch):
+    monkeypatch.setattr(Compiler, "_run", None)
+    again = Compiler(CHIP).compile(step.graph.hlo, step.graph.donated, traced.cores)
+    assert again == step.compiled
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_the_budget_counts_steps(step, traced):
+    found = budget(traced, [step])
+    assert found.train == pytest.approx(-(-12_753 // 16) * step.seconds)
+    assert found.epochs == 6
+
+
+@with_libtpu
+@pytest.mark.slow
+def test_what_is_compiled_is_what_a_run_sends_off(tmp_path):
+    """Operation by operation, and which memory is given away, for each graph that computes with the network."""
+    ran = _ran_on_virtual_cores(tmp_path, 8)
+    for graph in _traced(8).graphs:
+        twins = [text for text in ran if _operations(text) == _operations(graph.hlo)]
+        assert twins, graph.stage
+        assert len(graph.donated) in [text.splitlines()[0].count(", {})") for text in twins], graph.stage
+
+
+def _ran_on_virtual_cores(folder, batch):
+    from lightning_flowers.rehearse.behaviour import behaviour
+
+    flags = f"--xla_backend_optimization_level=0 --xla_dump_to={folder} --xla_dump_hlo_as_text"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "XLA_FLAGS", flags)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            assert pool.submit(behaviour, [*NET, f"--data.batch_size={batch}"]).result().failures() == []
+    return [file.read_text() for file in sorted(folder.glob("*SyncTensorsGraph*before_optimizations.txt"))]
+
+
+def _operations(hlo):
+    lines = [line.partition(" = ")[2] for line in hlo[hlo.index("\nENTRY") :].splitlines() if " = " in line]
+    plain = [re.sub(r"/\*.*?\*/|\{[^}]*\}", "", line) for line in lines]
+    found = [re.match(r"(?:\(.*?\)|\S+) [a-z-]+\(", line)[0] for line in plain]
+    return Counter(line for line in found if not line.endswith(" tuple("))  # results may stand in another order
+
+
+def test_too_little_memory_is_told_in_bytes():
+    refused = RefusedError("RESOURCE_EXHAUSTED: Ran out of memory. Used 18.63G of 15.75G hbm. Exceeded by 2.88G.\nmore")
+    assert refused.needed == 18.63 * 2**30
+    assert refused.there == 15.75 * 2**30
+    assert "more" not in str(refused)
+    assert RefusedError("UNIMPLEMENTED: no such operator").needed == 0
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
+def test_a_python_without_libtpu_is_one_line(python):
+    with pytest.raises(UserError, match=r"--compiler|lacks libtpu or jax: pip install -e '\.\[rehearse\]'"):
+        Compiler(CHIP, python)
+
+
+def test_a_second_rehearsal_waits_for_the_first(cache):
+    with compiling.one_at_a_time(), pytest.raises(UserError, match="another rehearsal is going on"):
+        compiling.one_at_a_time()
