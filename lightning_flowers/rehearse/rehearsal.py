@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
+from lightning_flowers.arguments import quiet_lightning
 from lightning_flowers.cli import FlowersCLI
 from lightning_flowers.commands import PROGRAM, TOOLS
 from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
@@ -107,6 +108,7 @@ def quietly(rehearse: Callable[[], _Result]) -> _Result:
     said = io.StringIO()
     try:
         with redirect_stdout(said), warnings.catch_warnings():
+            quiet_lightning()  # of this process, which may be one that `main` has not begun
             warnings.simplefilter("ignore")
             return rehearse()
     except SystemExit:  # of --help and --print_config

@@ -127,7 +127,7 @@ def _ran_on_virtual_cores(folder, batch):
 def _operations(hlo):
     lines = [line.partition(" = ")[2] for line in hlo[hlo.index("\nENTRY") :].splitlines() if " = " in line]
     plain = [re.sub(r"/\*.*?\*/|\{[^}]*\}", "", line) for line in lines]
-    found = [re.match(r"(?:\(.*?\)|\S+) [a-z-]+\(", line)[0] for line in plain]
+    found = [re.findall(r"^(?:\(.*?\)|\S+) [a-z-]+\(", line)[0] for line in plain]
     return Counter(line for line in found if not line.endswith(" tuple("))  # results may stand in another order
 
 

@@ -120,11 +120,11 @@ def test_without_torch_xla_there_is_nothing_to_rehearse_on(monkeypatch):
         client.choose_client(8)
 
 
-def test_help_names_the_command_and_its_flags(capsys):
+def test_help_names_the_command_and_its_flags(capfd):
     with pytest.raises(SystemExit) as stop:
         main(["rehearse", "--help"])
     assert stop.value.code == 0
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert "lightning_flowers rehearse" in said
     assert all(flag in said for flag in ("--chip", "--size_px", "--largest-batch", "--json", "--data.batch_size"))
 

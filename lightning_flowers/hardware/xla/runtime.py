@@ -1,13 +1,9 @@
 """The cores of this process as torch_xla shows them, and what crosses from the host to them."""
 
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import torch
 import torch.distributed as dist
 import torch_xla
@@ -45,7 +41,6 @@ class Cores:
     """
 
     def __init__(self, one: bool) -> None:
-        _keep_compiled()
         self.count, self.here, self.host, self.hosts = 1, 1, 0, 1
         self._mesh: xs.Mesh | None = None
         try:
@@ -157,12 +152,3 @@ def multiply_in_float32() -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _keep_compiled() -> None:
-    """Keep compiled graphs on the disk for later runs, where the platform can (the CPU client cannot)."""
-    if os.environ.get("PJRT_DEVICE") != "CPU" and "XLA_PERSISTENT_CACHE_PATH" not in os.environ:
-        folder = Path(platformdirs.user_cache_dir("lightning_flowers")) / "xla"
-        with suppress(OSError):  # a home that cannot be written: they are compiled anew
-            folder.mkdir(parents=True, exist_ok=True)
-            xr.initialize_cache(str(folder))

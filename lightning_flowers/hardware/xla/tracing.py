@@ -99,7 +99,8 @@ class _Tracer:
         self._remember(tensors)
 
     def _trace(self, pending: list[Tensor]) -> Traced:
-        distinct = list({_native._xla_get_tensor_id(tensor): tensor for tensor in pending}.values())
+        numbered = {_native._xla_get_tensor_id(tensor): tensor for tensor in pending}
+        distinct = [numbered[number] for number in sorted(numbered)]  # in torch_xla's order
         hlo: str = _native._get_xla_tensors_hlo(distinct)
         given = _handles(_native._get_tensors_xla_device_data_node(distinct)[1])
         updated = set(_handles([self._known[tensor] for tensor in distinct if tensor in self._known]))
@@ -124,6 +125,7 @@ def _on_cores() -> list[Tensor]:
     found: dict[int, Tensor] = {}
     for thing in gc.get_objects():
         if issubclass(type(thing), Tensor) and thing.device.type == "xla":
+            thing._fix_weakref()  # it may be one that C++ alone has kept
             found[id(thing)] = thing
             if thing.is_leaf and thing.grad is not None:
                 found[id(thing.grad)] = thing.grad
