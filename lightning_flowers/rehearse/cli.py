@@ -10,7 +10,6 @@ from lightning_flowers.files import write_text
 from lightning_flowers.records.text import say
 from lightning_flowers.rehearse import report
 from lightning_flowers.rehearse.behaviour import behaviour
-from lightning_flowers.rehearse.calibration import SPREAD
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler, one_at_a_time
 from lightning_flowers.rehearse.estimate import Estimate, budget, estimate
@@ -32,7 +31,9 @@ def run(args: list[str]) -> int:
     with one_at_a_time():
         say(report.of_run(traced, compiler.versions))
         estimates = estimate(traced, chip, compiler, _tell_graph)
-        failures = _say_estimates(traced, estimates) + _largest(args, traced, compiler, estimates)
+        failures = _say_estimates(traced, estimates)
+        if traced.asked.largest_batch:
+            _say_largest(args, traced, compiler)
         facts = _facts(traced, compiler, estimates)
         if traced.asked.behaviour:
             _tell("behaviour on virtual cores: their compiler takes minutes for a large backbone")
@@ -55,7 +56,7 @@ def _say_estimates(traced: Trace, estimates: list[Estimate]) -> list[str]:
     if step and step.compiled:
         say(report.of_step(step, traced.state))
     if not refused:
-        say(report.of_budget(budget(traced, estimates), traced.asked.hours, SPREAD))
+        say(report.of_budget(budget(traced, estimates), traced.asked.hours))
     failures = [_why(one, traced) for one in refused]
     if not refused and budget(traced, estimates).all > 3600 * traced.asked.hours:
         failures.append(f"takes longer than --hours={traced.asked.hours:g}: fewer --trainer.max_epochs")
@@ -70,13 +71,10 @@ def _why(one: Estimate, traced: Trace) -> str:
     return f"{one.graph.stage}: does not fit, needs {needs}: {mend}"
 
 
-def _largest(args: list[str], traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> list[str]:
-    """Look for the largest batch where that is asked for; returns nothing that stands against the run."""
-    if traced.asked.largest_batch:
-        batch = traced.asked.data.batch_size
-        fits = largest_batch(args, batch, traced.cores, compiler, lambda tried: _tell(f"does a batch of {tried} fit?"))
-        say(report.head("largest", f"a batch of {fits} fits" if fits else "not one picture a core fits"))
-    return []
+def _say_largest(args: list[str], traced: Trace, compiler: Compiler) -> None:
+    batch = traced.asked.data.batch_size
+    fits = largest_batch(args, batch, traced.cores, compiler, lambda tried: _tell(f"does a batch of {tried} fit?"))
+    say(report.head("largest", f"a batch of {fits} fits" if fits else "not one picture a core fits"))
 
 
 def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> dict[str, Any]:
@@ -88,7 +86,7 @@ def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> dict
     }
     if all(one.compiled for one in estimates):
         times = budget(traced, estimates)
-        facts["estimated"] = {**times._asdict(), "epoch": times.epoch, "all": times.all, "spread": SPREAD}
+        facts["estimated"] = {**times._asdict(), "epoch": times.epoch, "all": times.all}
     return facts
 
 

@@ -17,7 +17,7 @@ _WHY = {
     "user torch_xla.sync": "a step is sent off",
     "most likely user code trying to access tensor value before torch_xla.sync": "a value is read",
 }
-_CALIBRATED = "an estimate of the cores' work alone; what others measured took {least} to {most} times theirs"
+_ALONE = "an estimate, of the cores' work alone"
 
 
 def head(text: str, rest: str) -> str:
@@ -86,14 +86,13 @@ def of_step(step: Estimate, state: int) -> str:
     return "\n".join(lines)
 
 
-def of_budget(budget: Budget, hours: float, spread: tuple[float, float]) -> str:
+def of_budget(budget: Budget, hours: float) -> str:
     """Time of epochs and run."""
     text = f"train {budget.train:.1f} s, val {budget.val:.1f} s"
     once = f", features once {budget.once:.1f} s" if budget.once else ""
-    calibrated = _CALIBRATED.format(least=f"{spread[0]:.1f}", most=f"{spread[1]:.1f}")
     return "\n".join(
         [
-            head("epoch", f"{text}{once}: {calibrated}"),
+            head("epoch", f"{text}{once}: {_ALONE}"),
             head(
                 "run",
                 f"{budget.epochs} epochs {budget.all - budget.compiling:.0f} s, compiling {budget.compiling:.0f} s (as "
