@@ -161,5 +161,5 @@ def test_mixing_works_in_bfloat16_alone():
 
 @pytest.mark.parametrize(("setting", "value"), [("mixup", -1.0), ("cutmix", -0.5), ("mixup", float("inf"))])
 def test_an_alpha_out_of_range_is_named(setting, value):
-    with pytest.raises(UserError, match=rf"--model\.{setting}={value}: must be 0 \(off\) or more"):
+    with pytest.raises(UserError, match=rf"--model\.{setting}={value}: must be 0 \(off\), or 1e-06 or more"):
         FlowerClassifier(**{**SMALL, setting: value})
