@@ -141,7 +141,7 @@ class _Tracing(Rehearsal):
             return stage
         if " convolution(" not in hlo and " dot(" not in hlo:
             return OTHER
-        return FEATURES if stage == "accumulating step" and self._keeps_features else stage
+        return FEATURES if " convolution(" in hlo and self._keeps_features else stage
 
 
 class _Begin(Callback):

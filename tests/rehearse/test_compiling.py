@@ -113,6 +113,16 @@ def test_what_is_compiled_is_what_a_run_sends_off(tmp_path):
         assert len(graph.donated) in [text.splitlines()[0].count(", {})") for text in twins], graph.stage
 
 
+@with_libtpu
+@pytest.mark.slow
+def test_the_features_of_a_frozen_backbone_are_a_pass_of_their_own():
+    from lightning_flowers.rehearse.tracing import trace
+
+    stages = [graph.stage for graph in trace([*NET[::2], "--model.freeze_backbone=true"]).graphs]
+    assert stages.count("feature pass") == 1
+    assert {"training step", "evaluation step", "prediction step"} <= set(stages)
+
+
 def _ran_on_virtual_cores(folder, batch):
     from lightning_flowers.rehearse.behaviour import behaviour
 
