@@ -12,9 +12,9 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.model.views import Tta
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.predicted import Decision
 from lightning_flowers.secrets import MEND, is_missing, redacted
 
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.

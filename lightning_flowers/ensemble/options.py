@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.evaluation.decision import Decision
 
-Decision = Literal["argmax", "adjusted"]
 Method = Literal["arithmetic", "geometric", "ranks"]
 Chosen = Literal["search", "equal"]
 

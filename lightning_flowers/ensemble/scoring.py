@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.ensemble.blend import METHODS, Terms
 from lightning_flowers.ensemble.options import Decision
 from lightning_flowers.ensemble.search import best_member, search_weights
+from lightning_flowers.evaluation.blend import METHODS, Terms
 from lightning_flowers.evaluation.calibration import expected_calibration_error, log_loss, reliability
 from lightning_flowers.evaluation.confusion import Scores, confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import out_of_fold

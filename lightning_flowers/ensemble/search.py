@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.ensemble.blend import Terms
+from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.evaluation.calibration import log_loss
 from lightning_flowers.evaluation.decision import macro_f1
 

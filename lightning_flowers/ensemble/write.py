@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from lightning_flowers.data.finding import find_source
 from lightning_flowers.data.petals import Source
 from lightning_flowers.ensemble.alignment import Stack
-from lightning_flowers.ensemble.blend import Terms
 from lightning_flowers.ensemble.members import Members, data_of
 from lightning_flowers.ensemble.outcome import Outcome
 from lightning_flowers.ensemble.record import config_of, summary_of
 from lightning_flowers.errors import UserError
+from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.files import write_text
 from lightning_flowers.run import submission
 from lightning_flowers.run.folder import RunFolder

@@ -1,7 +1,7 @@
 """Which class to answer with, for macro F1 where classes differ in size: Menon et al. 2021, arXiv:2007.07314."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import out_of_fold
 from lightning_flowers.evaluation.logs import log_probabilities
 
+Decision = Literal["argmax", "adjusted"]
 TAUS = tuple(step / 10 for step in range(21))
 
 

@@ -17,6 +17,7 @@ from lightning_flowers.hardware.host import (
     set_random_state,
     sync,
 )
+from lightning_flowers.hardware.placing import device_of, place
 from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle, whole
 
 __all__ = [
@@ -27,11 +28,13 @@ __all__ = [
     "cpu_count",
     "describe",
     "device_count",
+    "device_of",
     "for_trainer",
     "gather",
     "has_tpu",
     "number",
     "pins_memory",
+    "place",
     "prepare_host",
     "random_state",
     "reads_cheaply",

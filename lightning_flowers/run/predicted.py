@@ -4,7 +4,7 @@ import csv
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -14,13 +14,11 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.split import Split
 from lightning_flowers.evaluation.calibration import log_loss
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
-from lightning_flowers.evaluation.decision import Adjustment, fit_adjustment
+from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.run import submission
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.run.predictions import Predictions
-
-Decision = Literal["argmax", "adjusted"]
 
 
 @rank_zero_only

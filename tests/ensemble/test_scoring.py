@@ -3,9 +3,9 @@ import pytest
 import sklearn.metrics
 
 from lightning_flowers.data.folds import fold_positions
-from lightning_flowers.ensemble.blend import METHODS, Terms
 from lightning_flowers.ensemble.scoring import BEST_RUN, EQUAL, GIVEN, SEARCHED, score_candidates
 from lightning_flowers.ensemble.search import search_weights
+from lightning_flowers.evaluation.blend import METHODS, Terms
 from lightning_flowers.evaluation.decision import TAUS, fit_adjustment
 
 from .conftest import CLASSES, LABELS, SKEWED, biased, guesses

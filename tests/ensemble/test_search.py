@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_flowers.ensemble import search
-from lightning_flowers.ensemble.blend import METHODS, Terms
 from lightning_flowers.ensemble.search import ROUNDS, best_member, search_weights
+from lightning_flowers.evaluation.blend import METHODS, Terms
 
 CLASSES = 5
 

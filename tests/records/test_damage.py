@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_flowers.records.convert import picture as pictures
-from lightning_flowers.records.convert.picture import check_picture, render
+from lightning_flowers.data import photograph
+from lightning_flowers.data.photograph import PictureError, check_picture
+from lightning_flowers.records.convert.picture import render
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "MPO")
 EXACT = np.random.default_rng(0).integers(0, 255, (12, 18, 3), dtype=np.uint8)
@@ -52,7 +53,7 @@ def test_what_passes_the_check_is_rendered_and_all_else_is_told(tmp_path, kind, 
         path.write_bytes(damaged(whole, rng))
         try:
             check_picture(path, 24)
-        except ValueError as error:
+        except PictureError as error:
             told.append(str(error))
         else:
             render(path, [16], 24, "crop", 95)
@@ -95,14 +96,14 @@ def test_whatever_a_decoder_raises_is_a_bad_picture(records, tmp_path, monkeypat
     for name, kind in (("rose", "JPEG"), ("iris", "PNG"), ("lily", "GIF")):
         (tmp_path / "in" / name).mkdir(parents=True)
         (tmp_path / "in" / name / f"0.{kind.lower()}").write_bytes(encoded(kind))
-    to_rgb = pictures._to_rgb
+    to_rgb = photograph._to_rgb
 
-    def fail(image, largest):
+    def fail(image, *rest):
         if image.format == "GIF":
             raise error
-        return to_rgb(image, largest)
+        return to_rgb(image, *rest)
 
-    monkeypatch.setattr(pictures, "_to_rgb", fail)
+    monkeypatch.setattr(photograph, "_to_rgb", fail)
     args = ("convert", tmp_path / "in", f"--out={tmp_path / 'out'}", "--sizes=16")
     status, _, err = records(*args)
     assert (status, len(err.splitlines()), "lily/0.gif" in err) == (2, 1, True)
@@ -114,8 +115,8 @@ def test_whatever_a_decoder_raises_is_a_bad_picture(records, tmp_path, monkeypat
 
 def test_a_picture_is_decoded_alike_when_it_is_checked_and_rendered(tmp_path, monkeypatch):
     seen = []
-    to_rgb = pictures._to_rgb
-    monkeypatch.setattr(pictures, "_to_rgb", lambda *args: seen.append(to_rgb(*args)) or seen[-1])
+    to_rgb = photograph._to_rgb
+    monkeypatch.setattr(photograph, "_to_rgb", lambda *args: seen.append(to_rgb(*args)) or seen[-1])
     (tmp_path / "0.jpg").write_bytes(encoded("JPEG", exif()))
     check_picture(tmp_path / "0.jpg", 8)
     render(tmp_path / "0.jpg", [8], 8, "crop", 95)

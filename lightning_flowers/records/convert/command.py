@@ -7,12 +7,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lightning_flowers.data.photograph import PictureError, Shape, check_picture
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.records.convert.folders import read_folder
 from lightning_flowers.records.convert.inputs import Input, Inputs, read_classes
 from lightning_flowers.records.convert.labels import list_labels, note_classes
 from lightning_flowers.records.convert.manifest import LOCK, Manifest, Settings, begun, describe_inputs
-from lightning_flowers.records.convert.picture import Shape, check_picture
 from lightning_flowers.records.convert.plan import Planned, make_shards, place
 from lightning_flowers.records.convert.table import read_table
 from lightning_flowers.records.convert.tables import write_tables
@@ -130,7 +130,7 @@ def _look(inputs: Inputs, largest: int) -> Iterator[list[int] | str]:
     def look(path: str) -> list[int] | str:
         try:
             return list(check_picture(inputs.base / path, largest))
-        except ValueError as error:
+        except PictureError as error:
             return str(error)
 
     with bar(len(inputs.pictures), "checking", "picture") as progress:

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_flowers.data.photograph import Shape
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.records.convert.inputs import Input, Inputs
 from lightning_flowers.records.convert.labels import list_labels
-from lightning_flowers.records.convert.picture import Shape
 
 NAME = "convert.json"
 LOCK = ".convert.lock"

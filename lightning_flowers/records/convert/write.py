@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.data.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import whole_file
@@ -57,7 +58,7 @@ def _write(
 def _render(base: Path, sizes: Sequence[int], settings: Settings, picture: Planned) -> list[bytes]:
     try:
         return render(base / picture.path, sizes, max(settings.sizes), settings.shape, settings.quality)
-    except ValueError as error:
+    except PictureError as error:
         raise DataError(
             f"{base / picture.path}: {error}: it was changed since it was checked: put it back, or begin another --out"
         ) from error

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lightning_flowers.ensemble.blend import METHODS, Terms
+from lightning_flowers.evaluation.blend import METHODS, Terms
 
 CLASSES = 5
 

@@ -1,0 +1,203 @@
+"""A photograph made square: the one way from a picture's file to pixels, for `records convert` and loose pictures.
+
+1. Limits, from the header alone: bytes, pixels, one picture a file, 8 bits a channel (a colour PNG's 16 are cut).
+2. Decoded, JPEGs by the data engine's decoder, at a half, quarter or eighth of their scale if that is large enough.
+3. Turned as its EXIF says; on white where it is transparent; RGB, whatever its mode. Colour profiles are not applied.
+4. The largest square in its middle (`crop`), or the whole of it (`squash`), resized (Lanczos). One of the right size
+   stays as it is: of a record's JPEG come the very pixels that the data engine gives.
+
+`records convert` encodes the result as a JPEG once more, of the quality asked for; a loose picture skips that.
+"""
+
+import io
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from lightning_flowers.errors import DataError
+
+Shape = Literal["crop", "squash"]
+File = str | os.PathLike[str] | bytes | BinaryIO
+MAX_PIXELS, MAX_BYTES = 1 << 27, 1 << 28
+_DEEP = ("I", "F")  # and I;16...: more than 8 bits a channel, of which nobody says which 8 count
+_TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+_TURNS: dict[object, Image.Transpose] = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SLACK = 2.0  # a picture may be decoded at a smaller scale if it stays this much larger than what is made of it
+
+
+class PictureError(DataError):
+    """A picture that cannot be used; the message says why in a line, without naming the picture."""
+
+
+def check_picture(file: File, largest: int) -> tuple[int, int]:
+    """Decode a picture just as `squares` does, and give its width and height as it is to be seen.
+
+    Args:
+        file: path, content, or a file open for reading bytes.
+        largest: of the sizes to be made, in pixels.
+
+    Raises:
+        PictureError: it cannot be used.
+    """
+    with _opened(file, MAX_PIXELS) as (image, encoded):
+        width, height = image.size
+        made = _to_rgb(image, encoded, largest)
+        # How it lies is known once it is decoded: a TIFF turns itself.
+        return (height, width) if (made.width - made.height) * (width - height) < 0 else (width, height)
+
+
+def squares(
+    file: File, sizes: Sequence[int], largest: int | None = None, shape: Shape = "crop", most_pixels: int = MAX_PIXELS
+) -> list[NDArray[np.uint8]]:
+    """A picture file as square pictures uint8 (size, size, 3), RGB, one of each size.
+
+    Args:
+        file: path, content, or a file open for reading bytes.
+        sizes: sides in pixels.
+        largest: of all sizes that the picture was checked for. Default: of these.
+        shape: `crop` takes the largest square in its middle, `squash` the whole picture.
+        most_pixels: that it may claim to have.
+
+    Raises:
+        PictureError: it cannot be used.
+    """
+    with _opened(file, most_pixels) as (image, encoded):
+        picture = _to_rgb(image, encoded, largest or max(sizes))
+        return [_square(picture, size, shape) for size in sizes]
+
+
+def square_of_image(image: Image.Image, size: int, shape: Shape = "crop") -> NDArray[np.uint8]:
+    """A picture that Pillow has opened or made, as `squares` gives it: uint8 (size, size, 3).
+
+    Raises:
+        PictureError: it cannot be used.
+    """
+    with _told():
+        _check_kind(image, MAX_PIXELS)
+        image.load()
+        return _square(_on_white(_turn(image)), size, shape)
+
+
+def square_of_pixels(pixels: NDArray[np.uint8], size: int, shape: Shape = "crop") -> NDArray[np.uint8]:
+    """RGB pixels uint8 (height, width, 3) as `squares` gives them: uint8 (size, size, 3).
+
+    Raises:
+        PictureError: they are of another shape or type.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise PictureError(f"is an array {pixels.dtype} {pixels.shape}: give uint8 (height, width, 3), RGB")
+    with _told():
+        return _square(Image.fromarray(np.ascontiguousarray(pixels)), size, shape)
+
+
+@contextmanager
+def _opened(file: File, most_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
+    with _told():
+        encoded = _read(file)
+        with Image.open(io.BytesIO(encoded)) as image:
+            _check_kind(image, most_pixels)
+            yield image, encoded
+
+
+def _read(file: File) -> bytes:
+    if isinstance(file, bytes):
+        encoded = file
+    elif isinstance(file, str | os.PathLike):
+        with Path(file).open("rb") as opened:
+            encoded = opened.read(MAX_BYTES + 1)
+    else:
+        encoded = file.read(MAX_BYTES + 1)
+    if len(encoded) > MAX_BYTES:
+        raise PictureError(f"has more than {MAX_BYTES >> 20} MB")
+    if not encoded:
+        raise PictureError("is empty")
+    return encoded
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever a decoder raises, the picture is bad."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except Exception as error:
+        raise PictureError(_why(error)) from error
+
+
+def _check_kind(image: Image.Image, most_pixels: int) -> None:
+    if image.mode in _DEEP or image.mode.startswith("I;16"):
+        raise PictureError(f"has more than 8 bits a channel (mode {image.mode}): save it with 8")
+    if not 0 < image.width * image.height <= most_pixels:
+        raise PictureError(f"claims {image.width}x{image.height} pixels: too many, or none")
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # cameras put a preview into an MPO
+        raise PictureError(
+            f"holds {getattr(image, 'n_frames', 1)} pictures ({image.format}): save one of them by itself"
+        )
+
+
+def _to_rgb(image: Image.Image, encoded: bytes, largest: int) -> Image.Image:
+    """Decoded no larger than need be, turned as its EXIF says, on white where it is transparent."""
+    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+        # The data engine's decoder. Pillow would also take a JPEG with damage in its middle for whole.
+        scale = _scale(image.size, largest)
+        width, height = (math.ceil(side / scale) if scale > 1 else 0 for side in image.size)
+        decoded = Image.fromarray(simplejpeg.decode_jpeg(encoded, min_width=width, min_height=height))
+        return _turn(decoded, image)
+    image.load()
+    return _on_white(_turn(image))
+
+
+def _scale(size: tuple[int, int], largest: int) -> int:
+    """By which of 8, 4, 2, 1 a JPEG can be shrunk and still be large enough: libjpeg leaves out what is not needed."""
+    enough = _SLACK * largest / min(size)
+    return next(scale for scale in (8, 4, 2, 1) if scale == 1 or enough <= 1 / scale)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode in _TRANSPARENT or "transparency" in picture.info:
+        clear = picture.convert("RGBA")
+        white = Image.new("RGBA", clear.size, "white")
+        return Image.alpha_composite(white, clear).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _turn(picture: Image.Image, tagged: Image.Image | None = None) -> Image.Image:
+    """Turned as the EXIF of `tagged` says, by default the picture's own."""
+    try:  # of the EXIF nothing else counts, and where it cannot be read the picture lies as it is
+        turn = _TURNS.get((tagged or picture).getexif().get(ExifTags.Base.Orientation))
+    except Exception:
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _square(picture: Image.Image, size: int, shape: Shape) -> NDArray[np.uint8]:
+    side = min(picture.size)
+    left, top = (picture.width - side) / 2, (picture.height - side) / 2
+    box = (left, top, left + side, top + side) if shape == "crop" else None
+    made: Any = picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    return np.array(made, np.uint8)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture of a known format"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"

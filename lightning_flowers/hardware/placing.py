@@ -1,0 +1,39 @@
+"""Where a trained model answers, without Lightning's Trainer around it."""
+
+import os
+from typing import Any
+
+import torch
+
+from lightning_flowers.hardware.choice import choose_accelerator, rehearses
+
+
+def device_of(accelerator: str) -> torch.device:
+    """One device of an accelerator, `auto` or by its name, on which float32 is computed as such from now on.
+
+    By themselves GPUs would round what convolutions multiply to TF32, and TPUs to bfloat16.
+
+    Raises:
+        UserError: there is none that can be used.
+    """
+    chosen = choose_accelerator(accelerator)
+    if chosen == "tpu":
+        if not rehearses():
+            os.environ.setdefault("PJRT_DEVICE", "TPU")
+        from lightning_flowers.hardware.xla.runtime import Cores, multiply_in_float32
+
+        multiply_in_float32()
+        return Cores(one=True).device
+    if chosen in ("cuda", "gpu"):
+        torch.backends.cudnn.allow_tf32 = False
+        return torch.device("cuda")
+    return torch.device(chosen)
+
+
+def place(model: torch.nn.Module, device: torch.device) -> None:
+    """Move a model to a device to answer there, the weights of its convolutions in the order that is fast there."""
+    model.eval().requires_grad_(False)
+    if device.type in ("cpu", "cuda"):
+        to_channels_last: Any = model.to
+        to_channels_last(memory_format=torch.channels_last)
+    model.to(device)

@@ -1,0 +1,170 @@
+"""The models that a predictor asks: of a run or a soup one, of a blend all of its runs'."""
+
+import inspect
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_flowers.data.names import class_order
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.backbones import timm_name
+from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.head import reorder_classes
+from lightning_flowers.model.views import TTA, Tta, View, check_views, views_of
+from lightning_flowers.run.classes import UNSAFE
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Data, Run, read_run
+
+_SETTINGS = set(inspect.signature(FlowerClassifier.__init__).parameters) - {"self"}
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A model at work, and what is known of its run.
+
+    Attributes:
+        model: in evaluation mode; takes pixels uint8 (batch, 3, size_px, size_px), which it normalises itself, and
+            gives logits float32 (batch, classes), in the order of the predictor's classes.
+        weight: in the blend; of all members they sum to 1.
+        temperature: softmax(logits / temperature) are a run's calibrated probabilities; 1 of the members of a blend,
+            which were weighed without.
+        size_px: side of the pictures that it was trained on.
+        run: what its summary.json says: timm_name, data (where it comes from, whether external), best, versions.
+        tta, views: how it looks at each picture.
+    """
+
+    run: Run
+    model: FlowerClassifier
+    weight: float
+    temperature: float
+    size_px: int
+    tta: Tta
+    views: tuple[View, ...]
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of each channel, of values in 0..1, as the backbone was trained."""
+        return tuple(self.model.backbone.pretrained_cfg["mean"])
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Of each channel, of values in 0..1, as the backbone was trained."""
+        return tuple(self.model.backbone.pretrained_cfg["std"])
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint, and the summary that goes with it.
+
+    Attributes:
+        run: whose it is.
+        checkpoint: the file.
+        tta: of the predictions that the run has.
+    """
+
+    run: Run
+    checkpoint: Path
+    tta: Tta
+
+
+def find_origin(path: Path, beside: Path | None = None) -> Origin:
+    """The checkpoint of a run, or of the run whose predictions a folder holds.
+
+    Args:
+        path: of a run's folder.
+        beside: where runs may lie that are no longer at their place.
+
+    Raises:
+        UserError: there is none.
+    """
+    place = beside / path.name if beside and not path.is_dir() else path
+    run = read_run(place)
+    made = run.predictions.tta if run.predictions else "none"
+    tta: Any = made if made in TTA else "none"
+    if run.predictions_of is not None:
+        source = Path(run.predictions_of)
+        if source.is_file():
+            return Origin(run, source, tta)
+        return Origin(run, find_origin(source, place.parent).checkpoint, tta)
+    return Origin(run, RunFolder.open(place, "load").checkpoint(), tta)
+
+
+def of_checkpoint(path: Path, size: int | None) -> Origin:
+    """A checkpoint by itself, or in the folder of a run.
+
+    Args:
+        size: side of the pictures in pixels, which no checkpoint tells.
+
+    Raises:
+        UserError: it cannot be read, or its pictures' size is not known.
+    """
+    folder = RunFolder(path.absolute().parent.parent)
+    if path.absolute().parent == folder.checkpoints and folder.summary.is_file():
+        return Origin(read_run(folder.path), path, "none")
+    if size is None:
+        raise UserError(f"{path}: a checkpoint alone does not tell the size of its pictures: give the run's folder")
+    backbone = str(read_checkpoint(path)["hyper_parameters"]["backbone"])
+    return Origin(Run(path=path, backbone=backbone, timm_name=timm_name(backbone), data=Data(size=size)), path, "none")
+
+
+def load_member(origin: Origin, classes: Sequence[str], weight: float, temperature: float, tta: Tta | None) -> Member:
+    """Load a model, its logits in the order of `classes`.
+
+    Args:
+        classes: names; empty takes the model's own order.
+        tta: None looks at pictures as for the run's predictions.
+
+    Raises:
+        UserError: the checkpoint cannot be read or is of other classes, or the model does not take such views.
+    """
+    loaded = read_checkpoint(origin.checkpoint)
+    settings = {name: value for name, value in loaded["hyper_parameters"].items() if name in _SETTINGS}
+    model = FlowerClassifier(**{**settings, "weights": "none"})
+    known = classes_of(origin, loaded)
+    model.class_names = tuple(classes) or known
+    model.load_state_dict(_in_order(origin, loaded["state_dict"], known, model.class_names))
+    chosen, size = tta or origin.tta, origin.run.data.size
+    if size is None:
+        raise UserError(f"{origin.run.path}: its summary.json does not say of which size its pictures were")
+    views = views_of(chosen)
+    check_views(model.backbone, views, size)
+    return Member(origin.run, model, weight, temperature, size, chosen, views)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint that `fit` or `soup` left, on the host.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        loaded: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: {UNSAFE}") from error
+    except (RuntimeError, OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a checkpoint, or a damaged one") from error
+    if not isinstance(loaded, dict) or not {"state_dict", "hyper_parameters"} <= loaded.keys():
+        raise UserError(f"{path}: not a checkpoint that fit left")
+    return loaded
+
+
+def classes_of(origin: Origin, loaded: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the classes in the order of a checkpoint's logits; their numbers where nothing names them."""
+    count = int(loaded["hyper_parameters"]["num_classes"])
+    return tuple(loaded.get("class_names") or origin.run.data.class_names or map(str, range(count)))
+
+
+def _in_order(
+    origin: Origin, weights: dict[str, Tensor], known: Sequence[str], wanted: Sequence[str]
+) -> dict[str, Tensor]:
+    if known == wanted:
+        return weights
+    try:
+        return reorder_classes(weights, class_order(known, wanted))
+    except ValueError as error:
+        raise UserError(f"{origin.run.path}: has other classes than the blend it is in ({error})") from error

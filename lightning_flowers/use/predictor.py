@@ -1,0 +1,150 @@
+"""The predictor: asks its models about pictures, blends, calibrates and decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lightning_flowers import hardware
+from lightning_flowers.data.photograph import MAX_PIXELS, PictureError
+from lightning_flowers.evaluation.blend import Terms
+from lightning_flowers.evaluation.calibration import soften
+from lightning_flowers.evaluation.decision import Adjustment
+from lightning_flowers.model.views import mean_probabilities, resize
+from lightning_flowers.use.members import Member
+from lightning_flowers.use.pictures import Picture, name_of, read_picture
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A class that a picture may be of: its place among the classes, its name, how probable it is (0..1)."""
+
+    label: int
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A run, a soup or a blend, loaded to answer. Any thread may call any method.
+
+    Probabilities p are made thus: softmax of a member's logits in float32, the mean over its views, softmax(log p / its
+    temperature); the blend of all members by `method` and their weights; softmax(log p / `temperature`). One of the two
+    temperatures is 1: a run's is its member's, a blend's is the predictor's.
+
+    Attributes:
+        name: of the run's folder.
+        path: of it.
+        classes: names, in the order of their labels.
+        members: the models; one, but of a blend.
+        method: how members are blended: arithmetic, geometric or ranks.
+        temperature: of the blend; 1 of a run.
+        calibrated: whether there were val predictions to fit a temperature on; all temperatures are 1 if not.
+        adjustment: how the answer is decided, fitted on val for macro F1; None for the most probable class.
+        external: whether a member was trained on data other than the competition's; None if that is not known.
+        device: where the models are.
+    """
+
+    name: str
+    path: Path
+    classes: tuple[str, ...]
+    members: tuple[Member, ...]
+    method: str = "arithmetic"
+    temperature: float = 1.0
+    calibrated: bool = False
+    adjustment: Adjustment | None = None
+    external: bool | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def size_px(self) -> int:
+        """Side of the pictures that `probabilities_of` takes: the largest of the members'. Smaller members get them
+        shrunk (bilinear, antialiased)."""
+        return max(member.size_px for member in self.members)
+
+    def read(self, picture: Picture, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+        """A picture as `probabilities_of` takes it, uint8 (size_px, size_px, 3): see `data/photograph.py`.
+
+        Args:
+            most_pixels: that a file may claim to have.
+
+        Raises:
+            PictureError: it cannot be used; says why in a line.
+        """
+        return read_picture(picture, self.size_px, most_pixels)
+
+    def probabilities_of(self, pixels: NDArray[np.uint8], calibrated: bool = True) -> NDArray[np.float32]:
+        """Probabilities float32 (n, classes) of pictures uint8 (n, size_px, size_px, 3), all in one batch.
+
+        Args:
+            calibrated: whether the temperatures are applied; without them a run's are those of `predict`.
+        """
+        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            of_each = [self._ask(member, image, calibrated) for member in self.members]
+        if len(of_each) == 1:
+            return of_each[0]
+        weights = np.array([member.weight for member in self.members])
+        blend = Terms(self.method, np.stack(of_each)).blend(weights)
+        return soften(blend, self.temperature) if calibrated else blend
+
+    def probabilities(
+        self, pictures: Sequence[Picture], batch_size: int = 32, calibrated: bool = True
+    ) -> NDArray[np.float32]:
+        """Probabilities float32 (n, classes) of pictures of any kinds.
+
+        Raises:
+            PictureError: one cannot be used; names it.
+        """
+        found = [np.empty((0, len(self.classes)), np.float32)]
+        for start in range(0, len(pictures), batch_size):
+            some = [self._named(pictures[n], n) for n in range(start, min(start + batch_size, len(pictures)))]
+            found.append(self.probabilities_of(np.stack(some), calibrated))
+        return np.concatenate(found)
+
+    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The label of each picture, int64 (n,), of its calibrated probabilities (n, classes)."""
+        if self.adjustment is None:
+            return probabilities.argmax(1)
+        undone = self.temperature * (self.members[0].temperature if len(self.members) == 1 else 1)
+        return self.adjustment.decide(soften(probabilities, 1 / undone))  # it was fitted without
+
+    def guesses(self, probabilities: NDArray[np.float32], top: int = 5) -> list[list[Guess]]:
+        """For each picture the label that is decided, then the other classes, the most probable first; `top` in all.
+
+        Args:
+            probabilities: calibrated, (n, classes).
+        """
+        decided = self.decide(probabilities)
+        orders = np.argsort(-probabilities, 1, "stable")
+        firsts = [[label, *order[order != label]][:top] for label, order in zip(decided, orders, strict=True)]
+        return [
+            [Guess(int(label), self.classes[label], float(row[label])) for label in labels]
+            for labels, row in zip(firsts, probabilities, strict=True)
+        ]
+
+    def classify(self, pictures: Sequence[Picture], top: int = 5, batch_size: int = 32) -> list[list[Guess]]:
+        """For each picture its `top` classes, the answer first.
+
+        Raises:
+            PictureError: one cannot be used; names it.
+        """
+        return self.guesses(self.probabilities(pictures, batch_size), top)
+
+    def _named(self, picture: Picture, number: int) -> NDArray[np.uint8]:
+        try:
+            return self.read(picture)
+        except PictureError as error:
+            raise PictureError(f"{name_of(picture, number)}: {error}") from error
+
+    def _ask(self, member: Member, image: Tensor, calibrated: bool) -> NDArray[np.float32]:
+        if member.size_px != self.size_px:
+            image = resize(image, member.size_px)
+        probabilities = mean_probabilities(member.model, image, member.views)
+        hardware.sync(image.device)
+        found: NDArray[np.float32] = probabilities.cpu().numpy()
+        return soften(found, member.temperature) if calibrated else found
