@@ -15,9 +15,10 @@ TOOLS = {
     "compare": "Put runs beside each other and the study: scores, times, hardware.",
     "ensemble": "Blend runs' predictions, weighted on val and held to its other folds; leaves a run folder.",
     "soup": "Average the weights of runs of one backbone, all or those that help on val; leaves a run folder.",
+    "classify": "Name the flower on pictures of your own: files, folders, URLs.",
     "rehearse": "Ask the TPU's own compiler about a run, without a TPU: does it fit, how long it takes, what is dear.",
 }
-ON_LIGHTNING = ("soup", "rehearse")  # the others do without it and torch
+ON_LIGHTNING = ("soup", "rehearse")  # the others do without its command line
 
 
 def usage() -> str:

@@ -11,12 +11,13 @@ def explain_pictures(path: Path) -> str | None:
     """What to do where `path` is a picture, or a folder with one among the first files in it, in its folders (classes)
     or in theirs (splits); None where it is not."""
     if path.is_file():
-        return f"a picture, not shards: {_mend('FOLDER')}" if _is_picture(path) else None
+        return f"a picture, not shards: {_mend('FOLDER')}" if is_picture(path) else None
     files = (file for depth in ("*", "*/*", "*/*/*") for file in islice(path.glob(depth), 1000))
-    return f"holds pictures, not shards: {_mend(shlex.quote(str(path)))}" if any(map(_is_picture, files)) else None
+    return f"holds pictures, not shards: {_mend(shlex.quote(str(path)))}" if any(map(is_picture, files)) else None
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file is called as pictures are."""
     return path.suffix.lower() in _SUFFIXES
 
 

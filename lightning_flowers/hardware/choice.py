@@ -32,10 +32,14 @@ _NOT_ON_XLA = {
 }
 
 
-def choose_accelerator(asked: str) -> str:
+def choose_accelerator(asked: str, flag: str = "--trainer.accelerator") -> str:
     """Replace `auto` by the best hardware that is there (TPU, then CUDA, then CPU); check any other choice.
 
     Lightning's own `auto` imports torch_xla wherever it is installed; this never does.
+
+    Args:
+        asked: auto, or a name of Lightning's.
+        flag: what to call it.
 
     Raises:
         UserError: a TPU or GPU was asked for and there is none that can be used; says why.
@@ -45,11 +49,11 @@ def choose_accelerator(asked: str) -> str:
             return "tpu"
         return "cuda" if torch.cuda.is_available() else "cpu"
     if asked == "tpu":
-        _require_tpu()
+        _require_tpu(flag)
     if asked == "mps":
-        raise UserError("--trainer.accelerator=mps: Apple's GPUs have no float64, which sums need: use cpu")
+        raise UserError(f"{flag}=mps: Apple's GPUs have no float64, which sums need: use cpu")
     if asked in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(f"--trainer.accelerator={asked}: torch {torch.__version__} finds no GPU: use cpu, or auto")
+        raise UserError(f"{flag}={asked}: torch {torch.__version__} finds no GPU: use cpu, or auto")
     return asked
 
 
@@ -121,14 +125,13 @@ def _google_device(device: Path) -> str | None:
         return None
 
 
-def _require_tpu() -> None:
+def _require_tpu(flag: str) -> None:
     if importlib.util.find_spec("torch_xla") is None:
         raise UserError(
-            "--trainer.accelerator=tpu: torch_xla is not installed: pip install -e '.[tpu]' in its folder, "
-            "or use --trainer.accelerator=auto"
+            f"{flag}=tpu: torch_xla is not installed: pip install -e '.[tpu]' in its folder, or use {flag}=auto"
         )
     if not has_tpu() and not rehearses():
         raise UserError(
-            "--trainer.accelerator=tpu: this host has no TPU: use --trainer.accelerator=auto, "
+            f"{flag}=tpu: this host has no TPU: use {flag}=auto, "
             "or rehearse on the CPU with PJRT_DEVICE=CPU CPU_NUM_DEVICES=8 before the command"
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.choice import choose_accelerator, rehearses
 
 
@@ -16,7 +17,9 @@ def device_of(accelerator: str) -> torch.device:
     Raises:
         UserError: there is none that can be used.
     """
-    chosen = choose_accelerator(accelerator)
+    chosen = choose_accelerator(accelerator, "accelerator")
+    if chosen not in ("cpu", "cuda", "gpu", "tpu"):
+        raise UserError(f"accelerator={accelerator}: must be auto, cpu, cuda or tpu")
     if chosen == "tpu":
         if not rehearses():
             os.environ.setdefault("PJRT_DEVICE", "TPU")
@@ -27,7 +30,7 @@ def device_of(accelerator: str) -> torch.device:
     if chosen in ("cuda", "gpu"):
         torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda")
-    return torch.device(chosen)
+    return torch.device("cpu")
 
 
 def place(model: torch.nn.Module, device: torch.device) -> None:

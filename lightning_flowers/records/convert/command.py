@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from lightning_flowers.data.photograph import PictureError, Shape, check_picture
 from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.parallel import in_order
 from lightning_flowers.records.convert.folders import read_folder
 from lightning_flowers.records.convert.inputs import Input, Inputs, read_classes
 from lightning_flowers.records.convert.labels import list_labels, note_classes
@@ -17,7 +18,6 @@ from lightning_flowers.records.convert.plan import Planned, make_shards, place
 from lightning_flowers.records.convert.table import read_table
 from lightning_flowers.records.convert.tables import write_tables
 from lightning_flowers.records.convert.write import count_missing, write_missing
-from lightning_flowers.records.parallel import in_order
 from lightning_flowers.records.text import bar, say
 
 

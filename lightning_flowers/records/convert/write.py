@@ -9,10 +9,10 @@ from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.data.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import whole_file
+from lightning_flowers.parallel import in_order
 from lightning_flowers.records.convert.manifest import Settings
 from lightning_flowers.records.convert.picture import render
 from lightning_flowers.records.convert.plan import Planned, PlannedShard
-from lightning_flowers.records.parallel import in_order
 from lightning_flowers.records.text import bar
 
 

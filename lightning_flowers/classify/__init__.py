@@ -1,0 +1,1 @@
+"""The command `classify`: pictures of one's own on the command line."""

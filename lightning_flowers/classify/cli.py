@@ -1,0 +1,124 @@
+"""The command line of `classify`."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lightning_flowers.classify.given import Given, expand
+from lightning_flowers.data.photograph import PictureError
+from lightning_flowers.errors import UserError
+from lightning_flowers.evaluation.decision import Decision
+from lightning_flowers.parallel import in_order
+from lightning_flowers.parsing import Parser
+from lightning_flowers.secrets import redact
+
+if TYPE_CHECKING:
+    from lightning_flowers.classify.answers import Writer
+    from lightning_flowers.use.predictor import Guess, Predictor
+
+FAILED = 1
+_BATCH = 32  # pictures that the model sees at once
+
+
+def run(args: Sequence[str]) -> int:
+    """Run `classify RUN PICTURE ...` and return its exit status: 0, or 1 if a picture could not be classified.
+
+    Raises:
+        UserError: a mistake in the arguments, or the run cannot be used.
+    """
+    given = _parser().parse_intermixed_args(args)
+    if given.top < 1:
+        raise UserError(f"--top={given.top}: must be 1 or more")
+    pictures = [Given(printable(name), opened) for name, opened in expand(given.pictures)]
+    from lightning_flowers.use.loading import load  # imported late: torch takes seconds
+
+    predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
+    writer = _writer(given, predictor, pictures)
+    failed = 0
+    writer.begin()
+    for name, found in tqdm(_answers(predictor, pictures, given.top), **_bar(len(pictures))):
+        if isinstance(found, str):
+            failed += 1
+            writer.failure(name, found)
+            tqdm.write(redact(f"lightning_flowers: {name}: {found}"), file=sys.stderr)
+        else:
+            writer.answer(name, found)
+    writer.end()
+    if failed and len(pictures) > 1:
+        sys.stderr.write(f"lightning_flowers: {failed} of {len(pictures)} pictures could not be classified\n")
+    return FAILED if failed else 0
+
+
+def printable(name: str) -> str:
+    """A name in one line, without what would steer a terminal or is no character."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in name
+    )
+
+
+def _answers(predictor: "Predictor", pictures: Sequence[Given], top: int) -> Iterator[tuple[str, "list[Guess] | str"]]:
+    """The name of each picture, and its guesses, or why there are none."""
+
+    def read(picture: Given) -> NDArray[np.uint8] | str:
+        try:
+            return predictor.read(picture.open())
+        except PictureError as error:
+            return str(error)
+
+    all_read = zip(pictures, in_order(read, pictures), strict=True)
+    while some := list(islice(all_read, _BATCH)):
+        good = [pixels for _, pixels in some if not isinstance(pixels, str)]
+        guesses = iter(predictor.guesses(predictor.probabilities_of(np.stack(good)), top) if good else ())
+        for picture, pixels in some:
+            yield picture.name, pixels if isinstance(pixels, str) else next(guesses)
+
+
+def _writer(given: Any, predictor: "Predictor", pictures: Sequence[Given]) -> "Writer":
+    from lightning_flowers.classify.answers import CsvWriter, JsonWriter, TableWriter
+
+    def write(text: str) -> None:
+        tqdm.write(text, file=sys.stdout, end="")
+
+    if given.json:
+        return JsonWriter(write)
+    if given.csv:
+        return CsvWriter(write, min(given.top, len(predictor.classes)))
+    return TableWriter(write, [picture.name for picture in pictures], predictor.classes)
+
+
+def _bar(total: int) -> dict[str, Any]:
+    return {"total": total, "desc": "classifying", "unit": "picture", "leave": False, "disable": None}
+
+
+def _parser() -> Parser:
+    parser = Parser("classify")
+    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PICTURE", help="files, folders (all pictures below), http(s) URLs, - for stdin"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a list of objects: picture, and guesses or error")
+    form.add_argument("--csv", action="store_true", help="picture,label,name,probability, then the runners-up")
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="classes shown of each picture (default: 5)")
+    parser.add_argument(
+        "--tta",
+        metavar="VIEWS",
+        help="average over views of each picture: none, flips (2), dihedral (8), multi-scale (3) "
+        "(default: as the run's predictions were made)",
+    )
+    parser.add_argument(
+        "--decision",
+        choices=get_args(Decision),
+        default="argmax",
+        help="how the answer is chosen: adjusted is fitted on val for macro F1 (default: argmax)",
+    )
+    parser.add_argument(
+        "--accelerator", default="auto", help="auto (TPU, then CUDA, then CPU; default), cpu, cuda, tpu"
+    )
+    parser.epilog = "Exit status: 0, or 1 if a picture could not be classified: it is named on stderr, others go on."
+    return parser
