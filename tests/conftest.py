@@ -14,12 +14,20 @@ from lightning_fabric.accelerators.xla import XLAAccelerator
 from numpy.typing import NDArray
 
 from lightning_flowers import cli
+from lightning_flowers.__main__ import main
 from lightning_flowers.data import space
 from lightning_flowers.data.writer import Record, write_split
 from lightning_flowers.report import live
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
 XLAAccelerator.auto_device_count = functools.cache(lambda: 0)
+_QUICK = [
+    "--report=false",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+    "--data.threads=2",
+    "--data.cache=none",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +72,30 @@ def petals_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Beside the shards: classes.txt, sample_submission.csv and test_labels.csv (both id,label).
     """
     return write_petals(tmp_path_factory.mktemp("data") / "petals")
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a tiny data set (for reading only) of 64 px: 4 classes, 40 / 11 / 7 records."""
+    return write_petals(tmp_path_factory.mktemp("tiny") / "petals", size=64, val=11, test=7)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_root: Path) -> Path:
+    """The folder of a run on `tiny_root` (for reading only), with predictions: a test_resnet that has learnt little."""
+    return fit_tiny(tmp_path_factory.mktemp("tiny_runs"), tiny_root, "tiny")
+
+
+def fit_tiny(runs: Path, root: Path, name: str, *flags: str) -> Path:
+    """Train a test_resnet for an epoch; gives the run's folder."""
+    model = ["--model.backbone=test_resnet", "--model.weights=none", "--data.batch_size=8", "--trainer.max_epochs=1"]
+    assert main(["fit", *model, *_QUICK, f"--data.root={root}", f"--runs_dir={runs}", f"--name={name}", *flags]) == 0
+    return runs / name
+
+
+def predict_tiny(run: Path, *flags: str) -> None:
+    """Predict with a run's best checkpoint."""
+    assert main(["predict", f"--run={run}", *_QUICK, *flags]) == 0
 
 
 def write_petals(

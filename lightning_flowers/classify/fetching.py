@@ -3,6 +3,8 @@
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from lightning_flowers import __version__
 from lightning_flowers.data.photograph import PictureError
@@ -46,7 +48,7 @@ def _fetch(url: str) -> bytes:
     opener = urllib.request.OpenerDirector()
     for handler in _HANDLERS:
         opener.add_handler(handler())
-    request = urllib.request.Request(url, headers={"User-Agent": f"lightning_flowers/{__version__}"})
+    request = _request(url)
     deadline = time.monotonic() + DEADLINE
     received = bytearray()
     with opener.open(request, timeout=TIMEOUT) as response:
@@ -60,3 +62,14 @@ def _fetch(url: str) -> bytes:
     if expected is not None and expected.isdecimal() and len(received) < int(expected):
         raise PictureError("did not come whole: the connection was cut")
     return bytes(received)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Of a user and a password in the URL a header is made, which is not sent to where a server redirects."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
+    request.add_header("User-Agent", f"lightning_flowers/{__version__}")
+    if user:
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote(user).encode()).decode()}")
+    return request

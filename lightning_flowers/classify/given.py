@@ -29,7 +29,7 @@ def expand(arguments: Iterable[str]) -> Iterator[Given]:
             yield Given("standard input", _read_standard_input)
         elif argument.lower().startswith(("http://", "https://")):
             yield Given(bare(argument), partial(fetch, argument))
-        elif os.path.isdir(argument):
+        elif os.path.isdir(argument):  # noqa: PTH112 - Path's raises for a name that is too long
             yield from _of_folder(Path(argument))
         else:
             yield Given(argument, partial(Path, argument))

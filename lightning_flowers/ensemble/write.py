@@ -15,6 +15,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.files import write_text
 from lightning_flowers.run import submission
+from lightning_flowers.run.answers import write_answers
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 
@@ -45,7 +46,7 @@ def _fill(folder: RunFolder, outcome: Outcome, source: Source | None) -> list[st
     members = outcome.members
     write_text(folder.config, config_of(outcome))
     lines = [_line("decision", outcome.adjustment.describe())] if outcome.adjustment else []
-    _save(folder, "val", _predictions(members, members.val, outcome.taken.blend), lines)
+    _save(folder, "val", _predictions(members, members.val, outcome.taken.blend), outcome, lines)
     if members.test:
         lines += _write_test(folder, outcome, members.test, source)
     else:
@@ -58,9 +59,8 @@ def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source
     lines: list[str] = []
     blend = Terms(outcome.options.method, test.probabilities).blend(outcome.taken.weights)
     predictions = _predictions(outcome.members, test, blend)
-    _save(folder, "test", predictions, lines)
+    decided = _save(folder, "test", predictions, outcome, lines)
     sample = source.sample_submission() if source else None
-    decided = outcome.adjustment.decide(blend) if outcome.adjustment else None
     mark = " (trained on external data)" if predictions.external else ""
     for path in submission.write(folder.submission, predictions, sample, decided):
         lines.append(_line("submission", f"{path}{mark}"))
@@ -91,9 +91,15 @@ def _predictions(members: Members, stack: Stack, blend: NDArray[np.float32]) -> 
     return Predictions(stack.ids, blend, stack.labels, members.external)
 
 
-def _save(folder: RunFolder, split: str, predictions: Predictions, lines: list[str]) -> None:
+def _save(
+    folder: RunFolder, split: str, predictions: Predictions, outcome: Outcome, lines: list[str]
+) -> NDArray[np.int64] | None:
+    """Write the predictions of a split; gives its labels where they are decided otherwise than by argmax."""
     predictions.save(folder.predictions(split))
     lines.append(_line("predicted", str(folder.predictions(split))))
+    decided = outcome.adjustment.decide(predictions.probabilities) if outcome.adjustment else None
+    write_answers(folder, split, predictions, data_of(outcome.members)["class_names"], decided)
+    return decided
 
 
 def _line(what: str, text: str) -> str:

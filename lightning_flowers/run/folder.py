@@ -21,6 +21,7 @@ class RunFolder:
     checkpoints/last.ckpt   of the last finished epoch, or from inside the current one, to resume from
     summary.json            results, hardware, versions, seed, data
     predictions/SPLIT.npz   ids, probabilities, labels if known
+    predictions/SPLIT.csv   id, label, name and probability of the class that each record is taken for
     submission.csv          id,label of each test record
     tensorboard/            the history as TensorBoard events
     curves.png              the history as curves
@@ -144,6 +145,10 @@ class RunFolder:
     def predictions(self, split: str) -> Path:
         """Where the predictions of a split lie."""
         return self.path / "predictions" / f"{split}.npz"
+
+    def answers(self, split: str) -> Path:
+        """Where the table of what was predicted of a split lies."""
+        return self.path / "predictions" / f"{split}.csv"
 
     def read_summary(self) -> dict[str, Any]:
         """The summary, or nothing if the run has not come that far.

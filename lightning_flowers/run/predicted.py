@@ -16,6 +16,7 @@ from lightning_flowers.evaluation.calibration import log_loss
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.run import submission
+from lightning_flowers.run.answers import write_answers
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.run.predictions import Predictions
@@ -54,13 +55,16 @@ def write_predictions(
                 adjustment = fit_adjustment(predictions.probabilities, predictions.labels)
                 facts["adjustment"] = adjustment.facts()
                 say("decision", adjustment.describe())
+        decided = adjustment.decide(predictions.probabilities) if adjustment else None
+        write_answers(folder, name, predictions, data.classes, decided)
         if name == "test":
-            _submit(folder, data, predictions, adjustment)
+            _submit(folder, data, predictions, decided)
     return facts
 
 
-def _submit(folder: RunFolder, data: PetalsDataModule, predictions: Predictions, adjustment: Adjustment | None) -> None:
-    labels = adjustment.decide(predictions.probabilities) if adjustment else None
+def _submit(
+    folder: RunFolder, data: PetalsDataModule, predictions: Predictions, labels: NDArray[np.int64] | None
+) -> None:
     for path in submission.write(folder.submission, predictions, data.source.sample_submission(), labels):
         say("submission", f"{path}{' (trained on external data)' if data.external else ''}")
     message = f"{folder.path.name}{', external data' if data.external else ''}"

@@ -1,17 +1,33 @@
 """A loaded run answers as `predict` did, whatever pictures are given as."""
 
+import csv
+import io
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import lightning_flowers
+from lightning_flowers import PictureError
+from lightning_flowers.__main__ import main
 from lightning_flowers.data.folder import open_split
+from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature, soften
 from lightning_flowers.run.predictions import Predictions
+
+from ..conftest import fit_tiny, predict_tiny
 
 
 @pytest.fixture(scope="module")
 def predictor(tiny_run):
-    return lightning_flowers.load(tiny_run, accelerator="cpu")
+    return load(tiny_run)
+
+
+def load(run, **settings):
+    return lightning_flowers.load(run, accelerator="cpu", **settings)
 
 
 def loose(root, split):
@@ -38,3 +54,102 @@ def test_probabilities_are_calibrated_on_val(predictor, tiny_root, tiny_run):
     assert predictor.calibrated
     assert predictor.members[0].temperature == temperature != 1
     np.testing.assert_allclose(found, soften(val.probabilities, temperature), atol=1e-5)
+
+
+def test_a_picture_is_taken_in_any_form(predictor, tiny_root, tmp_path):
+    encoded = loose(tiny_root, "val")[0]
+    (tmp_path / "0.jpg").write_bytes(encoded)
+    pixels = predictor.read(encoded)
+    forms = [encoded, tmp_path / "0.jpg", str(tmp_path / "0.jpg"), io.BytesIO(encoded), pixels, Image.fromarray(pixels)]
+    found = predictor.probabilities(forms)
+    np.testing.assert_allclose(found, np.repeat(found[:1], len(forms), 0), atol=1e-6)
+    assert predictor.probabilities([]).shape == (0, 4)
+
+
+def test_the_answer_stands_first_and_the_others_by_their_probability(predictor, tiny_root):
+    pictures = loose(tiny_root, "val")
+    probabilities = predictor.probabilities(pictures)
+    for guesses, row in zip(predictor.classify(pictures, top=3), probabilities, strict=True):
+        assert [guess.probability for guess in guesses] == sorted(row.tolist(), reverse=True)[:3]
+        assert [guess.name for guess in guesses] == [predictor.classes[guess.label] for guess in guesses]
+
+
+def test_views_and_decision_are_those_of_the_runs_predictions(tiny_run, tiny_root, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "tiny")
+    predict_tiny(run, "--tta=flips", "--decision=adjusted")
+    test = loose(tiny_root, "test")
+    adjusted = load(run, decision="adjusted")
+    found = adjusted.probabilities(test)
+    np.testing.assert_allclose(
+        adjusted.probabilities(test, calibrated=False), saved(run, "test").probabilities, atol=1e-5
+    )
+    rows = list(csv.DictReader((run / "predictions/test.csv").read_text().splitlines()))
+    assert adjusted.decide(found).tolist() == [int(row["label"]) for row in rows]
+    assert [guesses[0].name for guesses in adjusted.guesses(found)] == [row["name"] for row in rows]
+    once = load(run, tta="none").probabilities(test, calibrated=False)
+    np.testing.assert_allclose(once, saved(tiny_run, "test").probabilities, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def blend(tiny_run, tiny_root, tmp_path_factory, make_petals):
+    """Of the tiny run and one whose classes stand in another order."""
+    folder = tmp_path_factory.mktemp("blend")
+    other = shutil.copytree(tiny_root, folder / "petals")
+    (other / "classes.txt").write_text("flower 1\nflower 0\nflower 3\nflower 2\n", "utf-8")
+    second = fit_tiny(folder, other, "second", "--seed_everything=1")
+    (other / "classes.txt").write_text((tiny_root / "classes.txt").read_text())
+    predict_tiny(second, f"--data.root={tiny_root}", f"--out={folder / 'mapped'}")
+    args = ["ensemble", tiny_run, folder / "mapped", "--method=geometric", "--weights=0.3,0.7", f"--runs_dir={folder}"]
+    assert main([str(arg) for arg in args]) == 0
+    return folder / "ensemble"
+
+
+def test_a_blend_asks_all_its_members(blend, tiny_root):
+    loaded = load(blend)
+    assert [round(member.weight, 6) for member in loaded.members] in ([0.3, 0.7], [0.7, 0.3])
+    found = loaded.probabilities(loose(tiny_root, "val"), calibrated=False)
+    np.testing.assert_allclose(found, saved(blend).probabilities, atol=1e-5)
+    assert (loaded.classes, loaded.method) == (tuple(f"flower {label}" for label in range(4)), "geometric")
+    assert loaded.temperature != 1 == loaded.members[0].temperature
+
+
+def test_a_checkpoint_answers_as_its_run_and_elsewhere_needs_the_size(tiny_run, predictor, tiny_root, tmp_path):
+    pictures, best = loose(tiny_root, "val"), tiny_run / "checkpoints/best.ckpt"
+    np.testing.assert_allclose(load(best).probabilities(pictures), predictor.probabilities(pictures), atol=1e-6)
+    alone = shutil.copy(best, tmp_path / "best.ckpt")
+    with pytest.raises(UserError, match="does not tell the size"):
+        load(alone)
+    bare = load(alone, size=64)
+    assert (bare.calibrated, bare.classes) == (False, predictor.classes)
+    wanted = predictor.probabilities(pictures, calibrated=False)
+    np.testing.assert_allclose(bare.probabilities(pictures), wanted, atol=1e-6)
+
+
+def test_without_val_predictions_nothing_is_calibrated(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "tiny")
+    (run / "predictions/val.npz").unlink()
+    assert not load(run).calibrated
+    with pytest.raises(UserError, match="fitted on val"):
+        load(run, decision="adjusted")
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [({"tta": "x"}, "must be one of"), ({"accelerator": "abacus"}, "must be auto, cpu, cuda or tpu")],
+)
+def test_settings_that_cannot_be_are_told(tiny_run, settings, why):
+    with pytest.raises(UserError, match=why):
+        lightning_flowers.load(tiny_run, **settings)
+
+
+def test_what_is_no_picture_is_named(predictor, tiny_root, tmp_path):
+    (tmp_path / "note.jpg").write_text("no picture")
+    with pytest.raises(PictureError, match=r"note\.jpg: is no picture of a known format$"):
+        predictor.probabilities([*loose(tiny_root, "val")[:2], tmp_path / "note.jpg"])
+    with pytest.raises(PictureError, match="picture 1: is an array float64"):
+        predictor.probabilities([loose(tiny_root, "val")[0], np.zeros((8, 8, 3))])
+
+
+def test_the_package_itself_is_light():
+    code = "import sys, lightning_flowers; assert not {'torch', 'numpy', 'PIL'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
