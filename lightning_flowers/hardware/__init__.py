@@ -17,7 +17,7 @@ from lightning_flowers.hardware.host import (
     set_random_state,
     sync,
 )
-from lightning_flowers.hardware.placing import device_of, place
+from lightning_flowers.hardware.placing import device_of, place, send
 from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle, whole
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "prepare_host",
     "random_state",
     "reads_cheaply",
+    "send",
     "set_random_state",
     "settle",
     "sync",

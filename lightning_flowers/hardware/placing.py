@@ -3,7 +3,10 @@
 import os
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.choice import choose_accelerator, rehearses
@@ -40,3 +43,14 @@ def place(model: torch.nn.Module, device: torch.device) -> None:
         to_channels_last: Any = model.to
         to_channels_last(memory_format=torch.channels_last)
     model.to(device)
+
+
+def send(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Pictures uint8 (n, height, width, 3) as a batch of a device, uint8 (m, 3, height, width) in channels-last order.
+
+    On a TPU, which compiles for each size of a batch anew, black ones fill it up to a power of two; elsewhere m is n.
+    """
+    if device.type == "xla":
+        room = 1 << (len(pixels) - 1).bit_length()
+        pixels = np.concatenate([pixels, np.zeros((room - len(pixels), *pixels.shape[1:]), np.uint8)])
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2)

@@ -83,9 +83,9 @@ class Predictor:
         Args:
             calibrated: whether the temperatures are applied; without them a run's are those of `predict`.
         """
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            of_each = [self._ask(member, image, calibrated) for member in self.members]
+        with torch.no_grad():  # inference_mode is more than XLA can do
+            image = hardware.send(pixels, self.device)
+            of_each = [self._ask(member, image, calibrated)[: len(pixels)] for member in self.members]
         if len(of_each) == 1:
             return of_each[0]
         weights = np.array([member.weight for member in self.members])
@@ -145,6 +145,5 @@ class Predictor:
         if member.size_px != self.size_px:
             image = resize(image, member.size_px)
         probabilities = mean_probabilities(member.model, image, member.views)
-        hardware.sync(image.device)
         found: NDArray[np.float32] = probabilities.cpu().numpy()
         return soften(found, member.temperature) if calibrated else found

@@ -2,7 +2,9 @@
 
 import http.server
 import threading
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,8 @@ class Colours(Predictor):
     """Takes a picture for the colour that it has most of."""
 
     def __init__(self):
-        super().__init__("colours", None, CLASSES, (SimpleNamespace(size_px=8, temperature=1.0),))
+        member: Any = SimpleNamespace(size_px=8, temperature=1.0)
+        super().__init__("colours", Path("colours"), CLASSES, (member,))
 
     def probabilities_of(self, pixels, calibrated=True):
         amounts = pixels.reshape(len(pixels), -1, 3).mean(1).astype(np.float32) + 1
@@ -54,7 +57,7 @@ def serve():
 
     def start(answer):
         handler = type("Handler", (http.server.BaseHTTPRequestHandler,), {"do_GET": answer, "log_message": _silent})
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.handle_error = _silent  # some clients leave early, and are meant to
         servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

@@ -1,6 +1,7 @@
 """From a picture's file to a square of pixels."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +98,7 @@ def test_pixels_can_be_limited_before_they_are_decoded(monkeypatch):
 
 
 def test_pixels_of_another_type_or_shape_are_refused():
-    for pixels in (SQUARE.astype(np.float32), SQUARE[..., 0], np.zeros((0, 4, 3), np.uint8)):
+    others: list[Any] = [SQUARE.astype(np.float32), SQUARE[..., 0], np.zeros((0, 4, 3), np.uint8)]
+    for pixels in others:
         with pytest.raises(PictureError, match="give uint8"):
             square_of_pixels(pixels, 48)

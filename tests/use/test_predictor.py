@@ -5,9 +5,12 @@ import io
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
 import lightning_flowers
@@ -49,6 +52,7 @@ def test_each_picture_of_a_split_gets_the_answer_that_predict_gave(predictor, ti
 
 def test_probabilities_are_calibrated_on_val(predictor, tiny_root, tiny_run):
     val = saved(tiny_run)
+    assert val.labels is not None
     temperature = fit_temperature(val.probabilities, val.labels)
     found = predictor.probabilities(loose(tiny_root, "val"))
     assert predictor.calibrated
@@ -111,6 +115,17 @@ def test_a_blend_asks_all_its_members(blend, tiny_root):
     np.testing.assert_allclose(found, saved(blend).probabilities, atol=1e-5)
     assert (loaded.classes, loaded.method) == (tuple(f"flower {label}" for label in range(4)), "geometric")
     assert loaded.temperature != 1 == loaded.members[0].temperature
+
+
+def test_members_of_smaller_pictures_get_them_shrunk(predictor, tiny_root):
+    member = replace(predictor.members[0], weight=0.5)
+    two = replace(predictor, members=(member, replace(member, size_px=48)))
+    pixels = np.stack([two.read(picture) for picture in loose(tiny_root, "val")])
+    assert pixels.shape[1:] == (64, 64, 3)
+    image = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    shrunk = F.interpolate(image.float(), (48, 48), mode="bilinear", antialias=True)
+    wanted = torch.stack([member.model(image), member.model(shrunk)]).softmax(2).mean(0).numpy()
+    np.testing.assert_allclose(two.probabilities_of(pixels, calibrated=False), wanted, atol=1e-5)
 
 
 def test_a_checkpoint_answers_as_its_run_and_elsewhere_needs_the_size(tiny_run, predictor, tiny_root, tmp_path):
