@@ -51,6 +51,8 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         (["compare", "x"], 2),
         (["ensemble", "--help"], 0),
         (["ensemble", "x"], 2),
+        (["classify", "--help"], 0),
+        (["classify"], 2),
         (["report", "--help"], 0),
         (["report", "x"], 1),
         (["fit", "--seeds=x"], 2),

@@ -14,6 +14,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -27,6 +28,8 @@ from lightning_flowers.errors import DataError
 Shape = Literal["crop", "squash"]
 File = str | os.PathLike[str] | bytes | BinaryIO
 MAX_PIXELS, MAX_BYTES = 1 << 27, 1 << 28
+# What photographs come in. Of what else Pillow reads, some formats have a program run (EPS), and some are seldom tried.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "TGA")
 _DEEP = ("I", "F")  # and I;16...: more than 8 bits a channel, of which nobody says which 8 count
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
 _TURNS: dict[object, Image.Transpose] = {  # by EXIF orientation
@@ -106,11 +109,18 @@ def square_of_pixels(pixels: NDArray[np.uint8], size: int, shape: Shape = "crop"
         return _square(Image.fromarray(np.ascontiguousarray(pixels)), size, shape)
 
 
+@cache
+def formats() -> tuple[str, ...]:
+    """Those that can be read here, as Pillow calls them: HEIF for one needs a plug-in."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
 @contextmanager
 def _opened(file: File, most_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
     with _told():
         encoded = _read(file)
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(io.BytesIO(encoded), formats=formats()) as image:
             _check_kind(image, most_pixels)
             yield image, encoded
 

@@ -110,7 +110,7 @@ class Predictor:
         """The label of each picture, int64 (n,), of its calibrated probabilities (n, classes)."""
         if self.adjustment is None:
             return probabilities.argmax(1)
-        undone = self.temperature * (self.members[0].temperature if len(self.members) == 1 else 1)
+        undone = self.temperature * self.members[0].temperature
         return self.adjustment.decide(soften(probabilities, 1 / undone))  # it was fitted without
 
     def guesses(self, probabilities: NDArray[np.float32], top: int = 5) -> list[list[Guess]]:

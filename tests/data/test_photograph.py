@@ -73,6 +73,7 @@ def damaged():
     claims = bytearray(encoded(SQUARE, "BMP"))
     claims[18:26] = (50_000).to_bytes(4, "little") * 2
     return {
+        "is no picture of a known format": encoded(PICTURE, "EPS"),
         "is empty": b"",
         "is no picture": b"a text called .jpg",
         "holds 2 pictures": animated.getvalue(),

@@ -1,11 +1,15 @@
 """A loaded run answers as `predict` did, whatever pictures are given as."""
 
 import csv
+import importlib.util
 import io
+import json
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from lightning_flowers.data.folder import open_split
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature, soften
 from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.use.members import find_origin
 
 from ..conftest import fit_tiny, predict_tiny
 
@@ -138,6 +143,25 @@ def test_a_checkpoint_answers_as_its_run_and_elsewhere_needs_the_size(tiny_run, 
     assert (bare.calibrated, bare.classes) == (False, predictor.classes)
     wanted = predictor.probabilities(pictures, calibrated=False)
     np.testing.assert_allclose(bare.probabilities(pictures), wanted, atol=1e-6)
+
+
+def test_runs_that_were_moved_together_find_each_other(tiny_run):
+    assert find_origin(Path("/moved/away/tiny"), tiny_run.parent).checkpoint == tiny_run / "checkpoints/best.ckpt"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch_xla") is None, reason="torch_xla is not installed")
+def test_xla_gives_the_same_answers(tiny_run, tiny_root, predictor, tmp_path):
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for path, encoded in zip(paths, loose(tiny_root, "val"), strict=False):
+        path.write_bytes(encoded)
+    command = [sys.executable, "-m", "lightning_flowers", "classify", tiny_run, *paths, "--json", "--accelerator=tpu"]
+    environment = {**os.environ, "PJRT_DEVICE": "CPU"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == ""
+    found = [{guess["name"]: guess["probability"] for guess in one["guesses"]} for one in json.loads(done.stdout)]
+    wanted = [dict(zip(predictor.classes, row.tolist(), strict=True)) for row in predictor.probabilities(paths)]
+    assert found == [pytest.approx(one, abs=1e-5) for one in wanted]
 
 
 def test_without_val_predictions_nothing_is_calibrated(tiny_run, tmp_path):

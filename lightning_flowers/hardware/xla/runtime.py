@@ -1,5 +1,6 @@
 """The cores of this process as torch_xla shows them, and what crosses from the host to them."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -147,6 +148,7 @@ def set_random_seed(seed: int) -> None:
 
 def multiply_in_float32() -> None:
     """Have float32 products computed as such: a TPU would round what it multiplies to bfloat16."""
+    logging.getLogger("torch_xla.backends").setLevel(logging.ERROR)  # it warns of a second time even at the first
     torch_xla.backends.set_mat_mul_precision("highest")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from lightning_flowers.data.petals import SPLITS
+from lightning_flowers.data.photograph import formats
 from lightning_flowers.errors import DataError
 from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
 
@@ -141,4 +142,4 @@ def _is_picture(path: Path) -> bool:
 
 @cache
 def _suffixes() -> frozenset[str]:
-    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN)
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats())
