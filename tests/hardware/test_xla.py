@@ -3,6 +3,7 @@
 Each mode has a process of its own, two at a time; all start with the first test that asks for one.
 """
 
+import csv
 import json
 import os
 import re
@@ -17,7 +18,9 @@ import numpy as np
 import pytest
 import torch
 
+import lightning_flowers
 from lightning_flowers.__main__ import main
+from lightning_flowers.data.folder import open_split
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.run.predictions import Predictions
@@ -70,7 +73,17 @@ def petals(make_petals, place):
 
 
 @pytest.fixture(scope="module")
-def runs(petals, place):
+def photographs(petals, place):
+    """Paths of three pictures of val, as loose files."""
+    val = open_split(petals / "tfrecords-jpeg-32x32/val", 32, 4, True)
+    paths = [place / f"{position}.jpg" for position in range(3)]
+    for position, path in enumerate(paths):
+        path.write_bytes(val.image_bytes(position))
+    return list(map(str, paths))
+
+
+@pytest.fixture(scope="module")
+def runs(petals, place, photographs):
     """What is asked of the cores: by name, the future of what the process has counted."""
 
     def fit(name, *flags):
@@ -103,7 +116,12 @@ def runs(petals, place):
         ),
         "accumulated": lambda: start(place / "accumulated.json", fit("accumulated", exact, *ACCUMULATED)),
         "mixed": lambda: start(
-            place / "mixed.json", fit("mixed", *MIXED, "--trainer.callbacks+=xla_run.Reader"), PYTHONPATH=str(HERE)
+            place / "mixed.json",
+            [
+                *fit("mixed", *MIXED, "--trainer.callbacks+=xla_run.Reader"),
+                *("--", "classify", str(place / "mixed"), *photographs, "--csv", "--top=4", "--accelerator=tpu"),
+            ],
+            PYTHONPATH=str(HERE),
         ),
     }
     with ThreadPoolExecutor(2) as pool:
@@ -444,3 +462,13 @@ def test_a_tensor_that_cannot_be_split_is_an_error():
         "try:\n    cores.send(torch.zeros(16, 3))\nexcept RuntimeError as error:\n    print(error)\n"
     )
     assert "a tensor (16, 3) was not split over 8 cores" in text
+
+
+def test_a_loaded_run_answers_as_on_a_cpu(counted, place, photographs):
+    said = counted("mixed")["output"]
+    rows = list(csv.DictReader(said[said.index("picture,label,") :].splitlines()))
+    places = [("name", "probability"), *((f"name_{n}", f"probability_{n}") for n in (2, 3, 4))]
+    found = [{row[name]: float(row[probability]) for name, probability in places} for row in rows]
+    on_cpu = lightning_flowers.load(place / "mixed", accelerator="cpu").classify(photographs)
+    wanted = [{guess.name: guess.probability for guess in guesses} for guesses in on_cpu]
+    assert found == [pytest.approx(one, abs=1e-5) for one in wanted]
