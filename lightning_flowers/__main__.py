@@ -14,6 +14,7 @@ from lightning_flowers import __version__, environment, seeds
 from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 from lightning_flowers.secrets import Redacting, redact
+from lightning_flowers.wording import shortened
 
 MISUSED, INTERRUPTED = 2, 130
 _LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
@@ -66,13 +67,19 @@ def _run(args: list[str]) -> int:
     except Exception as error:
         if not _answers_settings(error):
             raise
-        raise UserError(f"Lightning refuses these settings: {' '.join(str(error).split())}") from error
+        by = "--trainer.logger: it does not start" if _is_of_a_logger(error) else "Lightning refuses these settings"
+        raise UserError(f"{by}: {shortened(str(error))}") from error
     return 0
 
 
 def _run_tool(args: list[str]) -> int:
     """Each tool is a room of its name, with a command line."""
     return importlib.import_module(f"lightning_flowers.{args[0]}.cli").run(args[1:])
+
+
+def _is_of_a_logger(error: Exception) -> bool:
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(module.startswith(("pytorch_lightning.loggers.", *_LOGGERS)) for module in modules)
 
 
 def _answers_settings(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.model.views import Tta
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.secrets import MEND, is_missing, redacted
+from lightning_flowers.wording import HELP, in_short
 
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = (
@@ -39,7 +40,7 @@ class Parser(LightningArgumentParser):
         return added
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        raise UserError(f"{' '.join(message.split())} (see --help)") from ex
+        raise UserError(f"{in_short(message)}{HELP}") from ex
 
     def dump(self, cfg: Namespace, **kwargs: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """YAML of the settings, without secrets: config.yaml, --print_config and what loggers get."""

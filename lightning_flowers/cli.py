@@ -35,7 +35,7 @@ from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.ranges import check_ranges
 from lightning_flowers.report.leaving import leave_report
 from lightning_flowers.report.live import Curves
-from lightning_flowers.run.callbacks import check_callbacks
+from lightning_flowers.run.callbacks import check_averages, check_callbacks
 from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.continuity import BadRecords, Continuity
@@ -49,6 +49,7 @@ from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.resuming import check_changes
 from lightning_flowers.run.summary import summarize
 from lightning_flowers.run.together import Together
+from lightning_flowers.wording import class_paths, in_short, is_of_a_class
 
 
 class FlowersCLI(LightningCLI):
@@ -122,6 +123,17 @@ class FlowersCLI(LightningCLI):
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
 
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError) as error:
+            if not is_of_a_class(error):
+                raise
+            paths = class_paths(str(error))
+            keys = [key for key, value in self._settings.items() if any(path in str(value) for path in paths)]
+            key = keys[0] if keys else "trainer"
+            raise UserError(in_short(str(error), key)) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         own, command = self.folder if self.out is self.folder else None, str(self.subcommand)
         self.model.class_names = self.datamodule.classes
@@ -138,6 +150,7 @@ class FlowersCLI(LightningCLI):
             raise UserError("--trainer.fast_dev_run: predictions are of whole splits: leave it out")
         if self.subcommand == "fit":
             check_callbacks(config["callbacks"], self.datamodule.rules.validates)
+            check_averages(config["callbacks"], self.model, config["max_epochs"], config["max_steps"])
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.subcommand == "fit" and not config["fast_dev_run"]:

@@ -1,0 +1,87 @@
+"""What jsonargparse says of a wrong setting, as one short line: it lists all types that a value could have had, and the
+value with all its defaults."""
+
+import re
+from textwrap import shorten
+
+HELP = " (see --help)"
+_LONGEST, _LONGEST_VALUE = 300, 60  # characters
+_KEY = re.compile(r'Parser key "(?P<key>[^"]+)"(?: element \d+)?:\s*(?P<rest>.*)', re.DOTALL)
+_UNION = re.compile(
+    r"Subtypes: [^\n]*\n *Errors:\n(?P<indent> *)- (?P<errors>.*)"
+    r"\n *Given value type: [^\n]*\n *Given value: (?P<value>.*)",
+    re.DOTALL,
+)
+_CLASS = re.compile(r"class_path'?[:= ] ?'(?P<path>[\w.]+)'")
+_OTHER_TYPE = ("Expected a <", "Expected a typing.", "Not a valid subclass of ")  # true of all types but one
+_IMPORTED = "give a class of Lightning's by its name, another as package.module.Class"
+# What is said, and what to say in its place, of a flag, the class's name and the value.
+_WORDS = {
+    r"the following arguments are required: (?P<first>[^,]+)(?P<more>.*)": (
+        "{flag}: {name} needs {first}{more}: give {flag}.{first}=..."
+    ),
+    r"Problem with given class_path '(?P<path>.*?)':\s*(?P<why>No module named.*|.* has no attribute .*)": (
+        "{flag}={path}: {why}: " + _IMPORTED
+    ),
+    r"Problem with given class_path '(?P<path>.*?)':\s*(?P<why>.*)": "{flag}={path}: {why}",
+    r"Expected a dot import path string: (?P<path>.*)": "{flag}={path}: no such class: " + _IMPORTED,
+    r"Import path .*does not correspond to a subclass of (?P<kind>\w+)": "{flag}{value}: not a {kind}: " + _IMPORTED,
+    r"Option '(?P<option>.*)' is not accepted": "{flag}.{option}: no such setting",
+    r"Expected a (?P<types>.*?)(?:\. Got value: (?P<got>.*))?": "{flag}{value}: must be {types}",
+    r"--(?P<inner>.*)": "{flag}.{inner}",
+}
+
+
+def in_short(message: str, key: str = "") -> str:
+    """One line that names the flag and what is wrong, and the mend where that does not say it.
+
+    Args:
+        message: jsonargparse's, with its line breaks.
+        key: of the setting, where the message does not name it.
+    """
+    name = value = ""
+    if found := _KEY.match(message):
+        key, message = found["key"], found["rest"]
+    if union := _UNION.search(message):
+        value, name = union["value"], " or ".join(path.split(".")[-1] for path in class_paths(union["value"]))
+        message = _telling(union["errors"].split(f"\n{union['indent']}- "))
+    text = _reworded(message.removesuffix(HELP), f"--{key}", name, value) if key else message
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """What others say, in one line of limited length."""
+    return shorten(text, _LONGEST, placeholder=" ...")
+
+
+def is_of_a_class(error: Exception) -> bool:
+    """Whether jsonargparse says it of a class that it could not make."""
+    return str(error).startswith(("Does not validate against any of", "Problem with given class_path"))
+
+
+def class_paths(message: str) -> list[str]:
+    """The classes that it names, where jsonargparse does not say which of them it is about."""
+    return _CLASS.findall(message)
+
+
+def _telling(errors: list[str]) -> str:
+    """Of what is said of the types of a union: what is said of the one that was meant, or what all are."""
+    types = [error.removeprefix("Expected a ") for error in errors if error.startswith("Expected a ")]
+    return next((error for error in errors if not error.startswith(_OTHER_TYPE)), f"Expected a {' or '.join(types)}")
+
+
+def _reworded(said: str, flag: str, name: str, value: str) -> str:
+    for pattern, words in _WORDS.items():
+        if found := re.fullmatch(pattern, said, re.DOTALL):
+            parts = found.groupdict()
+            value = parts.get("got") or value
+            parts["types"] = _plain(parts.get("types") or "")
+            shown = f"={value}" if value and len(value) <= _LONGEST_VALUE else ""
+            return words.format(**parts, flag=flag, name=name, value=shown)
+    return f"{flag}: {name}: {said}" if name else f"{flag}: {said}"
+
+
+def _plain(types: str) -> str:
+    """`<class 'int'> or <class 'NoneType'>` as a user writes them: int or null."""
+    words = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", types).replace("NoneType", "null")
+    return re.sub(r"typing\.Literal\[(.*?)\]", lambda found: found[1].replace("'", ""), words)
