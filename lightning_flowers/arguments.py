@@ -15,6 +15,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.model.views import Tta
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import read_run
 from lightning_flowers.secrets import MEND, is_missing, redacted
 from lightning_flowers.wording import HELP, in_short
 
@@ -23,6 +24,7 @@ _OF_ONE_COMMAND = (
     "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only", "report",
     "save_every_minutes", "save_every_steps",
 )  # fmt: skip
+_OF_A_RUN = ("data", "model", "trainer")
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
 
 
@@ -86,9 +88,9 @@ def expand_run(args: list[str]) -> list[str]:
         raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
     if len(runs) > 1:
         raise UserError(f"{flag}={value}: give one run folder, not {len(runs)}")
-    config = RunFolder.open(Path(value), flag).config
-    _check_config(config)
-    return [args[0], "--config", str(config), *args[1:]]
+    folder = RunFolder.open(Path(value), flag)
+    _check_run(folder)
+    return [args[0], "--config", str(folder.config), *args[1:]]
 
 
 def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None, str | None]:
@@ -167,6 +169,15 @@ def _check_config(path: Path) -> None:
         raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
         raise UserError(f"{path}: holds no settings (data:, model:, trainer:): give a config that fit left")
+
+
+def _check_run(folder: RunFolder) -> None:
+    """Fail where a file of the run is damaged, also in what a command would need later or take a default for."""
+    missing = [part for part in _OF_A_RUN if not isinstance(folder.read_config().get(part), dict)]
+    if missing:
+        raise UserError(f"{folder.config}: damaged (no settings of {', '.join(missing)}): restore it from a copy")
+    if folder.summary.is_file():
+        read_run(folder.path)
 
 
 def _check_secrets(command: str, config: Namespace) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightning_flowers.errors import DataError
+from lightning_flowers.errors import DataError, UserError
 
 
 @contextmanager
@@ -25,6 +25,23 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) as a whole."""
     with whole_file(path) as part:
         part.write_text(text, "utf-8")
+
+
+def read_lines(path: Path, mend: str) -> str:
+    """The text of a file that `write_text` has left, whose lines all have an end.
+
+    Raises:
+        UserError: it cannot be read, is no text, or was cut off; `mend` says what to do.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}: {mend}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}): {mend}") from error
+    if not text.endswith("\n"):
+        raise UserError(f"{path}: damaged ({'cut off in its last line' if text else 'empty'}): {mend}")
+    return text
 
 
 def open_file(path: Path) -> int:

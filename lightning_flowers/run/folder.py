@@ -6,9 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lightning_flowers.data.fingerprints import common
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import write_text
+from lightning_flowers.files import read_lines, write_text
 from lightning_flowers.secrets import redacted
 
 
@@ -150,6 +152,22 @@ class RunFolder:
         """Where the table of what was predicted of a split lies."""
         return self.path / "predictions" / f"{split}.csv"
 
+    def read_config(self) -> dict[str, Any]:
+        """The settings of config.yaml.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        mend = "restore it from a copy"
+        text = read_lines(self.config, mend)
+        try:
+            settings = yaml.safe_load(text)
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
+            raise UserError(f"{self.config}: damaged ({' '.join(str(error).split())}): {mend}") from error
+        if not isinstance(settings, dict):
+            raise UserError(f"{self.config}: damaged (no settings in it): {mend}")
+        return settings
+
     def read_summary(self) -> dict[str, Any]:
         """The summary, or nothing if the run has not come that far.
 
@@ -158,7 +176,7 @@ class RunFolder:
         """
         try:
             summary = json.loads(self.summary.read_text("utf-8")) if self.summary.is_file() else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{self.summary}: damaged ({error}): remove it") from error
         if not isinstance(summary, dict):
             raise UserError(f"{self.summary}: damaged (not a JSON object): remove it")

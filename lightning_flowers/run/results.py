@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import read_lines
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.limits import limits_of
 
@@ -103,7 +103,7 @@ class Run(_Part):
     Attributes:
         best: the epoch with the highest macro F1 on val; None without validation.
         history: the rows of metrics.csv, the first epoch first.
-        settings: of config.yaml; None if that cannot be read.
+        settings: of config.yaml; None where there is none.
         limits: settings of the Trainer that left part of the data out.
         predictions: how they were made; None where `fit` left them.
         predictions_of: of a folder that holds but predictions, the run that made them.
@@ -159,7 +159,7 @@ def read_run(path: Path) -> Run:
     """Read a run from its folder.
 
     Raises:
-        UserError: no run's folder, or summary.json or metrics.csv is damaged.
+        UserError: no run's folder, or summary.json, metrics.csv or config.yaml is damaged.
     """
     folder = RunFolder(path)
     if not path.is_dir():
@@ -168,7 +168,7 @@ def read_run(path: Path) -> Run:
         raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
     summary: Any = folder.read_summary()
     history = _read_history(folder.metrics)
-    settings = _read_settings(folder.config)
+    settings = folder.read_config() if folder.config.exists() else None
     files = {"path": path, "history": history, "settings": settings}
     trainer = (settings or {}).get("trainer")  # summaries of older versions do not tell limits
     known = {"limits": limits_of(trainer) if isinstance(trainer, dict) else {}, **summary}
@@ -180,24 +180,19 @@ def read_run(path: Path) -> Run:
 
 
 def _read_history(path: Path) -> tuple[Epoch, ...]:
-    if not path.is_file():
+    if not path.exists():
         return ()
+    mend = "remove it, summary.json has the best epoch"
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = [{name: value for name, value in row.items() if value} for row in csv.DictReader(lines)]
+        lines = csv.DictReader(read_lines(path, mend).splitlines())
+        rows = [{name: value for name, value in row.items() if value} for row in lines]
+        if "epoch" not in (lines.fieldnames or ()):
+            raise UserError(f"{path}: damaged (no column epoch): {mend}")
         return tuple(Epoch.model_validate(row) for row in rows)
     except ValidationError as error:
-        raise UserError(f"{path}: damaged ({_first(error)}): remove it, summary.json has the best epoch") from error
-    except (ValueError, csv.Error) as error:
-        raise UserError(f"{path}: damaged ({error}): remove it, summary.json has the best epoch") from error
-
-
-def _read_settings(path: Path) -> dict[str, Any] | None:
-    try:
-        settings = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    return settings if isinstance(settings, dict) else None
+        raise UserError(f"{path}: damaged ({_first(error)}): {mend}") from error
+    except csv.Error as error:
+        raise UserError(f"{path}: damaged ({error}): {mend}") from error
 
 
 def _of_history(run: Run, history: tuple[Epoch, ...]) -> dict[str, Any]:

@@ -205,6 +205,11 @@ def test_weights_averaged_by_lightning_can_be_resumed_and_predicted_with(fit):
         (["ModelPruning", "pruning_fn=l1_unstructured"], "ModelPruning keeps its masks in no checkpoint"),
         (["SpikeDetection"], "SpikeDetection cannot be saved in a checkpoint"),
         (["BackboneFinetuning", "unfreeze_backbone_at_epoch=1"], "BackboneFinetuning hands the optimizer layers"),
+        (["EMAWeightAveraging"], "EMAWeightAveraging averages the counts that scores are made of as well"),
+        (
+            ["StochasticWeightAveraging", "swa_lrs=0.01", "swa_epoch_start=3"],
+            "StochasticWeightAveraging needs BatchNorm",
+        ),
         (["EarlyStopping", "monitor=val_los"], "EarlyStopping's monitor=val_los: use one of train_loss, "),
         (["ModelCheckpoint", "monitor=nonsense"], "ModelCheckpoint's monitor=nonsense: use one of train_loss, "),
     ],
@@ -214,6 +219,19 @@ def test_callbacks_that_would_fail_are_refused_at_the_start(fit, flags, said):
     status, err = fit(f"--trainer.callbacks+={callback}", *(f"--trainer.callbacks.{setting}" for setting in settings))
     assert (status, err.count("\n")) == (MISUSED, 1)
     assert f"--trainer.callbacks: {said}" in err
+    assert not RUN.exists()
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--model.backbone=test_vit", "--model.freeze_backbone=true", "--trainer.max_epochs=-1", "--trainer.max_steps=9"],
+)
+def test_an_average_that_would_be_in_no_checkpoint_is_refused(fit, flag):
+    swa = ["--trainer.callbacks+=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01"]
+    status, err = fit(*swa, flag)
+    assert (status, err.count("\n")) == (MISUSED, 1)
+    assert "StochasticWeightAveraging needs BatchNorm that is trained" in err
+    assert "--model.ema_decay" in err
     assert not RUN.exists()
 
 

@@ -84,11 +84,6 @@ def test_nan_is_kept_and_never_the_best(write):
     assert (run.history[1].val_loss, run.best_epoch) == (None, 2)
 
 
-@pytest.mark.parametrize("config", ["a: [", "- 1\n", "\x00"])
-def test_settings_that_cannot_be_read_are_none(write, config):
-    assert read_run(write({}, config=config)).settings is None
-
-
 @pytest.mark.parametrize(
     ("summary", "metrics", "said"),
     [
@@ -100,8 +95,12 @@ def test_settings_that_cannot_be_read_are_none(write, config):
         ({}, "epoch,seconds\n1,fast\n", "metrics.csv: damaged (seconds: "),
         ({}, "epoch,seconds\n1,2,3\n", None),
         ({}, "epoch,seconds\n\x00,1\n", "metrics.csv: damaged (epoch: "),
-        ({}, "who knows\nwhat\n", "metrics.csv: damaged (epoch: "),
+        ({}, "who knows\nwhat\n", "metrics.csv: damaged (no column epoch): remove it"),
         ({}, "epoch,seconds\n", None),
+        ("[" * 100_000, None, "summary.json: damaged (maximum recursion"),
+        ({}, "", "metrics.csv: damaged (empty): remove it"),
+        ({}, METRICS[:-3], "metrics.csv: damaged (cut off in its last line): remove it"),
+        ({}, "1,2.5\n", "metrics.csv: damaged (no column epoch): remove it"),
     ],
 )
 def test_damage_is_one_line_that_names_the_file(write, summary, metrics, said):
@@ -122,3 +121,27 @@ def test_what_is_no_folder_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="not a folder"):
         read_run(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("", "empty"),
+        ("a: 12", "cut off in its last line"),
+        ("- 1\n", "no settings in it"),
+        ("a: [\n", "while parsing"),
+        ("\x00\n", "special characters are not allowed"),
+        ("[" * 5000 + "\n", "maximum recursion"),
+    ],
+)
+def test_damaged_settings_are_one_line_that_names_the_file(write, config, said):
+    with pytest.raises(UserError, match=r"config\.yaml: damaged ") as error:
+        read_run(write({}, config=config))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_file_is_said_to_be_none(write):
+    (write({}) / "metrics.csv").mkdir()
+    with pytest.raises(UserError, match=r"metrics\.csv: cannot be read: Is a directory: remove it"):
+        read_run(write({}))
