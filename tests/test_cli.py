@@ -520,3 +520,19 @@ def test_a_run_on_data_of_other_classes_is_refused(a_run, run, make_petals, tmp_
 
 def test_test_needs_labels(a_run, run):
     assert_refused(run("test", "--run", str(a_run), data=None), "--data.test_labels")
+
+
+@pytest.mark.parametrize("command", [["validate", "--run"], ["fit", "--resume"]])
+@pytest.mark.parametrize(
+    ("file", "damage", "said"),
+    [
+        ("config.yaml", lambda text: text[:-3], "cut off in its last line"),  # `size:` would be whatever is there
+        ("config.yaml", lambda text: text.partition("data:")[0], "no settings of data"),  # the demo petals
+        ("summary.json", lambda text: json.dumps({**json.loads(text), "data": 5}), "data: "),
+        ("metrics.csv", lambda text: text[:-3], "cut off in its last line"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(a_run, run, command, file, damage, said):
+    (a_run / file).write_text(damage((a_run / file).read_text()))
+    name, flag = command
+    assert_refused(run(name, flag, str(a_run), data=None), f"runs/tiny/{file}: damaged ({said}")
