@@ -131,7 +131,7 @@ class FlowersCLI(LightningCLI):
                 raise
             paths = class_paths(str(error))
             keys = [key for key, value in self._settings.items() if any(path in str(value) for path in paths)]
-            key = keys[0] if keys else "trainer"
+            key = keys[0].removesuffix(".class_path") if keys else "trainer"
             raise UserError(in_short(str(error), key)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

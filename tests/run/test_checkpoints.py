@@ -3,16 +3,20 @@
 import csv
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
+from torch import nn
 
 from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run import checkpoints
+from lightning_flowers.run.callbacks import check_averages
 from lightning_flowers.run.results import read_run
 
 RUN = Path("runs/run")
@@ -206,10 +210,6 @@ def test_weights_averaged_by_lightning_can_be_resumed_and_predicted_with(fit):
         (["SpikeDetection"], "SpikeDetection cannot be saved in a checkpoint"),
         (["BackboneFinetuning", "unfreeze_backbone_at_epoch=1"], "BackboneFinetuning hands the optimizer layers"),
         (["EMAWeightAveraging"], "EMAWeightAveraging averages the counts that scores are made of as well"),
-        (
-            ["StochasticWeightAveraging", "swa_lrs=0.01", "swa_epoch_start=3"],
-            "StochasticWeightAveraging needs BatchNorm",
-        ),
         (["EarlyStopping", "monitor=val_los"], "EarlyStopping's monitor=val_los: use one of train_loss, "),
         (["ModelCheckpoint", "monitor=nonsense"], "ModelCheckpoint's monitor=nonsense: use one of train_loss, "),
     ],
@@ -223,16 +223,22 @@ def test_callbacks_that_would_fail_are_refused_at_the_start(fit, flags, said):
 
 
 @pytest.mark.parametrize(
-    "flag",
-    ["--model.backbone=test_vit", "--model.freeze_backbone=true", "--trainer.max_epochs=-1", "--trainer.max_steps=9"],
+    ("layer", "frozen", "epochs", "steps", "begins"),
+    [
+        (nn.LayerNorm(2), False, 6, -1, 0.8),
+        (nn.BatchNorm2d(2), True, 6, -1, 0.8),
+        (nn.BatchNorm2d(2), False, -1, -1, 1),
+        (nn.BatchNorm2d(2), False, 6, 9, 0.8),
+        (nn.BatchNorm2d(2), False, 6, -1, 7),
+    ],
 )
-def test_an_average_that_would_be_in_no_checkpoint_is_refused(fit, flag):
-    swa = ["--trainer.callbacks+=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01"]
-    status, err = fit(*swa, flag)
-    assert (status, err.count("\n")) == (MISUSED, 1)
-    assert "StochasticWeightAveraging needs BatchNorm that is trained" in err
-    assert "--model.ema_decay" in err
-    assert not RUN.exists()
+def test_an_average_that_would_be_in_no_checkpoint_is_refused(layer, frozen, epochs, steps, begins):
+    model: Any = nn.Sequential(layer)
+    model.frozen = frozen
+    with pytest.raises(UserError, match=r"StochasticWeightAveraging needs BatchNorm .*: leave it out, .*ema_decay"):
+        check_averages([StochasticWeightAveraging(0.01, begins)], model, epochs, steps)
+    model[0], model.frozen = nn.BatchNorm2d(2), False
+    check_averages([StochasticWeightAveraging(0.01, 0.8)], model, 6, -1)
 
 
 def test_a_checkpoint_of_an_older_version_is_resumed(fit):
