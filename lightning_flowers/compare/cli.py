@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_flowers.compare.comparison import to_markdown
+from lightning_flowers.compare.estimated import read_estimate
 from lightning_flowers.compare.groups import Group, group_runs
 from lightning_flowers.compare.sheet import to_csv
 from lightning_flowers.errors import UserError
@@ -41,7 +42,7 @@ def run(args: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser("compare")
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*, and files of `rehearse --json`")
     parser.add_argument("--out", metavar="FOLDER", help="write compare.md, .csv and .png there, in place of older ones")
     return parser
 
@@ -57,7 +58,7 @@ def _read(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
         try:
             if place in runs:
                 raise UserError(f"{given}: given twice")
-            runs[place] = read_run(Path(given))
+            runs[place] = read_estimate(Path(given)) if given.endswith(".json") else read_run(Path(given))
         except UserError as error:
             left_out.append(" ".join(str(error).split()))
         except OSError as error:

@@ -59,8 +59,8 @@ class Group:
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """The runs by what they may be compared with: the largest group first, else in the order given."""
     alike: dict[Conditions, list[Run]] = {}
-    for run in runs:
-        alike.setdefault(_conditions(run), []).append(run)
+    for run in sorted(runs, key=lambda run: run.estimated):
+        alike.setdefault(_conditions_among(alike, run) if run.estimated else _conditions(run), []).append(run)
     ordered = sorted(alike, key=lambda conditions: (conditions.unknown is not None, -len(alike[conditions])))
     groups = []
     for conditions in ordered:
@@ -69,13 +69,21 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     return groups
 
 
+def _conditions_among(groups: Iterable[Conditions], run: Run) -> Conditions:
+    """Of a run that was only rehearsed: those of the first group of as many records of its size, for time is all that
+    there is of it."""
+    own = _conditions(run)
+    return next((one for one in groups if (one.size, one.records) == (own.size, own.records)), own)
+
+
 def describe(conditions: Conditions) -> str:
     """The data of a group, in words."""
     if conditions.unknown:
         return "data unknown"
     train, val = (f"{count:,}" if count is not None else None for count in conditions.records)
     records = " and ".join(f"{count} {name}" for count, name in ((train, "train"), (val, "val")) if count)
-    return f"{conditions.size} px, {records} records of {conditions.classes} classes"
+    of = f" of {conditions.classes} classes" if conditions.classes is not None else ""
+    return f"{conditions.size} px, {records} records{of}"
 
 
 def _conditions(run: Run) -> Conditions:
@@ -92,7 +100,7 @@ def _conditions(run: Run) -> Conditions:
         (data.fold, data.folds),
         data.external,
         tuple(f"{name}={value}" for name, value in run.limits.items() if name != "limit_test_batches"),
-        None if "train" in data.fingerprints else run.path,
+        None if "train" in data.fingerprints or run.estimated else run.path,
     )
 
 
@@ -105,7 +113,7 @@ def _differences(one: Conditions, first: Conditions) -> tuple[str, ...]:
     changed = {field.name for field in fields(one) if getattr(one, field.name) != getattr(first, field.name)}
     texts = {
         "size": f"{one.size} px instead of {first.size} px",
-        "classes": f"{one.classes} classes instead of {first.classes}",
+        "classes": f"{one.classes} classes instead of {first.classes}" if one.classes is not None else "",
         "names": "classes of other names" if one.classes == first.classes else "",
         "train_on": f"trained on {one.train_on}",
         "fold": f"fold {one.fold[0]} of {one.fold[1]}" if one.fold[1] else "no folds",

@@ -166,6 +166,8 @@ def _figure(values: Sequence[float | None], seeds: int) -> Figure | None:
 
 def _marks(run: Run) -> list[str]:
     """What has to be known of a run before it is compared."""
+    if run.estimated:
+        return ["estimated"]
     marks = [
         "clean or external: unknown" if run.data.external is None else "external" if run.data.external else "clean"
     ]

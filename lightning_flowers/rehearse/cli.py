@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_flowers.files import write_text
+from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.records.text import say
 from lightning_flowers.rehearse import report
 from lightning_flowers.rehearse.behaviour import behaviour
@@ -82,6 +83,8 @@ def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> dict
     facts: dict[str, Any] = {
         **{"backbone": asked.model.backbone, "chip": asked.chip, "cores": traced.cores, "size": traced.size},
         **{"batch": asked.data.batch_size, "precision": traced.precision, "versions": compiler.versions},
+        **{"timm_name": timm_name(asked.model.backbone), "trainable": not asked.model.freeze_backbone},
+        **{"records": dict(zip(("train", "val"), traced.records, strict=True))},
         **{"state": traced.state, "graphs": [one.as_dict() for one in estimates]},
     }
     if all(one.compiled for one in estimates):

@@ -109,6 +109,7 @@ class Run(_Part):
         predictions_of: of a folder that holds but predictions, the run that made them.
         ensemble, soup: of a blend and a soup.
         members: what a blend or a soup was made of, and `command` how; of other runs there is neither.
+        estimated: whether it was only rehearsed: `path` is the file of the rehearsal then.
     """
 
     path: Path
@@ -137,6 +138,7 @@ class Run(_Part):
     command: str | None = None
     history: tuple[Epoch, ...] = ()
     settings: dict[str, Any] | None = None
+    estimated: bool = False
 
     @property
     def sizes(self) -> list[int]:
