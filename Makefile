@@ -18,7 +18,7 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input bench-memory kaggle-wheels kaggle-check lint format types \
+.PHONY: help setup fit test interop fuzz bench-input bench-memory tpu-table kaggle-wheels kaggle-check lint format types \
   check constraints clean
 
 help: ## list the targets
@@ -54,6 +54,10 @@ bench-input: $(READY) $(BENCH)/.ready ## measure the input pipeline beside its p
 bench-memory: ARGS =
 bench-memory: $(READY) ## measure the memory that keeping decoded pictures takes (BENCH_ROOT=folder of shards, ARGS='--help')
 	PYTHONPATH=tests $(BIN)/python -m bench.memory $(ARGS)
+
+tpu-table: ARGS =
+tpu-table: $(READY) ## have libtpu say what the five backbones take on three TPUs; goes on where it was (hours)
+	PYTHONPATH=tests $(BIN)/python -m bench.tpu $(ARGS)
 
 # The same torch, OpenCV and albumentations as ours. DALI has wheels for few machines: the bench goes on without it.
 $(BENCH)/.ready: $(READY) constraints.txt

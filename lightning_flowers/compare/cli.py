@@ -42,7 +42,9 @@ def run(args: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser("compare")
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*, and files of `rehearse --json`")
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="run folders, such as runs/*; files of `rehearse --json`"
+    )
     parser.add_argument("--out", metavar="FOLDER", help="write compare.md, .csv and .png there, in place of older ones")
     return parser
 

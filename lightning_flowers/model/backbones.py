@@ -6,7 +6,7 @@ import timm
 
 from lightning_flowers.errors import UserError
 
-# Timm's name, with its tag of weights. The study's results with its five stand in `report/study.py`.
+# Timm's name, with its tag of weights. The study's results with its five stand in `compare/study.py`.
 BACKBONES = {
     "densenet201": "densenet201.tv_in1k",
     "xception": "legacy_xception.tf_in1k",

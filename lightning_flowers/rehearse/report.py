@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from lightning_flowers.records.text import table
+from lightning_flowers.rehearse.calibration import spread
 from lightning_flowers.rehearse.estimate import Budget, Estimate
 from lightning_flowers.rehearse.findings import Findings
 from lightning_flowers.rehearse.operations import Operation
@@ -93,10 +94,11 @@ def of_budget(budget: Budget, hours: float) -> str:
     return "\n".join(
         [
             head("epoch", f"{text}{once}: {_ALONE}"),
+            *([head("spread", known)] if (known := spread()) else []),
             head(
                 "run",
                 f"{budget.epochs} epochs {budget.all - budget.compiling:.0f} s, compiling {budget.compiling:.0f} s (as "
-                f"it took here): {budget.all / 3600:.2f} of {hours:g} h",
+                f"it took here; every session compiles anew): {budget.all / 3600:.2f} of {hours:g} h",
             ),
         ]
     )

@@ -111,4 +111,4 @@ def test_a_step_is_told_by_its_dearest_operations():
 def test_a_run_is_told_in_hours():
     text = of_budget(Budget(train=12.5, val=1.5, once=0.0, epochs=20, compiling=320.0), 9.0)
     assert "train 12.5 s, val 1.5 s: an estimate" in text
-    assert "20 epochs 280 s, compiling 320 s (as it took here): 0.17 of 9 h" in text
+    assert "20 epochs 280 s, compiling 320 s (as it took here; every session compiles anew): 0.17 of 9 h" in text

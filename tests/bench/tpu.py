@@ -1,0 +1,141 @@
+"""The table of what libtpu says of the five backbones on three TPUs: `make tpu-table`.
+
+Each row is a rehearsal, and is written when it has ended: begun again, the table goes on where it was. A row that other
+versions have made is made anew.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lightning_flowers.compare.study import RESULTS
+from lightning_flowers.rehearse.calibration import MEASURED, TABLE, Estimated, calibrations, read_table
+
+CHIPS = ("v3-8", "v5e-8", "v6e-8")
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Wanted(NamedTuple):
+    """A rehearsal that the table needs."""
+
+    backbone: str
+    chip: str
+    size: int
+    batch: int
+
+
+def wanted() -> list[Wanted]:
+    """The five backbones on each TPU; and on a v3-8 also what others measured."""
+    table = [Wanted(name, chip, row.size, 128) for chip in ("v5e-8", "v3-8", "v6e-8") for name, row in RESULTS.items()]
+    return list(dict.fromkeys([*table, *(Wanted(name, "v3-8", size, batch) for name, size, batch in MEASURED)]))
+
+
+def rehearse(row: Wanted) -> dict[str, Any]:
+    """What `rehearse` says of a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "findings.json"
+        given = [f"--config=configs/{row.backbone}.yaml", f"--chip={row.chip}", f"--json={file}", "--behaviour=false"]
+        settings = [f"--data.size={row.size}", f"--data.batch_size={row.batch}"]
+        command = [sys.executable, "-m", "lightning_flowers", "rehearse", *given, *settings]
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=False)
+        if not file.is_file():
+            raise SystemExit(f"{' '.join(command)}: exit {done.returncode}")
+        return json.loads(file.read_text("utf-8"))
+
+
+def estimated(row: Wanted, facts: dict[str, Any], versions: str) -> Estimated:
+    """The row of the table."""
+    needed = max(graph["needed"] for graph in facts["graphs"]) / 1e9
+    known = {**row._asdict(), "versions": versions, "gigabytes": round(needed, 2)}
+    times = facts.get("estimated")
+    if times is None:
+        return Estimated(**known)
+    step = max((graph for graph in facts["graphs"] if graph["stage"] in ("training step", "feature pass")), key=_cycles)
+    return Estimated(
+        **known,
+        compile_seconds=round(times["compiling"]),
+        million_cycles=round(step["cycles"] / 1e6, 1),
+        milliseconds=round(step["seconds"] * 1e3, 1),
+        train_seconds=round(times["train"], 2),
+        val_seconds=round(times["val"], 2),
+        features_seconds=round(times["once"], 1) or None,
+    )
+
+
+def write(rows: list[Estimated]) -> None:
+    """Write the table, in the order wanted."""
+    order = {row: number for number, row in enumerate(wanted())}
+    rows.sort(key=lambda row: order[_key(row)])
+    with Path(str(TABLE)).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Estimated.model_fields), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.model_dump() for row in rows)
+
+
+def markdown(rows: list[Estimated]) -> str:
+    """The tables of the README: estimates beside the study's seconds, and beside what was measured."""
+    lines = [
+        "| | TPU | GB a core | compile s | ms a step | train + val s an epoch | the study, v3-8 |",
+        f"|---|---|{'---:|' * 5}",
+    ]
+    lines += [_line(row) for row in rows if (row.size, row.batch) == (512, 128)]
+    lines += ["", "| on a v3-8 | px | batch | measured s an epoch | estimated | times as long |", f"|---|{'---:|' * 5}"]
+    lines += [
+        f"| {one.backbone} | {one.size} | {one.batch} | {one.measured:g} | {one.estimated:.1f} | {one.ratio:.1f} |"
+        for one in calibrations()
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Make what is missing of the table, and print it."""
+    parser = argparse.ArgumentParser(prog="make tpu-table", description=__doc__)
+    parser.add_argument("--anew", action="store_true", help="make all rows again")
+    parser.add_argument("--print", action="store_true", help="print the table as it is")
+    given = parser.parse_args()
+    if not given.print:
+        for rows in _make(given.anew):
+            write(rows)
+    print(markdown(read_table()))
+
+
+def _make(anew: bool) -> Iterator[list[Estimated]]:
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch-xla", "jax", "libtpu"))
+    rows = {} if anew else {_key(row): row for row in read_table() if row.versions == versions}
+    missing = [row for row in wanted() if row not in rows]
+    for number, row in enumerate(missing, 1):
+        print(
+            f"{number} of {len(missing)}: {row.backbone} on {row.chip}, {row.size} px, batch {row.batch}",
+            file=sys.stderr,
+        )
+        rows[row] = estimated(row, rehearse(row), versions)
+        yield list(rows.values())
+
+
+def _line(row: Estimated) -> str:
+    if row.epoch_seconds is None:
+        return f"| {row.backbone} | {row.chip} | needs {row.gigabytes:.1f} | | | | |"
+    features = f", features once {row.features_seconds:.1f}" if row.features_seconds else ""
+    epoch = f"{row.train_seconds:.1f} + {row.val_seconds:.1f}{features}"
+    study = f"{RESULTS[row.backbone].seconds_per_epoch:g}"
+    cells = (f"{row.gigabytes:.1f}", f"{row.compile_seconds:.0f}", f"{row.milliseconds:.1f}", epoch, study)
+    return f"| {row.backbone} | {row.chip} | {' | '.join(cells)} |"
+
+
+def _key(row: Estimated) -> Wanted:
+    return Wanted(row.backbone, row.chip, row.size, row.batch)
+
+
+def _cycles(graph: dict[str, Any]) -> float:
+    return graph["cycles"]
+
+
+if __name__ == "__main__":
+    main()
