@@ -73,7 +73,7 @@ def read_table() -> list[Estimated]:
 def calibrations() -> list[Calibration]:
     """All measured runs of which the table has an estimate."""
     rows = {(row.backbone, row.size, row.batch): row.epoch_seconds for row in read_table() if row.chip == "v3-8"}
-    return [Calibration(*run, seconds, rows[run]) for run, seconds in MEASURED.items() if rows.get(run)]
+    return [Calibration(*run, seconds, found) for run, seconds in MEASURED.items() if (found := rows.get(run))]
 
 
 def spread() -> str:

@@ -428,7 +428,7 @@ def graph(code):
     return done.stdout
 
 
-def test_bfloat16_is_for_products_and_normalising_and_loss_are_float32():
+def test_bfloat16_is_for_products_and_what_is_passed_on_while_normalising_and_loss_are_float32():
     text = graph(
         "import torch, torch_xla\n"
         "from lightning_flowers.hardware.xla.precision import StaticPrecision\n"
@@ -448,6 +448,7 @@ def test_bfloat16_is_for_products_and_normalising_and_loss_are_float32():
         if found:
             types.setdefault(found[1], set()).add(found[2])
     assert types["convolution"] == types["dot"] == {"bf16"}
+    assert types["maximum"] == {"bf16"}  # ReLU, whose result is kept for the backward pass
     assert types["batch-norm-training"] == types["subtract"] == types["exponential"] == {"f32"}
     assert "u8[2,3,32,32]" in text  # pictures cross as bytes
 

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.plugins import XLAPrecision
 from torch.optim import Optimizer
+from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from lightning_flowers.hardware.xla.runtime import multiply_in_float32, number
@@ -16,7 +18,8 @@ class StaticPrecision(XLAPrecision):
     """Lightning's, with bf16-mixed, and with graphs that do not change from step to step.
 
     In bf16-mixed, matrix products and convolutions of the forward pass and its gradient are bfloat16 (torch.autocast);
-    weights, their gradients and updates, normalisation and the loss stay float32.
+    weights, their gradients and updates, BatchNorm's statistics and arithmetic, and the loss stay float32. What
+    BatchNorm passes on is bfloat16, as on a GPU.
 
     Args:
         precision: bf16-mixed or 32-true.
@@ -31,7 +34,10 @@ class StaticPrecision(XLAPrecision):
     @override
     @contextmanager
     def forward_context(self) -> Iterator[None]:
-        with torch.autocast("xla", torch.bfloat16, enabled=self.precision == "bf16-mixed"):
+        if self.precision == "32-true":
+            yield
+            return
+        with torch.autocast("xla", torch.bfloat16), _PassedOnInBfloat16():
             yield
 
     @override
@@ -42,6 +48,19 @@ class StaticPrecision(XLAPrecision):
     @override
     def _xla_wrap_closure(self, optimizer: Any, closure: Callable[[], Any]) -> Any:
         return closure()  # gradients are of the global batch already
+
+
+class _PassedOnInBfloat16(TorchFunctionMode):
+    """BatchNorm's result in the type of what came in.
+
+    XLA's autocast leaves float32, and what follows up to the next convolution would be kept so for the backward pass:
+    CONTRIBUTING, "What was tried on the TPU's compiler", has what that costs.
+    """
+
+    @override
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        return result.to(args[0].dtype) if func is F.batch_norm else result
 
 
 @contextmanager

@@ -131,6 +131,11 @@ def send_whole(tensor: Tensor) -> Tensor:
     return sent[0]
 
 
+def on_host(content: Any) -> Any:
+    """What is to be saved, with all of its tensors on the host, fetched at once."""
+    return xm._maybe_convert_to_cpu(content, convert=True)
+
+
 def sync() -> None:
     """Send off what was asked of the cores so far, as one graph. Does not wait for it."""
     torch_xla.sync()

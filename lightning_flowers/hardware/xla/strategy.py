@@ -12,8 +12,9 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from lightning_flowers.hardware.xla.feeding import Feed
+from lightning_flowers.hardware.xla.pointwise import to_kernels, to_matrices, with_kernels, with_matrices
 from lightning_flowers.hardware.xla.precision import StaticPrecision
-from lightning_flowers.hardware.xla.runtime import Cores, set_random_seed, sync
+from lightning_flowers.hardware.xla.runtime import Cores, on_host, set_random_seed, sync
 
 
 class XLASPMDStrategy(SingleDeviceXLAStrategy):
@@ -33,6 +34,17 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         super().__init__(cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision))
         self.cores = cores
         self.global_rank, self.local_rank, self.world_size = cores.host, 0, cores.hosts
+
+    @override
+    def connect(self, model: Any) -> None:
+        to_matrices(model)
+        super().connect(model)
+
+    @override
+    def teardown(self) -> None:
+        super().teardown()
+        if self.lightning_module is not None:
+            to_kernels(self.lightning_module)
 
     @property
     @override
@@ -74,9 +86,17 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         return self.cores.whole(tensors)
 
     @override
-    def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         sync()  # on every host: the first one, which alone writes, must have nothing left to compute
-        super().save_checkpoint(*args, **kwargs)
+        if self.is_global_zero:
+            assert self.lightning_module is not None
+            checkpoint = with_kernels(on_host(checkpoint), self.lightning_module)
+        super().save_checkpoint(checkpoint, *args, **kwargs)
+
+    @override
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        assert self.lightning_module is not None
+        return with_matrices(super().load_checkpoint(*args, **kwargs), self.lightning_module)
 
     @override
     def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
