@@ -23,6 +23,7 @@ KAGGLE = Path(__file__).parent.absolute()
 FLAGS = ["--data.cache=none", "--trainer.enable_progress_bar=false"]
 ON_CORES = ["--trainer.accelerator=tpu", "--trainer.max_epochs=1", "--trainer.limit_train_batches=3"]
 CORES = {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": "8"}
+IMAGE = {"TPU_PROCESS_ADDRESSES": "local"}  # as its TPU image has it: one process, eight chips
 PICTURES = {"train": 6400, "val": 64, "test": 48}
 
 
@@ -58,7 +59,7 @@ def session(python: str, kaggle: Path, flags: list[str], minutes: float, **envir
     working.mkdir()
     code = "import sys; from pathlib import Path; from petals import main; "
     code += f"main(Path({str(kaggle / 'input')!r}), Path({str(working)!r}), {flags!r}, {minutes / 60}, 0)"
-    offline = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(KAGGLE)}
+    offline = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(KAGGLE), **IMAGE}
     subprocess.run([python, "-c", code], check=True, cwd=working, env={**os.environ, **offline, **environment})
 
 
