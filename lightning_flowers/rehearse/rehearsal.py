@@ -23,6 +23,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.model.views import Tta
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.client import choose_client
+from lightning_flowers.rehearse.compiling import Compiler
 from lightning_flowers.rehearse.pictures import write_pictures
 
 SMALLEST = 32  # px
@@ -142,6 +143,7 @@ def _check(config: Namespace, cores: int) -> None:
     if config.json is not None:
         _check_place(Path(config.json).expanduser())
     _check_batch(config.data.batch_size, cores)
+    Compiler(find_chip(config.chip), config.compiler)  # known now whether it is there, not after minutes of tracing
 
 
 def _check_place(file: Path) -> None:
