@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from lightning_flowers.compare.study import RESULTS
 from lightning_flowers.rehearse.calibration import MEASURED, TABLE, Estimated, calibrations, read_table
 
-CHIPS = ("v3-8", "v5e-8", "v6e-8")
+CHIPS = ("v5e-8", "v3-8", "v6e-8")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -33,8 +33,9 @@ class Wanted(NamedTuple):
 
 def wanted() -> list[Wanted]:
     """The five backbones on each TPU; and on a v3-8 also what others measured."""
-    table = [Wanted(name, chip, row.size, 128) for chip in ("v5e-8", "v3-8", "v6e-8") for name, row in RESULTS.items()]
-    return list(dict.fromkeys([*table, *(Wanted(name, "v3-8", size, batch) for name, size, batch in MEASURED)]))
+    of_chip = {chip: [Wanted(name, chip, row.size, 128) for name, row in RESULTS.items()] for chip in CHIPS}
+    of_chip["v3-8"] += [Wanted(name, "v3-8", size, batch) for name, size, batch in MEASURED]
+    return list(dict.fromkeys(row for rows in of_chip.values() for row in rows))
 
 
 def rehearse(row: Wanted) -> dict[str, Any]:
