@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,18 +99,19 @@ def main() -> None:
     """Make what is missing of the table, and print it."""
     parser = argparse.ArgumentParser(prog="make tpu-table", description=__doc__)
     parser.add_argument("--anew", action="store_true", help="make all rows again")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="rows of these backbones and chips alone")
     parser.add_argument("--print", action="store_true", help="print the table as it is")
     given = parser.parse_args()
     if not given.print:
-        for rows in _make(given.anew):
+        for rows in _make(given.anew, given.only):
             write(rows)
     print(markdown(read_table()))
 
 
-def _make(anew: bool) -> Iterator[list[Estimated]]:
+def _make(anew: bool, only: Sequence[str] = ()) -> Iterator[list[Estimated]]:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch-xla", "jax", "libtpu"))
     rows = {} if anew else {_key(row): row for row in read_table() if row.versions == versions}
-    missing = [row for row in wanted() if row not in rows]
+    missing = [row for row in wanted() if row not in rows and _is_among(row, only)]
     for number, row in enumerate(missing, 1):
         print(
             f"{number} of {len(missing)}: {row.backbone} on {row.chip}, {row.size} px, batch {row.batch}",
@@ -118,6 +119,12 @@ def _make(anew: bool) -> Iterator[list[Estimated]]:
         )
         rows[row] = estimated(row, rehearse(row), versions)
         yield list(rows.values())
+
+
+def _is_among(row: Wanted, names: Sequence[str]) -> bool:
+    """Whether what is named of backbones is this one, and what is named of chips."""
+    backbones, chips = set(names) & RESULTS.keys(), set(names) & set(CHIPS)
+    return row.backbone in (backbones or RESULTS) and row.chip in (chips or CHIPS)
 
 
 def _line(row: Estimated) -> str:
