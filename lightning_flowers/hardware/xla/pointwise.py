@@ -7,6 +7,7 @@ keeps of its gradient, to the layout that they are multiplied and updated in.
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 from typing_extensions import override
@@ -17,7 +18,9 @@ class Pointwise(nn.Conv2d):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight.t()[:, :, None, None], self.bias)
+        # A copy to torch alone. A view of what an optimizer writes to would have torch_xla keep the weight as it was.
+        weight = torch.permute_copy(self.weight, (1, 0))[:, :, None, None]
+        return self._conv_forward(input, weight, self.bias)
 
 
 def to_matrices(model: nn.Module) -> None:
