@@ -16,6 +16,7 @@ TOOLS = {
     "ensemble": "Blend runs' predictions, weighted on val and held to its other folds; leaves a run folder.",
     "soup": "Average the weights of runs of one backbone, all or those that help on val; leaves a run folder.",
     "classify": "Name the flower on pictures of your own: files, folders, URLs.",
+    "export": "Give a trained model to other tools: ONNX, torch alone, timm and the Hugging Face hub; checked first.",
     "rehearse": "Ask the TPU's own compiler about a run, without a TPU: does it fit, how long it takes, what is dear.",
 }
 ON_LIGHTNING = ("soup", "rehearse")  # the others do without its command line

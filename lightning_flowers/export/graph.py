@@ -1,0 +1,117 @@
+"""A predictor's graph, and the files it is written to: torch.export's and ONNX.
+
+`torch.export` traces with the pictures' number, height and width left open; the square inside is of one size, so that
+what a `tf_` model pads at its borders (SAME, which depends on the size) is fixed there and right.
+"""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from lightning_flowers import __version__
+from lightning_flowers.errors import UserError
+from lightning_flowers.export.whole import Whole
+from lightning_flowers.use.predictor import Predictor
+
+INPUT, OUTPUT = "pictures", "probabilities"
+SCOPES = ("square", "answer")  # of the graph; its nodes' names begin with them
+_OPSET = 18
+_AXES = ("batch", "height", "width")
+_MOST_BYTES = 2**31  # of an ONNX file
+
+
+def trace(predictor: Predictor) -> ExportedProgram:
+    """The graph of a predictor: uint8 (n, height, width, 3), RGB, to calibrated probabilities float32 (n, classes)."""
+    axes = ({axis: Dim(name) for axis, name in enumerate(_AXES)},)
+    example = torch.zeros(2, 40, 48, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        program = torch.export.export(Whole(predictor), (example,), dynamic_shapes=axes, strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine
+    return program
+
+
+def facts(predictor: Predictor) -> dict[str, str]:
+    """What a file says of itself; lists are JSON."""
+    return {
+        "classes": json.dumps(predictor.classes),
+        "size_px": str(predictor.size_px),
+        "temperature": str(predictor.temperature * (predictor.members[0].temperature if _single(predictor) else 1)),
+        "calibrated": str(predictor.calibrated).lower(),
+        "external_data": {True: "yes", False: "no", None: "unknown"}[predictor.external],
+        "views": json.dumps([member.tta for member in predictor.members]),
+        "models": json.dumps([member.run.timm_name for member in predictor.members]),
+        "input": "uint8 (batch, height, width, 3), RGB, turned upright, of any height and width",
+        "output": "float32 (batch, classes), calibrated probabilities",
+        "made_by": f"lightning_flowers {__version__}",
+    }
+
+
+def write_torch(program: ExportedProgram, path: Path, known: dict[str, str]) -> None:
+    """A .pt2 for `torch.export.load`; what is known of it lies within as facts.json."""
+    torch.export.save(program, path, extra_files={"facts.json": json.dumps(known, indent=2)})
+
+
+def write_onnx(program: ExportedProgram, path: Path, known: dict[str, str]) -> None:
+    """An ONNX file, its weights inside, what is known of it in its metadata.
+
+    Raises:
+        UserError: it would be too large.
+    """
+    room = sum(tensor.numel() * tensor.element_size() for tensor in program.state_dict.values())
+    if room >= _MOST_BYTES:
+        raise UserError(f"--to=onnx: {room >> 20} MB of weights, and a file holds 2048: export its runs by themselves")
+    import onnx
+
+    proto = _convert(program).model_proto
+    _name_axes(proto)
+    _name_nodes(proto)
+    onnx.helper.set_model_props(proto, known)
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+def _convert(program: ExportedProgram) -> Any:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of torchvision's operators
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about what it calls itself
+        return torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+
+
+def _name_axes(proto: Any) -> None:
+    """By what they are, not by torch's symbols."""
+    (given,) = proto.graph.input
+    symbols = [axis.dim_param for axis in given.type.tensor_type.shape.dim][: len(_AXES)]
+    names = dict(zip(symbols, _AXES, strict=True))
+    for value in (given, *proto.graph.output, *proto.graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param in names:
+                axis.dim_param = names[axis.dim_param]
+
+
+def _name_nodes(proto: Any) -> None:
+    """By their scopes; what else torch notes of them, code and paths, is left out."""
+    for node in proto.graph.node:
+        noted = {entry.key: entry.value for entry in node.metadata_props}
+        scopes = json.loads(noted.get("pkg.torch.onnx.name_scopes", "[]").replace("'", '"'))
+        scope = scopes[1] if len(scopes) > 2 else "outside"
+        node.name = f"{scope}/{node.name}"
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del proto.graph.metadata_props[:], proto.metadata_props[:]
+
+
+def _single(predictor: Predictor) -> bool:
+    return len(predictor.members) == 1

@@ -1,0 +1,55 @@
+"""Exported files at work, as other programs would load them."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightning_flowers.export.checking import Answers
+from lightning_flowers.export.graph import INPUT
+
+_ROUNDS, _WARM_UP = 30, 3
+
+
+def onnx_answers(path: Path) -> Answers:
+    """What onnxruntime answers on the CPU, with as many threads as torch has."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+    def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (found,) = session.run(None, {INPUT: pictures})
+        return np.asarray(found)
+
+    return answer
+
+
+def torch_answers(path: Path) -> Answers:
+    """What a .pt2 answers."""
+    module: Any = torch.export.load(path).module()
+
+    def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return module(torch.from_numpy(pictures)).numpy()
+
+    return answer
+
+
+def milliseconds(contestants: Mapping[str, Answers], size: int) -> dict[str, float]:
+    """What each takes for one picture (size, size): medians of 30, in turns: a busy host slows all alike."""
+    picture = np.zeros((1, size, size, 3), np.uint8)
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(_WARM_UP + _ROUNDS):
+        for name, answer in contestants.items():
+            start = time.perf_counter()
+            answer(picture)
+            taken[name].append(time.perf_counter() - start)
+    return {name: 1000 * median(times[_WARM_UP:]) for name, times in taken.items()}

@@ -1,0 +1,93 @@
+"""A folder that timm loads by itself (`local-dir:FOLDER`), and that can be pushed to the Hugging Face hub as it is."""
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models import save_for_hf
+from torch import nn
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.export.card import model_card
+from lightning_flowers.export.pictures import Sample
+from lightning_flowers.files import write_text
+from lightning_flowers.use.members import Member
+from lightning_flowers.use.predictor import Predictor
+
+_TOLERANCE, _PICTURES = 1e-4, 8  # of logits, relative to the largest; to check on
+
+
+def to_timm(predictor: Predictor) -> nn.Module:
+    """A run's model as one of timm's, its dense layer in the place of timm's classifier, its config of the run's data.
+
+    Raises:
+        UserError: timm has no place for the model; says why.
+    """
+    if len(predictor.members) > 1:
+        raise UserError(f"{predictor.path}: --to=timm: a blend is several models: export its runs by themselves")
+    (member,) = predictor.members
+    *hidden, last = (layer for layer in member.model.head if isinstance(layer, nn.Linear))
+    name = member.run.timm_name or str(member.model.hparams["backbone"])
+    if hidden:
+        widths = ", ".join(str(layer.out_features) for layer in hidden)
+        raise UserError(
+            f"{predictor.path}: --to=timm: timm has no place for hidden dense layers ({widths}): use --to=onnx,torch"
+        )
+    model: Any = timm.create_model(name, pretrained=False, num_classes=len(predictor.classes))
+    classifier = model.get_classifier()
+    if not isinstance(classifier, nn.Linear) or classifier.weight.shape != last.weight.shape:
+        raise UserError(f"{predictor.path}: --to=timm: the classifier of timm's {name} is not one dense layer over its "
+                        "pooled features: use --to=onnx,torch")  # fmt: skip
+    prefix = next(path for path, module in model.named_modules() if module is classifier)
+    of_head = {f"{prefix}.{part}": tensor for part, tensor in last.state_dict().items()}
+    model.load_state_dict({**member.model.backbone.state_dict(), **of_head})
+    model.pretrained_cfg = {**model.pretrained_cfg, **_config(member)}
+    return model.eval()
+
+
+def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: list[str], license: str | None) -> None:
+    """Write config.json, model.safetensors and README.md.
+
+    Args:
+        sample: to check the logits on.
+        scores: lines for the model card.
+        license: of the weights; None takes that of the pretrained ones, as timm knows it.
+
+    Raises:
+        UserError: the written model's logits are not the run's.
+    """
+    model: Any = to_timm(predictor)
+    chosen = license or model.pretrained_cfg.get("license") or "other"
+    model.pretrained_cfg["license"] = chosen
+    for parameter in model.parameters():  # safetensors wants them so
+        parameter.data = parameter.data.contiguous()
+    save_for_hf(model, str(folder), {"label_names": list(predictor.classes)}, safe_serialization=True)
+    card = model_card(predictor, model.pretrained_cfg, scores, chosen, given=license is not None)
+    write_text(folder / "README.md", card)
+    _require_equal(predictor.members[0], folder, sample)
+
+
+def _config(member: Member) -> dict[str, Any]:
+    """What differs from the config of the pretrained weights: pictures are looked at whole, as `data/photograph` makes
+    them."""
+    return {
+        "tag": "",
+        "input_size": (3, member.size_px, member.size_px),
+        "interpolation": "lanczos",
+        "crop_pct": 1.0,
+        "crop_mode": "center",
+        "test_input_size": None,
+        "test_crop_pct": None,
+        "pool_size": None,
+    }
+
+
+def _require_equal(member: Member, folder: Path, sample: Sample) -> None:
+    loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    pictures = torch.from_numpy(next(sample.batches())[:_PICTURES]).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        wanted, found = member.model(pictures), loaded(member.model.normalize(pictures))
+    # Written so that what is no number fails too.
+    if not bool((wanted - found).abs().max() <= _TOLERANCE * wanted.abs().max()):
+        raise UserError("timm: what it loads from the folder has other logits than the run, so it is not given")

@@ -1,0 +1,93 @@
+"""Smaller ONNX files: weights and activations of 8 or 16 bits. Making the square and the answer stay as they are."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.export.graph import INPUT, SCOPES
+from lightning_flowers.export.pictures import Sample
+
+_CALIBRATED_ON = 100  # pictures
+# What stands in a backbone; the logarithms of the answer may be infinite, of which no scale can be had.
+_MADE_INT8 = (
+    "Conv", "MatMul", "Gemm", "Add", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean"
+)  # fmt: skip
+
+
+def write_variant(variant: str, source: Path, path: Path, sample: Sample) -> None:
+    """Write a variant of an ONNX file.
+
+    Args:
+        variant: int8 (static, QDQ, a scale for each channel of the weights; ranges of activations from up to 100
+            pictures of the sample) or fp16.
+    """
+    if variant == "fp16":
+        _write_fp16(source, path)
+    else:
+        _write_int8(source, path, sample)
+
+
+def check_variants(variants: tuple[str, ...], sample: Sample) -> None:
+    """Fail where a variant cannot be made.
+
+    Raises:
+        UserError: says what to do.
+    """
+    if "int8" in variants and sample.labels is None:
+        raise UserError(f"--variants=int8: needs val pictures to find the ranges of values, and has {sample.what}")
+
+
+def _write_fp16(source: Path, path: Path) -> None:
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    proto = onnx.load(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights that become 0
+        made = convert_float_to_float16(proto, keep_io_types=True, node_block_list=_kept(proto))
+    onnx.save(made, path)
+
+
+def _write_int8(source: Path, path: Path, sample: Sample) -> None:
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._pictures = _spread(sample)
+
+        def get_next(self) -> Any:
+            return next(({INPUT: picture[None]} for picture in self._pictures), None)
+
+    logging.disable(logging.WARNING)  # it advises to prepare the file, which its writer has done
+    try:
+        quantize_static(
+            str(source),
+            str(path),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(_MADE_INT8),
+            per_channel=True,
+            reduce_range=True,  # 7 bits of weights: processors without VNNI overflow else
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_kept(onnx.load(source)),
+        )
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _kept(proto: Any) -> list[str]:
+    return [node.name for node in proto.graph.node if node.name.partition("/")[0] in (*SCOPES, "outside")]
+
+
+def _spread(sample: Sample) -> Iterator[NDArray[np.uint8]]:
+    chosen = np.linspace(0, len(sample) - 1, min(_CALIBRATED_ON, len(sample))).round().astype(int)
+    for position in chosen.tolist():
+        yield from sample.take(sample.ids[position : position + 1])

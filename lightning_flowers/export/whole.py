@@ -1,0 +1,99 @@
+"""A predictor as one module, from pictures of any size to calibrated probabilities."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.export.square import Square
+from lightning_flowers.model.views import resize_weights
+from lightning_flowers.use.members import Member
+from lightning_flowers.use.predictor import Predictor
+
+_TINY = torch.finfo(torch.float32).tiny  # stands for a probability of 0 in a geometric blend
+
+
+class Whole(nn.Module):
+    """What a predictor does after a picture is decoded; its own models stay as they are.
+
+    Its parts are its graph's scopes: `square` and `answer` want float32, `members` can be made smaller.
+
+    Args:
+        predictor: on the CPU; of a blend all members go along.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        super().__init__()
+        self.square = Square(predictor.size_px)
+        self.members = nn.ModuleList(_Looking(member, predictor.size_px) for member in predictor.members)
+        self.views = [member.views for member in predictor.members]
+        self.answer = _Answer(predictor)
+        self.eval().requires_grad_(False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Probabilities float32 (n, classes) of pictures uint8 (n, height, width, 3), RGB."""
+        image = self.square(pictures)
+        return self.answer(
+            [[member(view(image)) for view in views] for member, views in zip(self.members, self.views, strict=True)]
+        )
+
+
+def check_whole(predictor: Predictor) -> None:
+    """Fail where a graph cannot hold what a predictor does.
+
+    Raises:
+        UserError: says what to do.
+    """
+    if predictor.method == "ranks":
+        raise UserError(f"{predictor.path}: a blend of ranks cannot be exported: blend with --method=geometric")
+    if any(member.tta == "multi-scale" for member in predictor.members):
+        raise UserError(f"{predictor.path}: --tta=multi-scale cannot be exported: give --tta=none, flips or dihedral")
+
+
+class _Looking(nn.Module):
+    """Logits (n, classes) of pictures (n, 3, given, given) of values 0..255."""
+
+    def __init__(self, member: Member, given: int) -> None:
+        super().__init__()
+        self.shrink = None if member.size_px == given else nn.Buffer(resize_weights(given, member.size_px))
+        self.normalize, self.backbone, self.head = (
+            # Channels-last, which is fast in torch, would stand in the graph as copies.
+            deepcopy(part).to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
+            for part in (member.model.normalize, member.model.backbone, member.model.head)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.shrink is not None:
+            image = self.shrink @ image @ self.shrink.T
+        return self.head(self.backbone(self.normalize(image)))
+
+
+class _Answer(nn.Module):
+    """Probabilities (n, classes) from the logits (n, classes) of each member's views: see `Predictor`."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        super().__init__()
+        self.weights = [member.weight for member in predictor.members]
+        self.temperatures = [member.temperature for member in predictor.members]
+        self.temperature, self.method = predictor.temperature, predictor.method
+
+    def forward(self, logits: Sequence[Sequence[Tensor]]) -> Tensor:
+        of_each = [
+            _soften(torch.stack([view.softmax(1) for view in views]).mean(0), temperature)
+            for views, temperature in zip(logits, self.temperatures, strict=True)
+        ]
+        return _soften(self._blend(of_each), self.temperature)
+
+    def _blend(self, of_each: list[Tensor]) -> Tensor:
+        if len(of_each) == 1:
+            return of_each[0]
+        logs = self.method == "geometric"
+        terms = [each.clamp(min=_TINY).log() if logs else each for each in of_each]
+        mean = torch.stack([weight * term for weight, term in zip(self.weights, terms, strict=True)]).sum(0)
+        return mean.softmax(1) if logs else mean
+
+
+def _soften(probabilities: Tensor, temperature: float) -> Tensor:
+    return probabilities if temperature == 1 else (probabilities.log() / temperature).softmax(1)
