@@ -11,9 +11,8 @@ from lightning_flowers.run.results import Run
 from lightning_flowers.use.predictor import Predictor
 
 _DATA = {
-    True: "**External**: it was trained on other data sets too. Copies of the competition's test pictures are "
-    "public in "
-    "such sets, so its scores may be too good.",
+    True: "**External**: it was trained on other data sets too. Copies of the competition's test pictures are public "
+    "in some, so its scores may be too good.",
     False: "Clean: it was trained on this data set alone.",
     None: "It is not known whether it was trained on other data sets too.",
 }

@@ -1,6 +1,7 @@
 """Exported files at work, as other programs would load them."""
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -34,7 +35,9 @@ def onnx_answers(path: Path) -> Answers:
 
 def torch_answers(path: Path) -> Answers:
     """What a .pt2 answers."""
-    module: Any = torch.export.load(path).module()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given buffer is not writable")  # of how torch itself loads it
+        module: Any = torch.export.load(path).module()
 
     def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.no_grad():
