@@ -36,12 +36,12 @@ def to_timm(predictor: Predictor) -> nn.Module:
         )
     model: Any = timm.create_model(name, pretrained=False, num_classes=len(predictor.classes))
     classifier = model.get_classifier()
-    if not isinstance(classifier, nn.Linear) or classifier.weight.shape != last.weight.shape:
+    prefix = next((path for path, module in model.named_modules() if module is classifier), "")
+    weights = member.model.backbone.state_dict() | {f"{prefix}.{part}": it for part, it in last.state_dict().items()}
+    if not isinstance(classifier, nn.Linear) or weights.keys() != model.state_dict().keys():
         raise UserError(f"{predictor.path}: --to=timm: the classifier of timm's {name} is not one dense layer over its "
                         "pooled features: use --to=onnx,torch")  # fmt: skip
-    prefix = next(path for path, module in model.named_modules() if module is classifier)
-    of_head = {f"{prefix}.{part}": tensor for part, tensor in last.state_dict().items()}
-    model.load_state_dict({**member.model.backbone.state_dict(), **of_head})
+    model.load_state_dict(weights)
     model.pretrained_cfg = {**model.pretrained_cfg, **_config(member)}
     return model.eval()
 

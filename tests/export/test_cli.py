@@ -136,7 +136,7 @@ def test_without_val_it_is_checked_on_made_up_pictures_and_says_so(tiny_run, tmp
     [
         (lambda: predictor_of(member_of(weight=0.5), member_of(weight=0.5)), "a blend is several models"),
         (lambda: predictor_of(member_of(hidden=[5])), r"no place for hidden dense layers \(5\): use --to=onnx,torch"),
-        (lambda: predictor_of(member_of("squeezenet1_1")), "is not one dense layer"),
+        (lambda: predictor_of(member_of("deit_tiny_distilled_patch16_224", 224)), "is not one dense layer"),
     ],
 )
 def test_what_timm_cannot_hold_is_refused(predictor, said):

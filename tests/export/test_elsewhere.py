@@ -70,7 +70,7 @@ def test_timm_alone_loads_the_folder(exported, predictor, pictures, tmp_path):
     for found, square in zip((same, odd), squares, strict=True):
         with torch.no_grad():
             wanted = model(torch.from_numpy(square).permute(0, 3, 1, 2)).numpy()
-        assert np.abs(found - wanted).max() < 1e-2 * np.abs(wanted).max()
+        assert np.abs(found - wanted).max() < 5e-2 * np.abs(wanted).max()
     np.testing.assert_allclose(same, wanted_logits(model, pictures["same"]), rtol=1e-4, atol=1e-4)
 
 
