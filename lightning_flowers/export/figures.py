@@ -7,7 +7,7 @@ from lightning_flowers.evaluation.confusion import Scores
 from lightning_flowers.export.checking import Expected, Found
 from lightning_flowers.markdown import NOTHING, markdown_table, number
 
-_HEADER = ("file", "MB", "ms/picture", "speed", "differs by", "same top", "val macro F1", "val accuracy")
+_HEADER = ("file", "MB", "ms/picture", "speed", "differs by", "resized", "same top", "val macro F1", "val accuracy")
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,14 @@ def table(made: Sequence[Made], milliseconds: dict[str, float], reference: str) 
     return markdown_table(_HEADER, [_row(one, milliseconds, reference) for one in made], _HEADER[1:])
 
 
-def notes(expected: Expected, made: Sequence[Made], threads: int, reference: str) -> list[str]:
+def notes(expected: Expected, threads: int, reference: str) -> list[str]:
     """What the table's figures are of."""
-    odd = max((one.found.odd_difference for one in made if one.found), default=None)
-    lines = [
-        f"Checked on {expected.sample.what}; differences are the largest of a probability, from the predictor's.",
+    return [
+        f"Checked on {expected.sample.what}. Differences are the largest of a probability, from the predictor's; "
+        "`resized` those of made-up pictures of other sizes.",
         f"Speeds: one picture a batch on this CPU, {threads} threads, medians of runs in turns; times as fast as "
         f"{reference}.",
     ]
-    if odd is not None:
-        lines.append(f"Where made-up pictures of other sizes are resized, answers differ by up to {odd:.1e}.")
-    return lines
 
 
 def score_lines(expected: Expected) -> list[str]:
@@ -67,6 +64,7 @@ def _row(one: Made, milliseconds: dict[str, float], reference: str) -> list[str]
         number(taken, 1),
         number(taken and milliseconds[reference] / taken, 2),
         f"{one.found.difference:.1e}" if one.found else NOTHING,
+        f"{one.found.odd_difference:.1e}" if one.found else NOTHING,
         str(one.found.same_top) if one.found else NOTHING,
         number(one.scores and one.scores.macro_f1, 4),
         number(one.scores and one.scores.accuracy, 4),

@@ -63,7 +63,7 @@ class _Making:
     def figures(self) -> str:
         reference = _ONNX if _ONNX in self._contestants else _PREDICTOR
         taken = running.milliseconds(self._contestants, self._predictor.size_px)
-        notes = figures.notes(self._expected, self._made, torch.get_num_threads(), reference)
+        notes = figures.notes(self._expected, torch.get_num_threads(), reference)
         return "\n\n".join([figures.table(self._made, taken, reference), *notes])
 
     def _write_graphs(self, options: Options) -> None:

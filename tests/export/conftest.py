@@ -9,7 +9,7 @@ import torch
 import lightning_flowers
 from lightning_flowers.__main__ import main
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.views import views_of
+from lightning_flowers.model.views import Tta, views_of
 from lightning_flowers.run.results import Data, Run
 from lightning_flowers.use.members import Member
 from lightning_flowers.use.predictor import Predictor
@@ -34,7 +34,7 @@ def predictor_of(*members, method="arithmetic", temperature=1.0):
     return Predictor("made", Path("runs/made"), CLASSES, members, method, temperature)
 
 
-def member_of(backbone="test_resnet", size=64, tta="none", weight=1.0, temperature=1.0, **settings):
+def member_of(backbone="test_resnet", size=64, tta: Tta = "none", weight=1.0, temperature=1.0, **settings):
     """A model with random weights, and logits that differ from picture to picture."""
     torch.manual_seed(size)
     model = FlowerClassifier(backbone, len(CLASSES), weights="none", **settings).eval()

@@ -47,7 +47,7 @@ def test_all_is_there_and_told_of(exported, predictor, tiny_run):
     accuracy = f"{(val.probabilities.argmax(1) == val.labels).mean():.4f}"
     for name in ("predictor", "model.pt2", "model.onnx"):
         assert rows[name][-1] == accuracy
-    assert (rows["model.onnx"][2], rows["model.onnx"][4]) == ("1.00", "11")
+    assert (rows["model.onnx"][2], rows["model.onnx"][5]) == ("1.00", "11")
     assert float(rows["model.onnx"][3]) < 1e-4
     assert "Checked on 11 val pictures" in "\n".join(lines)
 

@@ -46,7 +46,7 @@ def pictures(tmp_path):
         "same": np.stack([made_up(64, 64, seed) for seed in range(3)]),
         "odd": np.stack([made_up(90, 131, seed) for seed in range(1)]),
     }
-    np.savez(tmp_path / "pictures.npz", **arrays)
+    np.savez(tmp_path / "pictures.npz", same=arrays["same"], odd=arrays["odd"])
     return arrays
 
 
