@@ -53,6 +53,8 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         (["ensemble", "x"], 2),
         (["classify", "--help"], 0),
         (["classify"], 2),
+        (["export", "--help"], 0),
+        (["export", "x", "--to=x"], 2),
         (["report", "--help"], 0),
         (["report", "x"], 1),
         (["fit", "--seeds=x"], 2),

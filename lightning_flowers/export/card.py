@@ -28,8 +28,7 @@ def model_card(
         scores: lines that say how good it is.
         license: of the weights; `given` tells whether by the user, and not by timm of the pretrained weights.
     """
-    (member,) = predictor.members
-    run = member.run
+    run = predictor.members[0].run
     whose = "as its maker says" if given else f"that of the pretrained weights ({run.timm_name}), as timm knows it"
     parts = [
         _header(license),

@@ -1,5 +1,7 @@
 """From pictures of any size to squares, in operators that every runtime has."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ class Square(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Of uint8 (n, height, width, 3), RGB: float32 (n, 3, size, size), whole numbers in 0..255."""
         height, width = pictures.shape[1], pictures.shape[2]
-        side = torch.sym_min(height, width)
+        side: Any = torch.sym_min(height, width)
         image = pictures.permute(0, 3, 1, 2).float()
         image = _whole(image @ self._weights(width, side).T)  # Pillow too goes along the rows first, and rounds
         return _whole(self._weights(height, side) @ image)

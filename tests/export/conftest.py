@@ -1,6 +1,7 @@
 """What tests of `export` share: a run, exported in every way; and predictors that need no run."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def member_of(backbone="test_resnet", size=64, tta: Tta = "none", weight=1.0, te
     model.class_names = CLASSES
     probe = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 3, size, size), dtype=np.uint8))
     with torch.no_grad():
-        last = model.head[-1]
+        last: Any = model.head[-1]
         logits = model(probe)
         last.weight.mul_(2 / logits.std(0).mean())
         last.bias.sub_(model(probe).mean(0))
