@@ -24,7 +24,7 @@ def run(args: Sequence[str]) -> int:
         pictures=given.pictures,
     )
     options.check()
-    out = Path(given.out) if given.out is not None else Path("exports") / Path(given.run).resolve().name
+    out = Path(given.out) if given.out is not None else Path("exports") / _name(Path(given.run))
     check_out(out)
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
@@ -34,6 +34,11 @@ def run(args: Sequence[str]) -> int:
     text = export(predictor, options, out)
     sys.stdout.write(redact(f"{text}\n\nexported   {out} ({FIGURES} has this table)\n"))
     return 0
+
+
+def _name(run: Path) -> str:
+    """Of a run's folder, or of a checkpoint."""
+    return run.stem if run.is_file() else run.resolve().name
 
 
 def _parser() -> Parser:
