@@ -24,9 +24,9 @@ def to_timm(predictor: Predictor) -> nn.Module:
     Raises:
         UserError: timm has no place for the model; says why.
     """
+    member = predictor.members[0]
     if len(predictor.members) > 1:
         raise UserError(f"{predictor.path}: --to=timm: a blend is several models: export its runs by themselves")
-    member = predictor.members[0]
     *hidden, last = (layer for layer in member.model.head if isinstance(layer, nn.Linear))
     name = member.run.timm_name or str(member.model.hparams["backbone"])
     if hidden:
