@@ -17,6 +17,7 @@ TOOLS = {
     "soup": "Average the weights of runs of one backbone, all or those that help on val; leaves a run folder.",
     "classify": "Name the flower on pictures of your own: files, folders, URLs.",
     "export": "Give a trained model to other tools: ONNX, torch alone, timm and the Hugging Face hub; checked first.",
+    "serve": "Answer about pictures on a web page and by an HTTP API.",
     "rehearse": "Ask the TPU's own compiler about a run, without a TPU: does it fit, how long it takes, what is dear.",
 }
 ON_LIGHTNING = ("soup", "rehearse")  # the others do without its command line

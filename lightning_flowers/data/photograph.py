@@ -48,6 +48,14 @@ class PictureError(DataError):
     """A picture that cannot be used; the message says why in a line, without naming the picture."""
 
 
+class TooLargeError(PictureError):
+    """It has more bytes, or claims more pixels, than is allowed."""
+
+
+class UnsupportedError(PictureError):
+    """It is of a format, or a kind of one, that is not read."""
+
+
 def check_picture(file: File, largest: int) -> tuple[int, int]:
     """Decode a picture just as `squares` does, and give its width and height as it is to be seen.
 
@@ -134,7 +142,7 @@ def _read(file: File) -> bytes:
     else:
         encoded = file.read(MAX_BYTES + 1)
     if len(encoded) > MAX_BYTES:
-        raise PictureError(f"has more than {MAX_BYTES >> 20} MB")
+        raise TooLargeError(f"has more than {MAX_BYTES >> 20} MB")
     if not encoded:
         raise PictureError("is empty")
     return encoded
@@ -147,17 +155,21 @@ def _told() -> Iterator[None]:
         yield
     except PictureError:
         raise
+    except UnidentifiedImageError as error:
+        raise UnsupportedError("is no picture of a known format") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # of much more than MAX_PIXELS
+        raise TooLargeError(_why(error)) from error
     except Exception as error:
         raise PictureError(_why(error)) from error
 
 
 def _check_kind(image: Image.Image, most_pixels: int) -> None:
     if image.mode in _DEEP or image.mode.startswith("I;16"):
-        raise PictureError(f"has more than 8 bits a channel (mode {image.mode}): save it with 8")
+        raise UnsupportedError(f"has more than 8 bits a channel (mode {image.mode}): save it with 8")
     if not 0 < image.width * image.height <= most_pixels:
-        raise PictureError(f"claims {image.width}x{image.height} pixels: too many, or none")
+        raise TooLargeError(f"claims {image.width}x{image.height} pixels: too many, or none")
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # cameras put a preview into an MPO
-        raise PictureError(
+        raise UnsupportedError(
             f"holds {getattr(image, 'n_frames', 1)} pictures ({image.format}): save one of them by itself"
         )
 
@@ -206,8 +218,6 @@ def _square(picture: Image.Image, size: int, shape: Shape) -> NDArray[np.uint8]:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "is no picture of a known format"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
     return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"

@@ -1,0 +1,1 @@
+"""The command `serve`: a web page and an HTTP API in front of a trained model."""

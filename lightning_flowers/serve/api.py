@@ -1,0 +1,103 @@
+"""The API: pictures in, guesses out, and what there is to know of the model and the server."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from lightning_flowers.serve import schemas
+from lightning_flowers.serve.bodies import read_uploads
+from lightning_flowers.serve.errors import busy, code_of, documented
+from lightning_flowers.serve.leaving import while_connected
+from lightning_flowers.serve.places import FullError
+from lightning_flowers.serve.service import Service
+
+MOST_GUESSES = 1000
+
+
+def routes(service: Service) -> APIRouter:
+    """All of them; those that tell of the model or ask it want the key, if there is one."""
+    guarded = [Depends(_key_check(service.settings.key))] if service.settings.key else []
+    refused = documented(401) if service.settings.key else {}
+    router = APIRouter()
+    secret = APIRouter(dependencies=guarded, responses=refused)
+    _add_predict(secret, service)
+    _add_facts(secret, service)
+    _add_health(router, service)
+    router.include_router(secret)
+    return router
+
+
+def _add_predict(router: APIRouter, service: Service) -> None:
+    @router.post(
+        "/v1/predict",
+        tags=["pictures"],
+        responses=documented(408, 413, 415, 422, 500, 503),
+        openapi_extra=schemas.request_body(),
+    )
+    async def predict(
+        request: Request,
+        top: Annotated[int, Query(ge=1, le=MOST_GUESSES, description="guesses of each picture")] = 5,
+        heat_map: Annotated[bool, Query(description="tell what the model looked at")] = False,
+    ) -> schemas.Answers:
+        """Name the flower on one or several pictures: JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF of one frame.
+
+        Of several pictures, those that cannot be used have an `error`; where none can, the request fails as a whole.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(service.pictures.taken())
+                uploads = await read_uploads(request, service.settings, service.bytes, held)
+                held.enter_context(service.pictures.taken(len(uploads) - 1))
+            except FullError as error:
+                raise busy() from error
+            answers, wrong = await while_connected(request, service.answer_all(uploads, top, heat_map))
+        if len(wrong) == len(uploads):
+            raise HTTPException(code_of(wrong[0]), f"{answers.answers[0].picture}: {wrong[0]}")
+        return answers
+
+
+def _add_facts(router: APIRouter, service: Service) -> None:
+    @router.get("/v1/classes", tags=["model"])
+    async def classes() -> schemas.Classes:
+        """What the model knows to tell apart."""
+        return schemas.Classes(classes=list(service.predictor.classes))
+
+    @router.get("/v1/model", tags=["model"])
+    async def model() -> schemas.Model:
+        """What answers, how sure it has to be, and what a request may hold."""
+        return service.about()
+
+    @router.get("/metrics", tags=["server"], response_class=Response)
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_health(router: APIRouter, service: Service) -> None:
+    @router.get("/healthz", tags=["server"])
+    async def healthz() -> schemas.State:
+        """Whether the server lives."""
+        return schemas.State(status="ok")
+
+    @router.get("/readyz", tags=["server"], responses=documented(503))
+    async def readyz() -> schemas.State:
+        """Whether it takes requests: the model is there, and there is room in the queue."""
+        if not service.ready or service.pictures.used >= service.pictures.bound:
+            raise busy()
+        return schemas.State(status="ready")
+
+
+def _key_check(key: str) -> Callable[..., Awaitable[None]]:
+    bearer = HTTPBearer(auto_error=False, description="the key that the server was started with")
+
+    async def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+        shown = given.credentials if given else ""
+        if not hmac.compare_digest(shown.encode(), key.encode()):
+            raise HTTPException(401, "show the server's key: Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"})
+
+    return check

@@ -1,0 +1,82 @@
+"""The application: API, page, and what surrounds them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+
+from lightning_flowers import __version__
+from lightning_flowers.serve.api import routes
+from lightning_flowers.serve.guard import Guard
+from lightning_flowers.serve.service import Service
+from lightning_flowers.serve.settings import Settings
+from lightning_flowers.use.predictor import Predictor
+
+PAGE = Path(__file__).parent / "page"
+_ABOUT = "Names the flower on photographs. Nothing that is sent is stored or logged."
+
+
+def build(predictor: Predictor, settings: Settings) -> FastAPI:
+    """An application that answers with a predictor; `app.state.service` is what works in it."""
+    service = Service(predictor, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    # The usual pages about an API come from another host.
+    app = FastAPI(
+        title="lightning_flowers",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.include_router(routes(service))
+    _add_page(app)
+    _add_failures(app)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    paths = frozenset({"/", *(str(getattr(route, "path", "")) for route in app.routes), *app.openapi()["paths"]})
+    app.add_middleware(Guard, metrics=service.metrics, paths=paths)
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    app.mount("/page", StaticFiles(directory=PAGE), "page")
+
+
+def _add_failures(app: FastAPI) -> None:
+    """Each in a line."""
+
+    @app.exception_handler(RequestValidationError)
+    async def misunderstood(_: Request, error: Any) -> JSONResponse:
+        first = error.errors()[0]
+        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, error: Any) -> Response:
+        return Response(status_code=499)  # nobody reads it
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Any) -> JSONResponse:
+        return JSONResponse({"detail": "the server has failed; its log tells how"}, 500)

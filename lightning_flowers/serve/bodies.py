@@ -1,0 +1,126 @@
+"""Pictures out of a request's body, which is bounded in bytes, time and files before anything is decoded.
+
+All of it stays in memory, for as long as the request lasts; nothing is written to disk or to a log.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from fastapi import HTTPException, Request
+from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from lightning_flowers.serve.errors import CLOSE
+from lightning_flowers.serve.places import Places
+from lightning_flowers.serve.schemas import Pictures
+from lightning_flowers.serve.settings import Settings
+
+_FIELD = "file"
+_LONGEST_NAME = 200
+
+
+class Upload(NamedTuple):
+    """A picture's file.
+
+    Attributes:
+        name: what to call it.
+        content: its bytes.
+    """
+
+    name: str
+    content: bytes
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 1 << 62
+
+
+async def read_uploads(request: Request, settings: Settings, room: Places, held: ExitStack) -> list[Upload]:
+    """The pictures of a request.
+
+    Args:
+        room: of bytes, of which the body takes some.
+        held: gives them back.
+
+    Raises:
+        HTTPException: 408, 413, 415 or 422, with what is wrong in a line.
+        FullError: there is no room.
+    """
+    kind = parse_options_header(request.headers.get("Content-Type", ""))[0]
+    readers = {b"multipart/form-data": _of_form, b"application/json": _of_json}
+    if kind not in readers:
+        raise HTTPException(415, "send multipart/form-data with fields 'file', or application/json", CLOSE)
+    body = _body(request, settings.most_bytes, room, held)
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            uploads = await readers[kind](request, body, settings)
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not come in {settings.body_seconds:g} seconds", CLOSE) from error
+    if not uploads:
+        raise HTTPException(422, "no picture came along: send at least one")
+    return uploads
+
+
+async def _body(request: Request, most: int, room: Places, held: ExitStack) -> AsyncGenerator[bytes, None]:
+    told = request.headers.get("Content-Length", "0")
+    received = int(told) if told.isdecimal() else 0
+    too_large = HTTPException(413, f"the body has more than {most} bytes", CLOSE)
+    if received > most:
+        raise too_large
+    held.enter_context(room.taken(received))
+    came = 0
+    async for piece in request.stream():
+        came += len(piece)
+        if came > most:
+            raise too_large
+        if came > received:  # it did not say how long it is
+            held.enter_context(room.taken(came - received))
+            received = came
+        yield piece
+
+
+async def _of_form(request: Request, body: AsyncGenerator[bytes, None], settings: Settings) -> list[Upload]:
+    try:
+        form = await _InMemory(request.headers, body, max_files=settings.most_files, max_fields=1).parse()
+    except MultiPartException as error:
+        many = error.message.startswith("Too many files")
+        raise HTTPException(413 if many else 422, _line(error.message), CLOSE) from error
+    files = form.multi_items()
+    uploads = []
+    for number, (field, file) in enumerate(files):
+        if field != _FIELD or not isinstance(file, UploadFile):
+            raise HTTPException(422, f"the form has a field {_line(field)!r}: send files as fields '{_FIELD}' only")
+        uploads.append(Upload(_line(file.filename or f"picture {number}"), await file.read()))
+        await file.close()
+    return uploads
+
+
+async def _of_json(request: Request, body: AsyncGenerator[bytes, None], settings: Settings) -> list[Upload]:
+    content = b"".join([piece async for piece in body])
+    try:
+        given = Pictures.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise HTTPException(422, _line(f"{where}: {first['msg']}")) from error
+    if len(given.pictures) > settings.most_files:
+        raise HTTPException(413, f"Too many files. Maximum number of files is {settings.most_files}.")
+    return [Upload(f"picture {number}", _decoded(text, number)) for number, text in enumerate(given.pictures)]
+
+
+def _decoded(text: str, number: int) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise HTTPException(422, f"picture {number}: is no base64") from error
+
+
+def _line(text: str) -> str:
+    """Of what a client gave, what can be shown."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST_NAME])

@@ -1,0 +1,34 @@
+"""How much may be under way at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class FullError(Exception):
+    """No place is left."""
+
+
+class Places:
+    """A number of places, to be taken and given back on one event loop.
+
+    Args:
+        bound: how many there are.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self.bound, self.used = bound, 0
+
+    @contextmanager
+    def taken(self, count: int = 1) -> Iterator[None]:
+        """Take some, for as long as the block lasts.
+
+        Raises:
+            FullError: there are not so many left.
+        """
+        if self.used + count > self.bound:
+            raise FullError
+        self.used += count
+        try:
+            yield
+        finally:
+            self.used -= count

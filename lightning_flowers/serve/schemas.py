@@ -1,0 +1,142 @@
+"""What the API takes and gives, and examples of it for the OpenAPI document."""
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_ROSE = {"label": 73, "name": "rose", "probability": 0.93}
+_GUESSES = [_ROSE, {"label": 86, "name": "magnolia", "probability": 0.02}]
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+
+
+class Guess(BaseModel):
+    """A class that the picture may be of."""
+
+    label: int = Field(description="its place among the classes")
+    name: str
+    probability: float = Field(description="0..1; calibrated where /v1/model says so")
+
+
+class HeatMap(BaseModel):
+    """What places in the picture's middle square say for the first guess (positive), or against it, in units of its
+    logit: the places and the rest sum to the logit."""
+
+    method: Literal["exact", "gradients", "pixels"] = Field(description="exact, or an approximation")
+    label: int
+    places: list[list[float]] = Field(description="rows from the top, columns from the left")
+    rest: float
+
+
+class Answer(BaseModel):
+    """To a picture: guesses, or why there are none."""
+
+    picture: str = Field(description="the file's name, or 'picture N', from 0")
+    guesses: list[Guess] = Field(description="the answer first, then the most probable of the other classes")
+    sure: bool | None = Field(description="whether the answer is probable enough; null where nothing was fitted")
+    error: str | None = Field(None, description="why there is no answer, where other pictures have one")
+    heat_map: HeatMap | None = Field(None, description="where it was asked for")
+
+
+class Answers(BaseModel):
+    """To all pictures of a request, in their order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "petals",
+                    "answers": [
+                        {"picture": "a.jpg", "guesses": _GUESSES, "sure": True, "error": None, "heat_map": None}
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str
+    answers: list[Answer]
+
+
+class Pictures(BaseModel):
+    """Pictures as JSON."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"pictures": [_PIXEL]}]})
+
+    pictures: list[str] = Field(min_length=1, description="files' contents in base64")
+
+
+class Failure(BaseModel):
+    """Why there is no answer, in a line."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"detail": "a.jpg: is no picture of a known format"}]})
+
+    detail: str
+
+
+class Classes(BaseModel):
+    """Names of the classes, in the order of their labels."""
+
+    classes: list[str]
+
+
+class Threshold(BaseModel):
+    """The least probable answer that is called sure, and what that did on val."""
+
+    threshold: float
+    right_kept: float = Field(description="share of val's right answers that are called sure")
+    wrong_passed: float | None = Field(description="share of val's wrong answers that are called sure")
+    right: int
+    wrong: int
+
+
+class Limits(BaseModel):
+    """Of a request."""
+
+    files: int
+    bytes: int
+    pixels: int
+
+
+class Model(BaseModel):
+    """What answers."""
+
+    name: str
+    backbones: list[str] = Field(description="timm's names; several of a blend")
+    classes: int
+    size_px: int = Field(description="side of the square that the model sees")
+    views: str = Field(description="test-time augmentation")
+    calibrated: bool
+    external: bool | None = Field(description="trained on data other than the competition's; null if not known")
+    threshold: Threshold | None
+    limits: Limits
+    version: str = Field(description="of lightning_flowers")
+
+
+class State(BaseModel):
+    """Whether the server lives, or takes requests."""
+
+    status: str
+
+
+def share(value: float) -> float | None:
+    """JSON has no nan."""
+    return None if math.isnan(value) else value
+
+
+def request_body() -> dict[str, Any]:
+    """What POST /v1/predict takes, for the OpenAPI document: it is read by hand, to bound it before it is parsed."""
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+    form = {"type": "object", "required": ["file"], "properties": {"file": files}}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {"schema": form, "encoding": {"file": {"contentType": "image/*"}}},
+                "application/json": {
+                    "schema": Pictures.model_json_schema(),
+                    "examples": {"one picture": {"value": {"pictures": [_PIXEL]}}},
+                },
+            },
+        }
+    }

@@ -1,0 +1,108 @@
+"""The application on uvicorn: a socket, a bound on slow clients, an end that lets what is under way finish."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.serve.settings import Settings
+
+_LONGEST_HEAD = 16 << 10
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Args:
+        port: 0 takes one that is free.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OverflowError as error:
+        raise UserError(f"--port={port}: must be in 0..65535") from error
+    except OSError as error:
+        raise UserError(f"--host={host} --port={port}: {error.strerror}: choose others") from error
+
+
+def address(host: str, listening: socket.socket) -> str:
+    """Where a browser finds it."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listening.getsockname()[1]}/"
+
+
+def serve(app: FastAPI, listening: socket.socket, settings: Settings, started: Callable[[], Any]) -> None:
+    """Serve until SIGINT or SIGTERM; then finish what is under way.
+
+    Args:
+        started: is called once requests are answered.
+    """
+    config = uvicorn.Config(
+        app,
+        http=_bounded(settings.header_seconds),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # addresses are nobody's business
+        server_header=False,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        timeout_graceful_shutdown=int(settings.grace_seconds),
+    )
+    server = _Server(config)
+    server.when_started = started
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run([listening])  # raises the signals that it got once more
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Server(uvicorn.Server):
+    when_started: Callable[[], Any]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.when_started()
+
+
+def _bounded(seconds: float) -> type[asyncio.Protocol]:
+    """Uvicorn's protocol, for clients whose requests' heads come within so many seconds."""
+
+    class Bounded(H11Protocol):
+        _limit: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._stop()
+
+        def _watch(self) -> None:
+            if self.conn.their_state is not h11.IDLE:
+                self._stop()
+            elif self._limit is None:
+                self._limit = self.loop.call_later(seconds, self.transport.close)
+
+        def _stop(self) -> None:
+            if self._limit is not None:
+                self._limit.cancel()
+                self._limit = None
+
+    return Bounded
