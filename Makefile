@@ -20,6 +20,8 @@ FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := help
 .PHONY: help setup fit test interop fuzz bench-input bench-memory tpu-table kaggle-wheels kaggle-check lint format types \
   check constraints clean
+.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve kaggle-wheels kaggle-check lint format \
+  types check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +60,16 @@ bench-memory: $(READY) ## measure the memory that keeping decoded pictures takes
 tpu-table: ARGS =
 tpu-table: $(READY) ## have libtpu say what the five backbones take on three TPUs; goes on where it was (hours)
 	PYTHONPATH=tests $(BIN)/python -m bench.tpu $(ARGS)
+bench-serve: ARGS =
+bench-serve: $(READY) $(BENCH)/.serve ## measure the server beside others (BENCH_RUN=folder of a run, BENCH_PICTURE=file)
+	PYTHONPATH=tests $(BIN)/python -m bench.serve $(BENCH_RUN) $(BENCH_PICTURE) $(ARGS)
+
+# The project itself too, for the same model behind LitServe: without it the bench goes on.
+$(BENCH)/.serve: $(READY) constraints.txt
+	test -x $(BENCH)/bin/python || $(VENV_MAKER) $(BENCH)
+	$(UV) pip install --quiet --python $(BENCH)/bin/python --constraint constraints.txt litserve . || \
+	  echo 'LitServe does not install here: it is left out' >&2
+	@touch $@
 
 # The same torch, OpenCV and albumentations as ours. DALI has wheels for few machines: the bench goes on without it.
 $(BENCH)/.ready: $(READY) constraints.txt

@@ -91,14 +91,16 @@ async def _of_form(request: Request, body: AsyncGenerator[bytes, None], settings
     except MultiPartException as error:
         many = error.message.startswith("Too many files")
         raise HTTPException(413 if many else 422, _line(error.message), CLOSE) from error
-    files = form.multi_items()
-    uploads = []
-    for number, (field, file) in enumerate(files):
-        if field != _FIELD or not isinstance(file, UploadFile):
-            raise HTTPException(422, f"the form has a field {_line(field)!r}: send files as fields '{_FIELD}' only")
-        uploads.append(Upload(_line(file.filename or f"picture {number}"), await file.read()))
-        await file.close()
-    return uploads
+    try:
+        return [await _upload(field, file, number) for number, (field, file) in enumerate(form.multi_items())]
+    finally:
+        await form.close()
+
+
+async def _upload(field: str, file: UploadFile | str, number: int) -> Upload:
+    if field != _FIELD or not isinstance(file, UploadFile):
+        raise HTTPException(422, f"the form has a field {_line(field)!r}: send files as fields '{_FIELD}' only")
+    return Upload(_line(file.filename or f"picture {number}"), await file.read())
 
 
 async def _of_json(request: Request, body: AsyncGenerator[bytes, None], settings: Settings) -> list[Upload]:

@@ -52,6 +52,8 @@ def _settings(given: Any) -> Settings:
     for flag in ("batch", "queue", "max_files", "max_mb", "max_megapixels"):
         if getattr(given, flag) < 1:
             raise UserError(f"--{flag.replace('_', '-')}={getattr(given, flag)}: must be 1 or more")
+    if not 0 <= given.port < 1 << 16:
+        raise UserError(f"--port={given.port}: must be in 0..65535")
     if given.queue < given.max_files:
         raise UserError(f"--queue={given.queue}: a request may hold more pictures (--max-files={given.max_files})")
     for origin in given.cors:

@@ -21,7 +21,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
     Args:
-        port: 0 takes one that is free.
+        port: 0..65535; 0 takes one that is free.
 
     Raises:
         UserError: it cannot be had.
@@ -29,8 +29,6 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OverflowError as error:
-        raise UserError(f"--port={port}: must be in 0..65535") from error
     except OSError as error:
         raise UserError(f"--host={host} --port={port}: {error.strerror}: choose others") from error
 

@@ -83,7 +83,7 @@ def test_odd_but_good_pictures_are_answered(client, picture):
         ({"content": b"", "headers": {"Content-Type": "multipart/form-data"}}, 422, "boundary"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 422, "multipart"),
         ({"content": b"", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 422, "no picture came"),
-        ({"data": {"file": "text"}, "files": [("x", b"")]}, 422, "send files as fields 'file'"),
+        ({"data": {"file": "text"}, "files": [("x", ("n", b""))]}, 422, "send files as fields 'file'"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "Invalid JSON"),
         ({"json": {"pictures": []}}, 422, "pictures: "),
         ({"json": {"pictures": [1]}}, 422, "pictures.0: "),
