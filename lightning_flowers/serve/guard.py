@@ -1,7 +1,6 @@
 """What holds for each answer: headers that keep a browser careful, and a count."""
 
 import time
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,7 +54,7 @@ class Guard:
         finally:
             self._count(scope, status[0], time.perf_counter() - started)
 
-    def _count(self, scope: dict[str, Any], status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"] if scope["path"] in self._paths else "other"
         self._metrics.requests.labels(path, str(status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)

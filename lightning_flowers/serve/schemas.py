@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_ROSE = {"label": 73, "name": "rose", "probability": 0.93}
-_GUESSES = [_ROSE, {"label": 86, "name": "magnolia", "probability": 0.02}]
+_ROSE: Any = {"label": 73, "name": "rose", "probability": 0.93}
+_ANSWER: Any = {"picture": "a.jpg", "guesses": [_ROSE], "sure": True, "error": None, "heat_map": None}
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 
 
@@ -34,25 +34,14 @@ class Answer(BaseModel):
     picture: str = Field(description="the file's name, or 'picture N', from 0")
     guesses: list[Guess] = Field(description="the answer first, then the most probable of the other classes")
     sure: bool | None = Field(description="whether the answer is probable enough; null where nothing was fitted")
-    error: str | None = Field(None, description="why there is no answer, where other pictures have one")
-    heat_map: HeatMap | None = Field(None, description="where it was asked for")
+    error: str | None = Field(default=None, description="why there is no answer, where other pictures have one")
+    heat_map: HeatMap | None = Field(default=None, description="where it was asked for")
 
 
 class Answers(BaseModel):
     """To all pictures of a request, in their order."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "petals",
-                    "answers": [
-                        {"picture": "a.jpg", "guesses": _GUESSES, "sure": True, "error": None, "heat_map": None}
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"model": "petals", "answers": [_ANSWER]}]})
 
     model: str
     answers: list[Answer]

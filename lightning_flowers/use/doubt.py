@@ -1,5 +1,6 @@
 """When a model had better say that it is not sure: fitted on a run's val predictions."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ def fit_doubt(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64
     right, wrong = np.sort(top[is_right]), top[~is_right]
     if not len(right):
         return None
-    threshold = float(right[int((1 - keep) * len(right))])
+    threshold = float(right[len(right) - math.ceil(keep * len(right))])
     passed = float((wrong >= threshold).mean()) if len(wrong) else float("nan")
     return Doubt(threshold, float((right >= threshold).mean()), passed, len(right), len(wrong))
 

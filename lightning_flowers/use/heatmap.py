@@ -77,8 +77,12 @@ def _by_features(model: FlowerClassifier, features: Tensor, channels: int, label
         (gradient,) = torch.autograd.grad(logit, features)
     places = (features * gradient).sum(channels)[0].detach().float()
     spatial = tuple(axis for axis in (1, 2, 3) if axis != channels)
-    exact = _is_one_layer(model) and torch.allclose(pooled, features.mean(spatial), atol=1e-5)
+    exact = _is_one_layer(model) and _are_close(pooled, features.mean(spatial))
     return _map_of(places, logit, "exact" if exact else "gradients")
+
+
+def _are_close(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
 
 
 def _by_pixels(model: FlowerClassifier, normalized: Tensor, label: int) -> HeatMap:

@@ -94,7 +94,7 @@ def test_without_the_key_there_is_no_answer(picture):
             assert asking.get(path, headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
         for shown in (f"Bearer {KEY}x", f"Basic {KEY}", "Bearer", "Bearer \xe4"):
             refused = asking.post(
-                "/v1/predict", files=form(picture()), headers={"Authorization": shown.encode("latin-1")}
+                "/v1/predict", files=form(picture()), headers={b"Authorization": shown.encode("latin-1")}
             )
             assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
             assert KEY not in refused.text

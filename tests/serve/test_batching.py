@@ -47,7 +47,7 @@ def test_pictures_gather_while_the_model_works():
     found, noted = asyncio.run(asked(gate, 3, [1, 2, 3, 4]))
     assert gate.seen == [[0], [1, 2, 3], [4]]
     assert noted == [1, 3, 1]
-    assert [row.tolist() for row in found] == [[0], [1], [2], [3], [4]]
+    assert [np.asarray(row).tolist() for row in found] == [[0], [1], [2], [3], [4]]
 
 
 def test_a_client_that_leaves_is_dropped_from_the_queue():

@@ -32,7 +32,7 @@ def logits(predictor):
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet"])
 def test_the_places_sum_to_the_logit(backbone, frozen):
     predictor = predictor_of(backbone, freeze_backbone=frozen)
-    bias = predictor.members[0].model.head[-1].bias
+    bias = predictor.members[0].model.get_parameter("head.1.bias")
     for label, logit in enumerate(logits(predictor)):
         found = heat_map(predictor, PIXELS, label)
         assert found.method == "exact"
@@ -44,7 +44,7 @@ def test_the_places_are_those_of_the_class_activation_map():
     predictor = predictor_of("test_resnet")
     model = predictor.members[0].model
     features = model.backbone.forward_features(model.normalize(hardware.send(PIXELS[None], predictor.device)))[0]
-    wanted = torch.einsum("k,khw->hw", model.head[-1].weight[1], features) / features[0].numel()
+    wanted = torch.einsum("k,khw->hw", model.get_parameter("head.1.weight")[1], features) / features[0].numel()
     np.testing.assert_allclose(heat_map(predictor, PIXELS, 1).places, wanted.numpy(), atol=1e-6)
 
 

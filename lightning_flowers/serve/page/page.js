@@ -1,6 +1,6 @@
 // The page: photographs in, answers beside them. All text is set as text, never as markup.
 const TRIES = 5;
-const SHADES = [[20, 20, 90, 0.72], [30, 140, 140, 0.45], [255, 230, 60, 0.32]]; // from little to much
+const SHADES = [[20, 20, 90, 0.64], [30, 140, 140, 0.36], [255, 230, 60, 0.28]]; // from little to much
 const LOOKED = {
   exact: "Little to much of what speaks for the answer: exact, the places add up to the model's score for it.",
   gradients: "Little to much of what speaks for the answer: an approximation, by gradients.",
@@ -59,9 +59,13 @@ function add(files) {
     const card = one("#card").content.cloneNode(true).firstElementChild;
     one("figcaption", card).textContent = file.name;
     one("h2", card).textContent = "…";
+    card.ariaBusy = "true";
     one("#answers").prepend(card);
     const drawn = draw(file, one(".photo", card));
-    line = line.then(() => ask(file, card, drawn)).catch((error) => fail(card, `the server cannot be reached: ${error.message}`));
+    line = line
+      .then(() => ask(file, card, drawn))
+      .catch((error) => fail(card, `the server cannot be reached: ${error.message}`))
+      .finally(() => { card.ariaBusy = "false"; });
   }
 }
 
@@ -90,6 +94,7 @@ async function ask(file, card, drawn) {
   form.append("file", file, file.name || "picture");
   const response = await call("/v1/predict?top=5&heat_map=true", { method: "POST", body: form });
   if (response.status === 401) learn();
+  card.classList.toggle("alone", !response.ok && !(await drawn));
   if (!response.ok) return fail(card, await told(response));
   const [answer] = (await response.json()).answers;
   if (!(await drawn)) one("figcaption", card).textContent += " (a format that this browser does not show)";
