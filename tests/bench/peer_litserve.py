@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import litserve  # pyright: ignore[reportMissingImports]
+from fastapi import Request
 
 import lightning_flowers
 
@@ -15,9 +16,9 @@ class Flowers(litserve.LitAPI):
         """Load the run."""
         self.predictor = lightning_flowers.load(sys.argv[1], accelerator="cpu")
 
-    def decode_request(self, request: Any) -> Any:
+    def decode_request(self, request: Request) -> Any:
         """Pixels of the picture in a form."""
-        return self.predictor.read(request["file"].file.read())
+        return self.predictor.read(request["file"].file.read()  # pyright: ignore[reportIndexIssue])
 
     def predict(self, pixels: Any) -> Any:
         """Probabilities of one picture."""
