@@ -102,13 +102,19 @@ def prepare_host(accelerator: str) -> None:
     """
     if accelerator != "tpu":
         XLAAccelerator.auto_device_count = functools.cache(lambda: 0)
-    if accelerator == "cpu" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, -1)
+    if accelerator == "cpu":
+        keep_freed_memory()
     if accelerator in ("cuda", "gpu"):
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what its tensors gave back, where the C library can be told so."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 class ChannelsLast(Callback):

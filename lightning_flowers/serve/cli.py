@@ -32,12 +32,15 @@ def run(args: Sequence[str]) -> int:
             importlib.import_module(package)
         except ModuleNotFoundError as error:
             raise UserError(f"serve needs {package}: pip install 'lightning_flowers[serve]'") from error
+    from lightning_flowers.hardware import keep_freed_memory
     from lightning_flowers.serve import app, server  # imported late: torch takes seconds
     from lightning_flowers.use.loading import load
 
     listening = server.listen(given.host, given.port)
     with listening:
         predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
+        if predictor.device.type == "cpu":
+            keep_freed_memory()
         built, where = app.build(predictor, settings), server.address(given.host, listening)
 
         def started() -> None:

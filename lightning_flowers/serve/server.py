@@ -51,6 +51,7 @@ def serve(app: FastAPI, listening: socket.socket, settings: Settings, started: C
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",
         access_log=False,  # addresses are nobody's business
         server_header=False,
         h11_max_incomplete_event_size=_LONGEST_HEAD,

@@ -18,7 +18,7 @@ class Flowers(litserve.LitAPI):
 
     def decode_request(self, request: Request) -> Any:
         """Pixels of the picture in a form."""
-        return self.predictor.read(request["file"].file.read()  # pyright: ignore[reportIndexIssue])
+        return self.predictor.read(request["file"].file.read())  # pyright: ignore[reportIndexIssue]
 
     def predict(self, pixels: Any) -> Any:
         """Probabilities of one picture."""
