@@ -67,7 +67,7 @@ bench-serve: $(READY) $(BENCH)/.serve ## measure the server beside others (BENCH
 # The project itself too, for the same model behind LitServe: without it the bench goes on.
 $(BENCH)/.serve: $(READY) constraints.txt
 	test -x $(BENCH)/bin/python || $(VENV_MAKER) $(BENCH)
-	$(UV) pip install --quiet --python $(BENCH)/bin/python --constraint constraints.txt litserve . || \
+	$(UV) pip install --quiet --python $(BENCH)/bin/python --constraint constraints.txt litserve '.[serve]' || \
 	  echo 'LitServe does not install here: it is left out' >&2
 	@touch $@
 

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -71,6 +71,25 @@ def _add_facts(router: APIRouter, service: Service) -> None:
     async def model() -> schemas.Model:
         """What answers, how sure it has to be, and what a request may hold."""
         return service.about()
+
+    @router.get("/v1/examples", tags=["pictures"])
+    async def examples() -> schemas.Examples:
+        """Photographs of the run's val split, to try."""
+        return schemas.Examples(examples=[example.name for example in service.examples])
+
+    image: Any = {200: {"content": {"image/jpeg": {}}}}
+
+    @router.get(
+        "/v1/examples/{number}",
+        tags=["pictures"],
+        response_class=Response,
+        responses=image | documented(404, 422),
+    )
+    async def example(number: int) -> Response:
+        """One of them, a JPEG."""
+        if not 0 <= number < len(service.examples):
+            raise HTTPException(404, "there is no example of this number")
+        return Response(service.examples[number].jpeg, media_type="image/jpeg")
 
     @router.get("/metrics", tags=["server"], response_class=Response)
     async def metrics() -> Response:

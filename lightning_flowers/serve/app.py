@@ -1,6 +1,6 @@
 """The application: API, page, and what surrounds them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from lightning_flowers import __version__
 from lightning_flowers.serve.api import routes
+from lightning_flowers.serve.examples import Example
 from lightning_flowers.serve.guard import Guard
 from lightning_flowers.serve.service import Service
 from lightning_flowers.serve.settings import Settings
@@ -23,9 +24,9 @@ PAGE = Path(__file__).parent / "page"
 _ABOUT = "Names the flower on photographs. Nothing that is sent is stored or logged."
 
 
-def build(predictor: Predictor, settings: Settings) -> FastAPI:
+def build(predictor: Predictor, settings: Settings, examples: Sequence[Example] = ()) -> FastAPI:
     """An application that answers with a predictor; `app.state.service` is what works in it."""
-    service = Service(predictor, settings)
+    service = Service(predictor, settings, examples)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -5,14 +5,19 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
 
 from lightning_flowers.commands import PROGRAM
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.parsing import Parser
+from lightning_flowers.secrets import redact
 from lightning_flowers.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from lightning_flowers.serve.examples import Example
+    from lightning_flowers.use.predictor import Predictor
 
 KEY = "LIGHTNING_FLOWERS_API_KEY"
 _SHORTEST_KEY = 16
@@ -41,7 +46,8 @@ def run(args: Sequence[str]) -> int:
         predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
         if predictor.device.type == "cpu":
             keep_freed_memory()
-        built, where = app.build(predictor, settings), server.address(given.host, listening)
+        shown = _examples(predictor, given.examples) if given.examples else ()
+        built, where = app.build(predictor, settings, shown), server.address(given.host, listening)
 
         def started() -> None:
             sys.stdout.write(f"serving    {predictor.name} at {where} (Ctrl-C ends it)\n")
@@ -51,10 +57,23 @@ def run(args: Sequence[str]) -> int:
     return 0
 
 
+def _examples(predictor: "Predictor", count: int) -> "tuple[Example, ...]":
+    """Without the run's data there are none, and the server serves all the same."""
+    from lightning_flowers.serve.examples import examples_of
+
+    try:
+        return examples_of(predictor, count)
+    except UserError as error:
+        sys.stderr.write(redact(f"examples   none: {error}\n"))
+        return ()
+
+
 def _settings(given: Any) -> Settings:
     for flag in ("batch", "queue", "max_files", "max_mb", "max_megapixels"):
         if getattr(given, flag) < 1:
             raise UserError(f"--{flag.replace('_', '-')}={getattr(given, flag)}: must be 1 or more")
+    if given.examples < 0:
+        raise UserError(f"--examples={given.examples}: must be 0 (none) or more")
     if not 0 <= given.port < 1 << 16:
         raise UserError(f"--port={given.port}: must be in 0..65535")
     if given.queue < given.max_files:
@@ -108,6 +127,9 @@ def _parser() -> Parser:
         ("max-megapixels", limits.most_pixels // 1_000_000, "of a picture"),
     ):
         parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"{what} (default: {default})")
+    parser.add_argument(
+        "--examples", type=int, default=0, metavar="N", help="show N of the run's val pictures to try (default: 0)"
+    )
     parser.add_argument("--tta", metavar="VIEWS", help="none, flips, dihedral, multi-scale: see classify")
     parser.add_argument("--decision", choices=get_args(Decision), default="argmax", help="see classify")
     parser.add_argument("--accelerator", default="auto", help="auto (TPU, then CUDA, then CPU), cpu, cuda, tpu")

@@ -11,6 +11,7 @@ CLOSE = {"Connection": "close"}  # of a body that is not read to its end
 RETRY = {"Retry-After": "1"}
 _TOLD = {
     401: "The key is missing or wrong.",
+    404: "There is none of this number.",
     408: "The body did not come in time.",
     413: "The body or a picture is too large, or there are too many pictures.",
     415: "The body is neither multipart/form-data nor application/json, or a picture's format is not read.",

@@ -69,6 +69,12 @@ class Classes(BaseModel):
     classes: list[str]
 
 
+class Examples(BaseModel):
+    """Classes of the photographs under /v1/examples/N, N from 0; none unless the server was told to show some."""
+
+    examples: list[str]
+
+
 class Threshold(BaseModel):
     """The least probable answer that is called sure, and what that did on val."""
 

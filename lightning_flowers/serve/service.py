@@ -14,6 +14,7 @@ from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
 from lightning_flowers.serve.bodies import Upload
+from lightning_flowers.serve.examples import Example
 from lightning_flowers.serve.metrics import Metrics
 from lightning_flowers.serve.places import Places
 from lightning_flowers.serve.settings import Settings
@@ -28,13 +29,15 @@ class Service:
     Args:
         predictor: what answers.
         settings: limits.
+        examples: photographs to try.
 
     Attributes:
         pictures: places of the queue.
         bytes: room for bodies.
     """
 
-    def __init__(self, predictor: Predictor, settings: Settings) -> None:
+    def __init__(self, predictor: Predictor, settings: Settings, examples: Sequence[Example] = ()) -> None:
+        self.examples = examples
         self.predictor, self.settings, self.metrics = predictor, settings, Metrics()
         self.pictures, self.bytes = Places(settings.queue), Places(settings.bytes_in_memory)
         self.metrics.waiting.set_function(lambda: self.pictures.used)

@@ -49,12 +49,17 @@ def fit_doubt(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64
     return Doubt(threshold, float((right >= threshold).mean()), passed, len(right), len(wrong))
 
 
+def val_of(predictor: Predictor) -> Path:
+    """The file of the val predictions of the run that a predictor was loaded from; there may be none."""
+    folder = predictor.path.absolute().parent.parent if predictor.path.is_file() else predictor.path
+    return RunFolder(folder).predictions("val")
+
+
 def doubt_of(predictor: Predictor) -> Doubt | None:
     """The doubt fitted on val predictions of the run that a predictor was loaded from; None if it has none."""
-    folder = predictor.path.parent.parent if predictor.path.is_file() else Path(predictor.path)
     if not predictor.calibrated:
         return None
-    val = Predictions.load(RunFolder(folder).predictions("val"), labelled=True)
+    val = Predictions.load(val_of(predictor), labelled=True)
     assert val.labels is not None
     temperature = predictor.temperature * (predictor.members[0].temperature if len(predictor.members) == 1 else 1)
     return fit_doubt(soften(val.probabilities, temperature), val.labels)

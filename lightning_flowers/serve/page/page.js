@@ -42,7 +42,23 @@ async function learn() {
   const calibrated = about.calibrated ? "calibrated probabilities" : "probabilities that are not calibrated";
   one("#about").textContent = `The model ${about.name} tells ${about.classes} kinds of flowers apart, with ${calibrated}.`;
   one("#doubt").textContent = doubt(about.threshold);
+  if (!one("#examples img")) offer();
   return response.status;
+}
+
+async function offer() {
+  const response = await call("/v1/examples");
+  if (!response.ok) return;
+  for (const [number, name] of (await response.json()).examples.entries()) {
+    const blob = await (await call(`/v1/examples/${number}`)).blob();
+    const [button, image] = ["button", "img"].map((tag) => document.createElement(tag));
+    image.src = URL.createObjectURL(blob);
+    image.alt = `an example: ${name}`;
+    button.append(image);
+    button.addEventListener("click", () => add([new File([blob], `${name}.jpg`, { type: blob.type })]));
+    one("#examples .row").append(button);
+    one("#examples").hidden = false;
+  }
 }
 
 function doubt(threshold) {
