@@ -41,7 +41,7 @@ def run(args: Sequence[str]) -> int:
     from lightning_flowers.serve import app, server  # imported late: torch takes seconds
     from lightning_flowers.use.loading import load
 
-    listening = server.listen(given.host, given.port)
+    listening = server.bind(given.host, given.port)
     with listening:
         predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
         if predictor.device.type == "cpu":

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import h11
@@ -17,8 +18,8 @@ from lightning_flowers.serve.settings import Settings
 _LONGEST_HEAD = 16 << 10
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that is bound, and listens once it is served: nobody connects to a model that is still loaded.
 
     Args:
         port: 0..65535; 0 takes one that is free.
@@ -28,7 +29,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        with ExitStack() as on_error:
+            bound = on_error.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, port))
+            on_error.pop_all()
+            return bound
     except OSError as error:
         raise UserError(f"--host={host} --port={port}: {error.strerror}: choose others") from error
 

@@ -8,6 +8,7 @@ import argparse
 import http.client
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -15,12 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).parent.parent.parent
-START_SECONDS, ASK_SECONDS = 300, 120
+START_SECONDS, ASK_SECONDS = 600, 120
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 
@@ -90,24 +91,27 @@ def bare(run: Path, picture: bytes) -> Callable[[], object]:
 
 
 @contextmanager
-def server(name: str, command: list[str], port: int) -> Iterator[None]:
-    """A server, for as long as the block lasts; it gets the package from this checkout."""
+def server(name: str, command: list[str], port: int) -> Iterator[Callable[[], None]]:
+    """A server, for as long as the block lasts; it gets the package from this checkout. What is given waits for it."""
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not _accepts(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{name} does not start: {' '.join(command)}")
-            time.sleep(0.2)
-        yield
+
+        def wait() -> None:
+            while not _accepts(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{name} does not start: {' '.join(command)}")
+                time.sleep(0.2)
+
+        yield wait
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # LitServe leaves its workers behind
+        process.wait()
 
 
 def _accepts(port: int) -> bool:
@@ -152,8 +156,9 @@ def main() -> None:
     with ExitStack() as servers:
         found = commands(given.run)
         ports = {name: _free_port() for name in found}
-        for name, port in ports.items():
-            servers.enter_context(server(name, found[name](port), port))
+        waits = [servers.enter_context(server(name, found[name](port), port)) for name, port in ports.items()]
+        for wait in waits:
+            wait()
         alone = bare(given.run, picture)
         makers = {"the model alone": lambda: alone}
         makers |= {name: lambda port=port: ask(port, picture) for name, port in ports.items()}

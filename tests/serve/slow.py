@@ -17,6 +17,6 @@ shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 settings = Settings(**ast.literal_eval(sys.argv[2]))
 predictor = shared.Colours(lambda count: time.sleep(float(sys.argv[1])))
-with server.listen("127.0.0.1", 0) as listening:
+with server.bind("127.0.0.1", 0) as listening:
     port = listening.getsockname()[1]
     server.serve(build(predictor, settings), listening, settings, lambda: print(port, flush=True))

@@ -37,7 +37,7 @@ BRING = """
 @contextmanager
 def served(predictor, settings):
     """A server in a thread; gives its address."""
-    with server.listen("127.0.0.1", 0) as listening:
+    with server.bind("127.0.0.1", 0) as listening:
         config = uvicorn.Config(build(predictor, settings), log_config=None, ws="none", lifespan="on")
         serving = uvicorn.Server(config)
         thread = threading.Thread(target=serving.run, args=([listening],))
