@@ -169,7 +169,9 @@ def main() -> None:
             for clients in given.clients:
                 for name, make in makers.items():
                     if clients == 1 or name in ports:
-                        samples.setdefault((name, clients), []).append(drive(make, clients, given.requests))
+                        found_now = drive(make, clients, given.requests)
+                        samples.setdefault((name, clients), []).append(found_now)
+                        sys.stderr.write(f"{name}, {clients} clients: {found_now}\n")
     report(samples)
 
 
