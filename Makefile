@@ -18,10 +18,8 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input bench-memory tpu-table kaggle-wheels kaggle-check lint format types \
-  check constraints clean
-.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve kaggle-wheels kaggle-check lint format \
-  types check constraints clean
+.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve tpu-table kaggle-wheels kaggle-check lint \
+  format types check constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +58,7 @@ bench-memory: $(READY) ## measure the memory that keeping decoded pictures takes
 tpu-table: ARGS =
 tpu-table: $(READY) ## have libtpu say what the five backbones take on three TPUs; goes on where it was (hours)
 	PYTHONPATH=tests $(BIN)/python -m bench.tpu $(ARGS)
+
 bench-serve: ARGS =
 bench-serve: $(READY) $(BENCH)/.serve ## measure the server beside others (BENCH_RUN=folder of a run, BENCH_PICTURE=file)
 	PYTHONPATH=tests $(BIN)/python -m bench.serve $(BENCH_RUN) $(BENCH_PICTURE) $(ARGS)
