@@ -1,24 +1,54 @@
 """Trains flower classifiers from TFRecord shards on TPU, GPU or CPU.
 
-`load("runs/NAME")` gives a trained model to ask about pictures of any kind.
+`fit` and `predict` do what the commands of these names do; `PetalsDataModule` and `FlowerClassifier` go with a Trainer
+of one's own; `load("runs/NAME")` gives a trained model to ask about pictures of any kind; `read_run` and `Predictions`
+read what a run left.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightning_flowers.api import fit, predict
+    from lightning_flowers.data.datamodule import PetalsDataModule
     from lightning_flowers.data.photograph import PictureError
+    from lightning_flowers.errors import UserError
+    from lightning_flowers.model.classifier import FlowerClassifier
+    from lightning_flowers.run.predictions import Predictions
+    from lightning_flowers.run.results import Run, read_run
     from lightning_flowers.use.loading import load
     from lightning_flowers.use.predictor import Guess, Predictor
 
 __version__ = "0.1.0"
-__all__ = ["Guess", "PictureError", "Predictor", "__version__", "load"]
+__all__ = [
+    "FlowerClassifier",
+    "Guess",
+    "PetalsDataModule",
+    "PictureError",
+    "Predictions",
+    "Predictor",
+    "Run",
+    "UserError",
+    "__version__",
+    "fit",
+    "load",
+    "predict",
+    "read_run",
+]
 
 _HOMES = {
+    "FlowerClassifier": "lightning_flowers.model.classifier",
     "Guess": "lightning_flowers.use.predictor",
+    "PetalsDataModule": "lightning_flowers.data.datamodule",
     "PictureError": "lightning_flowers.data.photograph",
+    "Predictions": "lightning_flowers.run.predictions",
     "Predictor": "lightning_flowers.use.predictor",
+    "Run": "lightning_flowers.run.results",
+    "UserError": "lightning_flowers.errors",
+    "fit": "lightning_flowers.api",
     "load": "lightning_flowers.use.loading",
+    "predict": "lightning_flowers.api",
+    "read_run": "lightning_flowers.run.results",
 }
 
 
@@ -27,3 +57,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,11 +14,8 @@ from lightning_flowers import __version__, environment, seeds
 from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 from lightning_flowers.secrets import Redacting, redact
-from lightning_flowers.wording import shortened
 
 MISUSED, INTERRUPTED = 2, 130
-_LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
-_CLI = "lightning_flowers.cli"
 
 
 def main(args: list[str] | None = None) -> int:
@@ -57,49 +54,19 @@ def _run(args: list[str]) -> int:
     if command in TOOLS and command not in ON_LIGHTNING:
         return _run_tool(args)
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
-    from lightning_flowers import arguments, cli
+    from lightning_flowers import arguments, cli, failures
 
     arguments.quiet_lightning()
-    try:
+    with failures.as_refused_settings():
         if command in TOOLS:
             return _run_tool(args)
         cli.FlowersCLI(args)
-    except Exception as error:
-        if not _answers_settings(error):
-            raise
-        by = "--trainer.logger: it does not start" if _is_of_a_logger(error) else "Lightning refuses these settings"
-        raise UserError(f"{by}: {shortened(str(error))}") from error
     return 0
 
 
 def _run_tool(args: list[str]) -> int:
     """Each tool is a room of its name, with a command line."""
     return importlib.import_module(f"lightning_flowers.{args[0]}.cli").run(args[1:])
-
-
-def _is_of_a_logger(error: Exception) -> bool:
-    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(module.startswith(("pytorch_lightning.loggers.", *_LOGGERS)) for module in modules)
-
-
-def _answers_settings(error: Exception) -> bool:
-    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be.
-
-    Before training, whatever Lightning and torch raise when the command line calls them is such an answer. In training,
-    and in code that they call back, ours or a user's, it is a fault to be seen whole.
-    """
-    from lightning_fabric.utilities.exceptions import MisconfigurationException
-
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
-    kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
-    package = modules[-1].split(".")[0]
-    if package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds)):
-        return True
-    called = modules[len(modules) - modules[::-1].index(_CLI) :] if _CLI in modules else []
-    trains = any(frame.f_code.co_name == "_run_stage" for frame in frames)
-    others = {module.split(".")[0] for module in called} - {*_LIGHTNING, "torch", *sys.stdlib_module_names}
-    return bool(called) and not trains and not others and isinstance(error, (*kinds, RuntimeError, LookupError))
 
 
 def _fail(message: str, status: int = MISUSED) -> int:

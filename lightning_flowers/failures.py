@@ -2,13 +2,18 @@
 
 import errno
 import pickle
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lightning_flowers.commands import PROGRAM
 from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.wording import shortened
 
 _SMALLER = "{}: use a smaller --data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
 # What torch says of settings once it computes with them, and what to say in its place; {} is its own first line.
@@ -20,6 +25,8 @@ _COMPUTED = {
     "out of memory": _SMALLER,
     "can't allocate memory": _SMALLER,
 }
+_LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
+_CLI = "lightning_flowers.cli"
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -51,6 +58,41 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
             raise
         what = f"{checkpoint}: not a checkpoint of this model with these classes"
         raise UserError(f"{what}: keep to the run's own --model settings and data") from error
+
+
+@contextmanager
+def as_refused_settings() -> Iterator[None]:
+    """Turn what Lightning says to settings that cannot be into a UserError."""
+    try:
+        yield
+    except Exception as error:
+        if not _answers_settings(error):
+            raise
+        by = "--trainer.logger: it does not start" if _is_of_a_logger(error) else "Lightning refuses these settings"
+        raise UserError(f"{by}: {shortened(str(error))}") from error
+
+
+def _is_of_a_logger(error: Exception) -> bool:
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(module.startswith(("pytorch_lightning.loggers.", *_LOGGERS)) for module in modules)
+
+
+def _answers_settings(error: Exception) -> bool:
+    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be.
+
+    Before training, whatever Lightning and torch raise when the command line calls them is such an answer. In training,
+    and in code that they call back, ours or a user's, it is a fault to be seen whole.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
+    kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
+    package = modules[-1].split(".")[0]
+    if package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds)):
+        return True
+    called = modules[len(modules) - modules[::-1].index(_CLI) :] if _CLI in modules else []
+    trains = any(frame.f_code.co_name == "_run_stage" for frame in frames)
+    others = {module.split(".")[0] for module in called} - {*_LIGHTNING, "torch", *sys.stdlib_module_names}
+    return bool(called) and not trains and not others and isinstance(error, (*kinds, RuntimeError, LookupError))
 
 
 def _of_settings(error: Exception) -> str | None:

@@ -1,5 +1,6 @@
 """Predictions of a split, kept as .npz. Needs no torch."""
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class Predictions:
             np.savez(file, **arrays)
 
     @classmethod
-    def load(cls, path: Path, labelled: bool = False) -> "Predictions":
+    def load(cls, path: str | os.PathLike[str], labelled: bool = False) -> "Predictions":
         """Read what `save` wrote.
 
         Args:
@@ -60,6 +61,7 @@ class Predictions:
             UserError: no such file, or it cannot be used: it is damaged, a probability is not a number of 0 or more, an
                 id stands twice, or labels are missing.
         """
+        path = Path(path)
         if not path.is_file():
             raise UserError(f"{path}: no such predictions: make them with predict --run {path.parent.parent}")
         try:

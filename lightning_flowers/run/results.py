@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +158,13 @@ class Run(_Part):
         return (self.epochs or 0) > 1
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: str | os.PathLike[str]) -> Run:
     """Read a run from its folder.
 
     Raises:
         UserError: no run's folder, or summary.json, metrics.csv or config.yaml is damaged.
     """
+    path = Path(path)
     folder = RunFolder(path)
     if not path.is_dir():
         raise UserError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")

@@ -1,0 +1,90 @@
+"""`fit` and `predict` from Python: the commands of these names, with settings in place of flags."""
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning_flowers.arguments import QUIET, quiet_lightning
+from lightning_flowers.cli import FlowersCLI
+from lightning_flowers.errors import UserError
+from lightning_flowers.failures import as_refused_settings
+from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import Run, read_run
+
+
+def fit(config: str | os.PathLike[str] | None = None, **settings: Any) -> Run:
+    """Train as the command `fit` does, with a run folder; gives what the folder says of the run.
+
+    Args:
+        config: a YAML of settings, such as configs/densenet201.yaml.
+        settings: the command's flags, those of data, model and trainer as dicts:
+            `fit(data={"root": "petals"}, model={"lr": 1e-3}, trainer={"max_epochs": 3}, name="mine")`.
+
+    Raises:
+        UserError: whatever the command says in one line; it names the flag.
+    """
+    configs = [] if config is None else [f"--config={os.fspath(config)}"]
+    command = _run(["fit", *configs, *_flags(settings)])
+    if command.folder is None:
+        raise UserError("trainer.fast_dev_run leaves no run folder: give it to a Trainer of your own")
+    return read_run(command.folder.path)
+
+
+def predict(run: str | os.PathLike[str] | Run, **settings: Any) -> dict[str, Predictions]:
+    """Predict val and test, as far as there are any, as the command `predict` does; gives them by the split's name.
+
+    Args:
+        run: a run's folder, or what `fit` gave.
+        settings: the command's flags, as for `fit`: `predict(run, tta="flips", out="runs/flips")`.
+
+    Raises:
+        UserError: whatever the command says in one line; it names the flag.
+    """
+    folder = run.path if isinstance(run, Run) else os.fspath(run)
+    command = _run(["predict", f"--run={folder}", *_flags(settings)])
+    assert command.out is not None
+    splits = {name: command.out.predictions(name) for name in command.datamodule.names_for("predict")}
+    return {name: Predictions.load(path) for name, path in splits.items()}
+
+
+def _run(args: list[str]) -> FlowersCLI:
+    with _as_it_was(), as_refused_settings():
+        quiet_lightning()
+        return FlowersCLI(args)
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Leave the process's warnings and loggers as they were found."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, QUIET)}
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+
+
+def _flags(settings: Mapping[str, Any]) -> list[str]:
+    flags: dict[str, Any] = {}
+    for name, value in settings.items():
+        nested = name in ("data", "model", "trainer") and isinstance(value, Mapping)
+        flags |= {f"{name}.{inner}": each for inner, each in value.items()} if nested else {name: value}
+    return [f"--{name}={_text(name, value)}" for name, value in flags.items()]
+
+
+def _text(name: str, value: Any) -> str:
+    """A value as it is typed on the command line."""
+    if isinstance(value, str | Path):
+        return str(value)
+    try:
+        return json.dumps(value)
+    except TypeError as error:
+        raise UserError(
+            f"{name}: {type(value).__name__} cannot be written into config.yaml: use a Trainer of your own"
+        ) from error

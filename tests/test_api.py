@@ -1,0 +1,73 @@
+"""The package from Python: what it offers, and that it does what the command line does."""
+
+import logging
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import lightning_flowers as lf
+
+TINY = {
+    "model": {"backbone": "test_resnet", "weights": "none"},
+    "trainer": {"accelerator": "cpu", "max_epochs": 1, "enable_progress_bar": False},
+    "report": False,
+}
+
+
+def on(root, **more):
+    return {"root": root, "batch_size": 8, "threads": 2, "cache": "none", **more}
+
+
+def test_importing_it_waits_for_nothing():
+    code = (
+        "import sys, lightning_flowers; assert dir(lightning_flowers); print('numpy' in sys.modules, len(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy, modules = done.stdout.split()
+    assert heavy == "False"
+    assert int(modules) < 200  # torch brings a thousand
+
+
+def test_all_that_it_offers_is_there():
+    assert all(getattr(lf, name) for name in lf.__all__)
+    assert set(lf.__all__) <= set(dir(lf))
+    with pytest.raises(AttributeError, match="no attribute 'train'"):
+        lf.train  # noqa: B018
+
+
+def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_path):
+    levels = [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")]
+    filters = list(warnings.filters)
+    run = lf.fit(data=on(petals_root, augment="none"), **TINY, runs_dir=tmp_path, name="mine", seed_everything=3)
+    assert (run.path, run.status, run.seed, len(run.history)) == (tmp_path / "mine", "finished", 3, 1)
+    assert run.settings is not None
+    assert run.settings["model"]["backbone"] == "test_resnet"
+    found = lf.predict(run, report=False, out=tmp_path / "again")
+    for split, predictions in found.items():
+        left = lf.Predictions.load(f"{run.path}/predictions/{split}.npz")
+        np.testing.assert_allclose(predictions.probabilities, left.probabilities, atol=1e-6)
+    assert list(found) == ["val", "test"]
+    assert lf.read_run(str(tmp_path / "again")).predictions_of is not None
+    assert [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")] == levels
+    assert list(warnings.filters) == filters
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"data": {"size": 224}}, r"--data.size=224: .* only of 32 px"),
+        ({"trainer": {"logger": object()}}, "trainer.logger: object cannot be written into config.yaml"),
+        ({"model": {"learning_rate": 1}}, "learning_rate"),
+        ({"seeds": "0,1"}, "--seeds"),
+    ],
+)
+def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
+    settings = dict(settings)
+    data = {"root": petals_root, **settings.pop("data", {})}
+    with pytest.raises(lf.UserError, match=said) as raised:
+        lf.fit(data=data, runs_dir=tmp_path, **settings)
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
