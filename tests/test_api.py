@@ -7,8 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 import lightning_flowers as lf
+from lightning_flowers.model.weights import build_backbone
 
 TINY = {
     "model": {"backbone": "test_resnet", "weights": "none"},
@@ -53,6 +55,46 @@ def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_
     assert lf.read_run(str(tmp_path / "again")).predictions_of is not None
     assert [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")] == levels
     assert list(warnings.filters) == filters
+
+
+def test_a_run_s_checkpoint_is_loaded_without_a_network_or_a_word_more(tiny_run, monkeypatch):
+    monkeypatch.setattr("lightning_flowers.model.classifier.build_backbone", without_weights(build_backbone))
+    best = tiny_run / "checkpoints/best.ckpt"
+    model = lf.FlowerClassifier.load_from_checkpoint(best)
+    assert (model.hparams["backbone"], model.hparams["num_classes"]) == ("test_resnet", 4)
+    assert model.class_names == tuple(f"flower {label}" for label in range(4))
+    kept = torch.load(best, weights_only=True)["state_dict"]
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
+    changed = lf.FlowerClassifier.load_from_checkpoint(str(best), lr=0.5)
+    assert changed.lr == 0.5
+
+
+def without_weights(build):
+    def checked(backbone, weights):
+        assert weights == "none"
+        return build(backbone, weights)
+
+    return checked
+
+
+def test_a_model_is_told_how_many_classes_there_are():
+    with pytest.raises(lf.UserError, match=r"num_classes: must be given, such as len\("):
+        lf.FlowerClassifier("test_resnet", weights="none")
+
+
+def test_a_split_gives_picture_label_and_id_of_each_record(petals_root):
+    data = lf.PetalsDataModule(root=str(petals_root), batch_size=8, augment="none", cache="none")
+    train = data.splits["train"]
+    item = train[5]
+    assert (item.picture.shape, item.picture.dtype, item.label, item.id) == ((32, 32, 3), np.uint8, 1, "train0005")
+    assert [each.label for each in train] == train.labels.tolist()
+    assert data.splits["test"][0].label == -1
+    assert data.classes[item.label] == "flower 1"
+    first = next(iter(data.predict_dataloader()[0]))
+    for row, position in enumerate(first["index"].tolist()):
+        assert np.array_equal(first["image"][row].permute(1, 2, 0).numpy(), data.splits["val"][position].picture)
+    with pytest.raises(KeyError):
+        data.splits["training"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lightning_flowers.data.costs import warn_if_dear
 from lightning_flowers.data.finding import REMOTE_LIMIT, find_source
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.petals import Source, read_labels
+from lightning_flowers.data.petals import SPLITS, Source, read_labels
 from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.split import OnBadRecord, Split
 from lightning_flowers.data.splits import Splits, TrainOn
@@ -51,6 +51,11 @@ class PetalsDataModule(LightningDataModule):
         remote_limit: bytes of a URL's shards that this host keeps at a time.
         test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
         seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.
+
+    Attributes:
+        classes: names of the classes, in the order of their labels.
+        splits: train, val and test, each opened when it is first asked for: `data.splits["train"][0]` is the first
+            record's picture, label and id.
 
     Raises:
         UserError: an argument that cannot be; the message names its flag.
@@ -96,7 +101,7 @@ class PetalsDataModule(LightningDataModule):
         skip = on_bad_record == "skip"
         self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip)
         self.test_labels = test_labels
-        self.splits: dict[str, Split] = {}
+        self.splits: dict[str, Split] = _Opening(self.open)
         self.wrap: Callable[[Loader, str], Any] = lambda loader, split: loader
         self._cache_mode: caching.Mode = cache
         self._cache_dir = cache_dir
@@ -253,6 +258,20 @@ class PetalsDataModule(LightningDataModule):
         pin = self.trainer is not None and hardware.pins_memory(self.trainer.strategy.root_device)
         cache = self._cache if name in self.names_for("fit") else None
         return self.wrap(Loader(split, order, self.augment if train else None, self.threads, pin, cache), name)
+
+
+class _Opening(dict[str, Split]):
+    """Splits that are open; another one is opened when it is asked for by its name."""
+
+    def __init__(self, open_split: Callable[[str], None]) -> None:
+        super().__init__()
+        self._open_split = open_split
+
+    def __missing__(self, name: str) -> Split:
+        if name not in SPLITS:
+            raise KeyError(name)
+        self._open_split(name)
+        return self[name]
 
 
 def _find_extra(root: str, remote_limit: int) -> Source:

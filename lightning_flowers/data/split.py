@@ -4,16 +4,25 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.index import ShardRecords, SplitShard, Store
 from lightning_flowers.errors import DataError, RecordError
 
 OnBadRecord = Literal["error", "skip"]
 MAX_BAD = 0.01  # of a split's records may be left out
+
+
+class Item(NamedTuple):
+    """A record to look at: its picture, uint8 (size, size, 3), RGB; its label, -1 where unknown; its id."""
+
+    picture: NDArray[np.uint8]
+    label: int
+    id: str
 
 
 class Split:
@@ -54,6 +63,21 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, position: int) -> Item:
+        """One record, its picture decoded, and resized if it has another size.
+
+        Raises:
+            IndexError: there are not so many.
+            DataError: the record is damaged.
+        """
+        records, record = self.find(position)
+        picture = np.empty((self.size, self.size, 3), np.uint8)
+        try:
+            decode_into(self.image_bytes(position), picture)
+        except ValueError as error:
+            raise self.error(position, str(error)) from error
+        return Item(picture, self.label(position), str(records.ids[record]))
 
     def image_bytes(self, position: int) -> memoryview:
         """The encoded picture (JPEG or PNG) of one record, its record's CRC checked.

@@ -32,7 +32,7 @@ class FlowerClassifier(LightningModule):
     Args:
         backbone: densenet201, xception, resnet152, tf_efficientnet_b7_ns, tf_efficientnetv2_xl, tf_efficientnet_lite0,
             or the name of any other timm model.
-        num_classes: taken from the data.
+        num_classes: how many classes the data have; the command line takes it from them.
         weights: timm (its hub or cache; for tf_efficientnet_lite0 the package that ships them), a file, a folder, or
             none for a random start.
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
@@ -69,7 +69,7 @@ class FlowerClassifier(LightningModule):
     def __init__(
         self,
         backbone: str = "tf_efficientnet_lite0",
-        num_classes: int = 104,
+        num_classes: int | None = None,
         weights: str = "timm",
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
@@ -87,6 +87,8 @@ class FlowerClassifier(LightningModule):
         feature_views: int = 0,
     ) -> None:
         super().__init__()
+        if num_classes is None:
+            raise UserError("num_classes: must be given, such as len(PetalsDataModule(...).classes)")
         self.save_hyperparameters()
         _check_range("lr", lr, 0 < lr <= MAX_LR, f"above 0, at most {MAX_LR}")
         _check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more")
@@ -117,6 +119,11 @@ class FlowerClassifier(LightningModule):
         # DDP would overwrite them with those of the first process at every step.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers() if "_counts." in name]
         self.train()  # for a frozen backbone's BatchNorm: Lightning leaves modes as it finds them
+
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> "FlowerClassifier":  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As Lightning's, which see; no pretrained weights are looked for, as the checkpoint has them all."""
+        return super().load_from_checkpoint(*args, **{"weights": "none", **kwargs})
 
     def train(self, mode: bool = True) -> "FlowerClassifier":
         """Set the mode of training; a frozen backbone stays in evaluation mode."""
@@ -210,6 +217,7 @@ class FlowerClassifier(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
         order of the classes over the checkpoint's."""
+        self.class_names = self.class_names or tuple(checkpoint.get("class_names", ()))
         if self.class_order is not None:
             checkpoint["state_dict"] = reorder_classes(checkpoint["state_dict"], self.class_order)
         # All processes are summed, where each counts its own: the others begin at zero.
