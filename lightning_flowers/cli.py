@@ -30,7 +30,7 @@ from lightning_flowers.failures import as_user_errors, how_to_resume
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
-from lightning_flowers.model.features import FeatureCache, feature_views
+from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.ranges import check_ranges
 from lightning_flowers.report.leaving import leave_report
@@ -184,18 +184,8 @@ class FlowersCLI(LightningCLI):
         say("hardware", f"{devices} x {device}, precision {precision}")
         say("model", self.model.describe())
         if self.subcommand == "fit":
-            self._choose_caches()
-
-    def _choose_caches(self) -> None:
-        """Keep features of a frozen backbone where they do not change; else decoded pictures where they fit."""
-        views, text = feature_views(self.model, bool(self.datamodule.augment))
-        if views:
-            self.datamodule.wrap = FeatureCache(self.model, views, partial(say, "features")).loader
-        else:
-            say("cache", self.datamodule.choose_cache(self.trainer.num_devices))
-        if self.model.frozen:
-            say("features", text)
-        self.datamodule.warn_if_augmenting_is_dear()
+            choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
+            self._wrap = self.datamodule.wrap
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
@@ -235,6 +225,10 @@ class FlowersCLI(LightningCLI):
             say_best(best, len(self.datamodule.classes))
         self._leave_report(self.folder)
         say("run", str(self.folder.path))
+
+    def fit(self, **kwargs: Any) -> None:
+        self.trainer.fit(**kwargs)
+        self.datamodule.wrap = self._wrap  # val is predicted from what was kept of it: the backbone is the same
 
     def validate(self, **kwargs: Any) -> None:
         self._say_scores("val", self.trainer.validate(**kwargs, verbose=False))

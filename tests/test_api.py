@@ -3,13 +3,18 @@
 import logging
 import subprocess
 import sys
+import tempfile
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning import Callback, Trainer
 
 import lightning_flowers as lf
+from lightning_flowers.data.loader import Loader
+from lightning_flowers.model.ema import Ema
+from lightning_flowers.model.features import FeatureLoader
 from lightning_flowers.model.weights import build_backbone
 
 TINY = {
@@ -113,3 +118,98 @@ def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
         lf.fit(data=data, runs_dir=tmp_path, **settings)
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.iterdir())
+
+
+class Spy(Callback):
+    """Sees which loaders a Trainer of one's own read, and how many averages it had."""
+
+    def on_fit_start(self, trainer, pl_module):
+        self.emas = sum(isinstance(callback, Ema) for callback in trainer.callbacks)
+        self.loaders = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.loaders.append(trainer.train_dataloader)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """`own(epochs)`: a Trainer as a notebook makes it, with a Spy."""
+
+    def own(epochs=1):
+        folder = tempfile.mkdtemp(dir=tmp_path)
+        return Trainer(
+            accelerator="cpu", max_epochs=epochs, default_root_dir=folder, logger=False, num_sanity_val_steps=0,
+            enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1, callbacks=[Spy()],
+        )  # fmt: skip
+
+    return own
+
+
+def tiny(classes=4, **more):
+    torch.manual_seed(0)
+    return lf.FlowerClassifier("test_resnet", classes, weights="none", lr=0.05, **more)
+
+
+def test_the_average_of_the_weights_is_what_one_s_own_trainer_scores_and_saves(petals_root, own):
+    data, scores = lf.PetalsDataModule(**on(str(petals_root))), {}
+    for decay in (0.0, 0.9):
+        trainer, model = own(2), tiny(ema_decay=decay)
+        trainer.fit(model, data)
+        assert trainer.callbacks[0].emas == (decay > 0)
+        scores[decay] = float(trainer.callback_metrics["val_loss"])
+        saved = torch.load(trainer.checkpoint_callback.best_model_path, weights_only=True)["state_dict"]
+        assert all(torch.equal(tensor, saved[name]) for name, tensor in model.state_dict().items())
+    assert scores[0.0] != scores[0.9]
+
+
+@pytest.mark.filterwarnings("ignore:Found .* in eval mode")
+def test_features_of_a_frozen_backbone_are_kept_for_the_model_alone_that_was_trained(petals_root, own, monkeypatch):
+    seen = []
+    features = lf.FlowerClassifier.features
+    monkeypatch.setattr(lf.FlowerClassifier, "features", lambda self, x: (seen.append(len(x)), features(self, x))[1])
+    data, trainer = lf.PetalsDataModule(**on(str(petals_root), augment="none")), own(3)
+    trainer.fit(tiny(freeze_backbone=True), data)
+    assert sum(seen) == 40 + 16
+    assert isinstance(trainer.callbacks[0].loaders[0], FeatureLoader)
+    seen.clear()
+    other = tiny()
+    own().validate(other, data, verbose=False)
+    assert sum(seen) == 16
+    trainer = own()
+    trainer.fit(other, data)
+    assert isinstance(trainer.callbacks[0].loaders[0], Loader)
+
+
+def test_decoded_pictures_are_kept_for_one_s_own_trainer(petals_root, own, tmp_path):
+    data, trainer = lf.PetalsDataModule(**on(str(petals_root), cache="disk", cache_dir=str(tmp_path / "kept"))), own()
+    model = tiny()
+    trainer.fit(model, data)
+    assert list((tmp_path / "kept").rglob("*"))
+    assert trainer.callbacks[0].loaders[0].cache is not None
+    assert model.backbone.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "said"),
+    [
+        ({"classes": 5}, {}, "num_classes=5: the data have 4 classes"),
+        ({}, {"cache": "disk", "cache_dir": "/proc/none"}, "--data.cache=disk: /proc/none"),
+    ],
+)
+def test_what_cannot_be_with_one_s_own_trainer_is_one_line(petals_root, own, model, data, said):
+    with pytest.raises(lf.UserError, match=said):
+        own().fit(tiny(**model), lf.PetalsDataModule(**{**on(str(petals_root)), **data}))
+
+
+def test_a_model_of_other_classes_is_not_scored(petals_root, own):
+    model = tiny()
+    model.class_names = ("daisy", "rose", "tulip", "iris")
+    with pytest.raises(lf.UserError, match="the model was trained on other classes than the data have"):
+        own().validate(model, lf.PetalsDataModule(**on(str(petals_root))))
+
+
+def test_feature_views_need_the_data_module(petals_root, own):
+    data = lf.PetalsDataModule(**on(str(petals_root)))
+    model = tiny(freeze_backbone=True, feature_views=2)
+    with pytest.raises(lf.UserError, match=r"feature_views=2: needs trainer.fit\(model, datamodule="):
+        own().fit(model, data.train_dataloader(), data.val_dataloader())

@@ -54,6 +54,7 @@ class PetalsDataModule(LightningDataModule):
 
     Attributes:
         classes: names of the classes, in the order of their labels.
+        wrap: makes of a split's loader what is read in its place, during a fit; None where nobody has chosen.
         splits: train, val and test, each opened when it is first asked for: `data.splits["train"][0]` is the first
             record's picture, label and id.
 
@@ -102,7 +103,7 @@ class PetalsDataModule(LightningDataModule):
         self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip)
         self.test_labels = test_labels
         self.splits: dict[str, Split] = _Opening(self.open)
-        self.wrap: Callable[[Loader, str], Any] = lambda loader, split: loader
+        self.wrap: Callable[[Loader, str], Any] | None = None
         self._cache_mode: caching.Mode = cache
         self._cache_dir = cache_dir
         self._cache: PictureCache | None = None
@@ -128,8 +129,22 @@ class PetalsDataModule(LightningDataModule):
                 self.splits[name] = self._open(name)
 
     def setup(self, stage: str) -> None:
-        """Open the splits of a stage."""
+        """Open the splits of a stage.
+
+        Raises:
+            UserError: the devices do not divide the batch.
+            DataError: something is wrong with a shard or a record.
+        """
+        if self.trainer is not None:
+            self.check_batch_size(hardware.device_count(self.trainer))
         self.open(*self.names_for(stage))
+
+    def teardown(self, stage: str) -> None:
+        """What stands in the place of loaders is of the model that was trained: others must not get it."""
+        self.wrap = None
+
+    def on_exception(self, exception: BaseException) -> None:
+        self.wrap = None
 
     def check_batch_size(self, devices: int) -> None:
         """Fail unless `devices` divide the global batch.
@@ -257,7 +272,8 @@ class PetalsDataModule(LightningDataModule):
         )
         pin = self.trainer is not None and hardware.pins_memory(self.trainer.strategy.root_device)
         cache = self._cache if name in self.names_for("fit") else None
-        return self.wrap(Loader(split, order, self.augment if train else None, self.threads, pin, cache), name)
+        loader = Loader(split, order, self.augment if train else None, self.threads, pin, cache)
+        return loader if self.wrap is None else self.wrap(loader, name)
 
 
 class _Opening(dict[str, Split]):

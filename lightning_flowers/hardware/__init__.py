@@ -17,12 +17,14 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     set_random_state,
     sync,
+    to_channels_last,
 )
 from lightning_flowers.hardware.placing import device_of, place, send
-from lightning_flowers.hardware.settings import check_launcher, device_count, for_trainer, settle, whole
+from lightning_flowers.hardware.settings import check_launcher, check_strategy, device_count, for_trainer, settle, whole
 
 __all__ = [
     "check_launcher",
+    "check_strategy",
     "choose_accelerator",
     "choose_precision",
     "compiled",
@@ -44,5 +46,6 @@ __all__ = [
     "set_random_state",
     "settle",
     "sync",
+    "to_channels_last",
     "whole",
 ]

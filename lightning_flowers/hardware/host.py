@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
-from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import tpu_name
@@ -117,13 +116,11 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, -1)
 
 
-class ChannelsLast(Callback):
-    """Keeps the weights of convolutions in channels-last order, as the batches are: faster on CUDA and CPU."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if trainer.strategy.root_device.type in ("cuda", "cpu"):
-            to_channels_last: Any = pl_module.to
-            to_channels_last(memory_format=torch.channels_last)
+def to_channels_last(model: torch.nn.Module, device: torch.device) -> None:
+    """Have the weights of convolutions in channels-last order, as the batches are: faster on CUDA and CPU."""
+    if device.type in ("cuda", "cpu"):
+        convert: Any = model.to
+        convert(memory_format=torch.channels_last)
 
 
 def _xla() -> Any:

@@ -1,7 +1,6 @@
 """Where a trained model answers, without Lightning's Trainer around it."""
 
 import os
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.choice import choose_accelerator, rehearses
+from lightning_flowers.hardware.host import to_channels_last
 
 
 def device_of(accelerator: str) -> torch.device:
@@ -39,9 +39,7 @@ def device_of(accelerator: str) -> torch.device:
 def place(model: torch.nn.Module, device: torch.device) -> None:
     """Move a model to a device to answer there, the weights of its convolutions in the order that is fast there."""
     model.eval().requires_grad_(False)
-    if device.type in ("cpu", "cuda"):
-        to_channels_last: Any = model.to
-        to_channels_last(memory_format=torch.channels_last)
+    to_channels_last(model, device)
     model.to(device)
 
 

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.choice import rehearses, tpu_cores
-from lightning_flowers.hardware.host import ChannelsLast
 
 _NOT_LIGHTNINGS = (
     "--trainer.strategy=xla: Lightning's own strategy reads its data from loaders of torch only, and on v2 and v3 "
@@ -23,7 +22,7 @@ _NOT_LIGHTNINGS = (
 
 
 def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
-    """The Trainer's arguments, with our strategy where the accelerator is a TPU; its callbacks come first.
+    """The Trainer's arguments, with our strategy where the accelerator is a TPU.
 
     Args:
         config: the Trainer's arguments; accelerator and precision are chosen already.
@@ -34,7 +33,7 @@ def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
     callbacks = config["callbacks"] or []
     callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
     if config["accelerator"] != "tpu":
-        return {**config, "callbacks": [ChannelsLast(), *callbacks]}
+        return {**config, "callbacks": callbacks}
     if config["strategy"] == "xla":
         raise UserError(_NOT_LIGHTNINGS)
     if config["strategy"] not in ("auto", "xla_spmd"):
@@ -42,6 +41,16 @@ def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
     if int(config["num_nodes"]) > 1:
         raise UserError("--trainer.num_nodes: on TPU hosts leave it out: torch_xla knows how many there are")
     return _for_cores({**config, "callbacks": callbacks})
+
+
+def check_strategy(trainer: Trainer) -> None:
+    """Fail where a Trainer, whoever made it, would use a TPU by another strategy than ours.
+
+    Raises:
+        UserError: so it is.
+    """
+    if trainer.strategy.root_device.type == "xla" and not hasattr(trainer.strategy, "cores"):
+        raise UserError(f"{_NOT_LIGHTNINGS}, as fit does")
 
 
 def device_count(trainer: Trainer) -> int:

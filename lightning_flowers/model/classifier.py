@@ -6,15 +6,16 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from lightning_flowers.batch import Batch, FeatureBatch
 from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.exact import Normalize
-from lightning_flowers.model.head import build_head, reorder_classes
+from lightning_flowers.model.head import build_head, check_classes, reorder_classes
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.mixing import Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
@@ -142,6 +143,12 @@ class FlowerClassifier(LightningModule):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.backbone(normalized)
 
+    def configure_callbacks(self) -> list[Callback]:
+        return callbacks_for(self.trainer, self.ema_decay)
+
+    def setup(self, stage: str) -> None:
+        attach(self, self.trainer, stage)
+
     def describe(self) -> str:
         """One line about the model."""
         total = sum(parameter.numel() for parameter in self.parameters())
@@ -217,9 +224,12 @@ class FlowerClassifier(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
         order of the classes over the checkpoint's."""
-        self.class_names = self.class_names or tuple(checkpoint.get("class_names", ()))
+        known = tuple(checkpoint.get("class_names", ()))
+        self.class_names = self.class_names or known
         if self.class_order is not None:
             checkpoint["state_dict"] = reorder_classes(checkpoint["state_dict"], self.class_order)
+        else:
+            check_classes(known, self.class_names)
         # All processes are summed, where each counts its own: the others begin at zero.
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])

@@ -6,17 +6,36 @@ needs one forward pass over its data, whatever the number of epochs.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from lightning_flowers import hardware
 from lightning_flowers.batch import FeatureBatch
+from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.model.classifier import FlowerClassifier
+
+
+class Model(Protocol):
+    """What is asked of a classifier here."""
+
+    frozen: bool
+    feature_cache: bool
+    feature_views: int
+    trainer: Any
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training mixes the pictures of a batch."""
+        ...
+
+    def features(self, image: Tensor) -> Tensor:
+        """Pooled features of pictures."""
+        ...
 
 
 class Features(NamedTuple):
@@ -32,7 +51,30 @@ class Features(NamedTuple):
     mask: Tensor
 
 
-def feature_views(model: FlowerClassifier, augments: bool) -> tuple[int, str]:
+def choose_caches(model: Model, data: PetalsDataModule, processes: int, say: Callable[[str, str], None]) -> None:
+    """Keep features of a frozen backbone where they do not change; else decoded pictures where they fit.
+
+    Args:
+        model: that is going to be trained.
+        data: on which; its splits are open.
+        processes: of this host that will read them.
+        say: told what was chosen, under a heading.
+
+    Raises:
+        UserError: there is no room where pictures were to be kept.
+    """
+    views, text = feature_views(model, bool(data.augment))
+    if views:
+        data.wrap = FeatureCache(model, views, partial(say, "features")).loader
+    else:
+        data.wrap = lambda loader, split: loader
+        say("cache", data.choose_cache(processes))
+    if model.frozen:
+        say("features", text)
+    data.warn_if_augmenting_is_dear()
+
+
+def feature_views(model: Model, augments: bool) -> tuple[int, str]:
     """How many views of each picture are to be kept as features: 0 for none; and why, for people.
 
     Args:
@@ -61,7 +103,7 @@ class FeatureCache:
         announce: told once for each split what was computed.
     """
 
-    def __init__(self, model: FlowerClassifier, views: int, announce: Callable[[str], None]) -> None:
+    def __init__(self, model: Model, views: int, announce: Callable[[str], None]) -> None:
         self._model, self._views, self._announce = model, views, announce
         self._known: dict[str, Features] = {}
 

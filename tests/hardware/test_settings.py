@@ -1,4 +1,8 @@
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
+import torch
 from pytorch_lightning import Callback
 
 from lightning_flowers.errors import UserError
@@ -27,12 +31,19 @@ def test_what_cannot_be_on_a_tpu_is_refused(given, message):
 @pytest.mark.parametrize("callbacks", [None, [], Callback(), [Callback()]])
 def test_a_single_callback_is_a_list_of_one(callbacks):
     given = settings.for_trainer({"accelerator": "cpu", "callbacks": callbacks})["callbacks"]
-    assert len(given) == (2 if callbacks else 1)
+    assert len(given) == (1 if callbacks else 0)
 
 
 def test_lightnings_own_strategy_is_refused_with_the_reason():
     with pytest.raises(UserError, match=r"--trainer.strategy=xla: .* the weights it began with: use xla_spmd"):
         settings.for_trainer(TPU | {"strategy": "xla"})
+
+
+def test_a_trainer_of_one_s_own_must_have_our_strategy_on_a_tpu():
+    lightnings, ours = (SimpleNamespace(root_device=torch.device("xla:0"), **more) for more in ({}, {"cores": 8}))
+    settings.check_strategy(cast(Any, SimpleNamespace(strategy=ours)))
+    with pytest.raises(UserError, match="use xla_spmd, as fit does"):
+        settings.check_strategy(cast(Any, SimpleNamespace(strategy=lightnings)))
 
 
 @pytest.mark.parametrize(
