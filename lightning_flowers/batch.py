@@ -1,8 +1,10 @@
 """The contract between loaders and models."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from torch import Tensor
+
+from lightning_flowers.errors import UserError
 
 
 class Batch(TypedDict):
@@ -31,3 +33,33 @@ class FeatureBatch(TypedDict):
     label: Tensor
     index: Tensor
     mask: Tensor
+
+
+_PICTURES = {"image", "features"}
+_HOLDS = (
+    "a batch must be a dict of image (uint8 (batch, 3, size, size)), label (int64, -1 where unknown), index (int64) "
+    "and mask (bool, False for padding), as the loaders of PetalsDataModule give them"
+)
+
+
+def check_batch(batch: Any) -> None:
+    """Fail on what a model does not take.
+
+    Raises:
+        UserError: it says what a batch must hold.
+    """
+    if not isinstance(batch, dict) or not ({"label", "index", "mask"} <= batch.keys() and batch.keys() & _PICTURES):
+        raise UserError(f"{type(batch).__name__}: {_HOLDS}")
+
+
+def check_labels(batch: Batch | FeatureBatch) -> None:
+    """Fail on records that nothing can be trained or scored on. Reads the labels back from the device.
+
+    Raises:
+        UserError: there is one without a label.
+    """
+    if (batch["label"][batch["mask"]] < 0).any():
+        raise UserError(
+            "the records have no labels: nothing can be trained or scored on them: give "
+            "PetalsDataModule(test_labels=FILE.csv), or predict"
+        )

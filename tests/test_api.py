@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, Trainer
+from torch.utils.data import DataLoader, TensorDataset
 
 import lightning_flowers as lf
 from lightning_flowers.data.loader import Loader
@@ -124,7 +125,8 @@ class Spy(Callback):
     """Sees which loaders a Trainer of one's own read, and how many averages it had."""
 
     def on_fit_start(self, trainer, pl_module):
-        self.emas = sum(isinstance(callback, Ema) for callback in trainer.callbacks)
+        callbacks = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+        self.emas = sum(isinstance(callback, Ema) for callback in callbacks)
         self.loaders = []
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
@@ -213,3 +215,27 @@ def test_feature_views_need_the_data_module(petals_root, own):
     model = tiny(freeze_backbone=True, feature_views=2)
     with pytest.raises(lf.UserError, match=r"feature_views=2: needs trainer.fit\(model, datamodule="):
         own().fit(model, data.train_dataloader(), data.val_dataloader())
+
+
+@pytest.mark.parametrize("stage", ["test", "validate"])
+def test_records_without_labels_are_not_scored(petals_root, own, stage):
+    data = lf.PetalsDataModule(**on(str(petals_root)))
+    with pytest.raises(lf.UserError, match=r"no labels: .* give PetalsDataModule\(test_labels=FILE.csv\), or predict"):
+        getattr(own(), stage)(tiny(), data.test_dataloader())
+    (predicted, *_) = own().predict(tiny(), data.test_dataloader())
+    assert predicted["probabilities"].shape == (8, 4)
+
+
+def test_records_with_labels_given_beside_them_are_scored(petals_root, own):
+    data = lf.PetalsDataModule(**on(str(petals_root)), test_labels=str(petals_root / "test_labels.csv"))
+    (scores,) = own().test(tiny(), data, verbose=False)
+    assert 0 <= scores["test_accuracy"] <= 1
+
+
+def test_a_loader_of_pairs_is_told_what_a_batch_holds(own):
+    pairs = TensorDataset(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(
+        lf.UserError, match=r"^list: a batch must be a dict of image \(uint8 .* PetalsDataModule"
+    ) as raised:
+        own().validate(tiny(), DataLoader(pairs, batch_size=2), verbose=False)
+    assert "\n" not in str(raised.value)

@@ -11,7 +11,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from lightning_flowers.batch import Batch, FeatureBatch
+from lightning_flowers import hardware
+from lightning_flowers.batch import Batch, FeatureBatch, check_batch, check_labels
 from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.exact import Normalize
@@ -162,6 +163,7 @@ class FlowerClassifier(LightningModule):
 
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
+        self._check(batch, batch_idx)
         mixed = self.mixing(batch) if self.mixes and "image" in batch else None
         batch = mixed.major if mixed else batch
         logits = self._logits(batch)
@@ -172,6 +174,7 @@ class FlowerClassifier(LightningModule):
         return torch.where(batch["mask"], loss, 0).sum() / batch["mask"].sum().clamp(min=1)
 
     def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
+        self._check(batch, batch_idx)
         logits = self._logits(batch)
         loss = _cross_entropy(logits, batch)
         self.eval_counts.update(logits, batch["label"], batch["mask"], loss)
@@ -180,6 +183,7 @@ class FlowerClassifier(LightningModule):
 
     def predict_step(self, batch: Batch | FeatureBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
         """Probabilities float32 (batch, classes), of all `views`; and the index int64 (batch,), -1 for padding."""
+        check_batch(batch)
         if "image" in batch and len(self.views) > 1:
             probabilities = mean_probabilities(self, batch["image"], self.views)
         else:
@@ -251,6 +255,12 @@ class FlowerClassifier(LightningModule):
         total = max(int(total), 1)
         per_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
         return total, min(round(self.warmup_epochs * per_epoch), total // 2)
+
+    def _check(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
+        """Labels once an epoch, and only where reading them costs next to nothing."""
+        check_batch(batch)
+        if batch_idx == 0 and hardware.reads_cheaply(batch["label"].device):
+            check_labels(batch)
 
     def _logits(self, batch: Batch | FeatureBatch) -> Tensor:
         """Float32 (batch, classes)."""
