@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lightning_flowers.errors import UserError
 
@@ -47,6 +47,12 @@ def settle() -> None:
         if not (value.isascii() and value.isdecimal()):
             raise UserError(f"{name}={value}: a launcher's variable that is no number, left over: unset {name}")
     _check_matplotlibrc()
+
+
+def shows_bars(stream: TextIO) -> bool:
+    """Whether a bar that is drawn over and over is one line there: on a terminal, but not on the one that a notebook's
+    `!` gives its commands, whose output is kept with every bar in it."""
+    return stream.isatty() and "JPY_PARENT_PID" not in os.environ  # which kernels are started with, and hand on
 
 
 def _check_matplotlibrc() -> None:

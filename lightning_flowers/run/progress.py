@@ -11,15 +11,16 @@ from torch import Tensor
 from typing_extensions import override
 
 from lightning_flowers import hardware
+from lightning_flowers.environment import shows_bars
 
 LOSS_EVERY = 1.0  # seconds; reading the loss waits for the device
 
 
 class Progress(TQDMProgressBar):
-    """Lightning's bars in images/s, with time left and the loss; nothing where the output is not a terminal."""
+    """Lightning's bars in images/s, with time left and the loss; nothing where that is no terminal."""
 
     def __init__(self) -> None:
-        super().__init__(refresh_rate=int(sys.stderr.isatty()))
+        super().__init__(refresh_rate=int(shows_bars(sys.stderr)))
         self._loss: dict[str, int | str | float | dict[str, float]] = {}
         self._loss_read = 0.0
 
