@@ -1,7 +1,9 @@
 """What the README tells a reader to type is there to be typed."""
 
 import re
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +52,25 @@ def test_the_program_lists_the_commands_it_tells_of(capsys):
     listed = capsys.readouterr().out
     for command in set(re.findall(r"python -m lightning_flowers (\w+)", README)):
         assert f"\n  {command} " in listed
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_what_it_shows_of_python_runs(petals_root, tmp_path, monkeypatch):
+    """On tiny petals, with a tiny backbone from random weights."""
+    monkeypatch.chdir(tmp_path)
+    code = textwrap.dedent(README.split("## In a notebook, from Python")[1].split("\n`fit`")[0])
+    for shown, tiny in (
+        ('"/kaggle/input/tpu-getting-started"', repr(str(petals_root))),
+        ('("tf_efficientnet_lite0"', '("test_resnet", weights="none"'),
+        ('{"backbone": "tf_efficientnet_lite0"}', '{"backbone": "test_resnet", "weights": "none"}'),
+        ("Trainer(max_epochs=2", 'Trainer(max_epochs=2, accelerator="cpu", enable_progress_bar=False'),
+        ('trainer={"max_epochs": 2}', 'trainer={"max_epochs": 2, "accelerator": "cpu"}'),
+    ):
+        assert shown in code
+        code = code.replace(shown, tiny)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert (found["picture"].shape, found["data"].classes[found["label"]]) == ((32, 32, 3), "flower 0")
+    assert found["model"].class_names == found["data"].classes
+    assert (len(found["run"].history), found["mean"].shape) == (2, (9, 4))
+    assert (tmp_path / "runs/flips/submission.csv").is_file()
