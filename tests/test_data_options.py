@@ -227,7 +227,7 @@ def test_training_on_train_and_val_leaves_nothing_to_validate_on(run, here):
     assert status == 0, err
     folder = here / "runs/test_resnet-trainval"
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["last.ckpt"]
-    assert [path.name for path in (folder / "predictions").iterdir()] == ["test.npz"]
+    assert sorted(path.name for path in (folder / "predictions").iterdir()) == ["test.csv", "test.npz"]
     assert len(rows_of(folder / "submission.csv")) == 9
     assert all(row["train_loss"] and not row["val_loss"] for row in rows_of(folder / "metrics.csv"))
     summary = summary_of(folder)
