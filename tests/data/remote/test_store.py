@@ -40,13 +40,14 @@ def wait_until(condition, seconds=10.0):
 
 def kept(folder):
     """Names of the whole files in a cache."""
-    return {path.name[:2] for path in folder.glob("*/*.tfrec")}
+    names = [name for _, _, names in os.walk(folder) for name in names]  # unlike glob, at ease with what vanishes
+    return {name[:2] for name in names if name.endswith(".tfrec")}
 
 
 def taken(folder):
     """Bytes of the files in a cache."""
     total = 0
-    for parent, _, names in os.walk(folder):  # unlike rglob, at ease with what vanishes meanwhile
+    for parent, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
                 total += (Path(parent) / name).stat().st_size
