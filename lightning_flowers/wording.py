@@ -5,7 +5,7 @@ import re
 from textwrap import shorten
 
 HELP = " (see --help)"
-_LONGEST, _LONGEST_VALUE = 300, 60  # characters
+_START, _END, _LONGEST_VALUE = 300, 200, 60  # characters
 _KEY = re.compile(r'Parser key "(?P<key>[^"]+)"(?: element \d+)?:\s*(?P<rest>.*)', re.DOTALL)
 _UNION = re.compile(
     r"Subtypes: [^\n]*\n *Errors:\n(?P<indent> *)- (?P<errors>.*)"
@@ -50,8 +50,11 @@ def in_short(message: str, key: str = "") -> str:
 
 
 def shortened(text: str) -> str:
-    """What others say, in one line of limited length."""
-    return shorten(text, _LONGEST, placeholder=" ...")
+    """What others say, in one line of limited length: how it begins, and its end, where a mend stands."""
+    words = " ".join(text.split())
+    if len(words) <= _START + _END:
+        return words
+    return f"{shorten(words, _START, placeholder=' ...')} {words[-_END:].partition(' ')[2]}"
 
 
 def is_of_a_class(error: Exception) -> bool:

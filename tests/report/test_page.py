@@ -23,7 +23,7 @@ def nasty(make_run, predict):
         data={"class_names": NASTY, "root": "/no/<u>root", "bad_records": {"val": ["<s>cut</s>: record 1"]}},
         versions={"<em>": "</style>"},
     )
-    (run / "config.yaml").write_text("a: </code></pre><script>alert(3)</script>\nb: {{ config }}\n")
+    (run / "config.yaml").write_text("a: </code></pre><script>alert(3)</script>\nb: x {{ config }}\n")
     write_report(run)
     return run
 
@@ -33,7 +33,7 @@ def test_names_and_settings_are_text_wherever_they_stand(nasty, read_page):
     assert [tag for tag, *_ in page.elements if tag in ("script", "img", "b<net", "i", "u", "s", "em")] == ["script"]
     assert "49" not in page.by_id("settings")[2]
     assert "onerror=alert(2)>" not in html
-    assert page.by_id("settings")[2] == "a: </code></pre><script>alert(3)</script> b: {{ config }}"
+    assert page.by_id("settings")[2] == "a: </code></pre><script>alert(3)</script> b: x {{ config }}"
     assert page.all("h1") == [({}, "a<b>&'c")]
     shown = {text for attributes, text in page.all("th") if attributes.get("scope") == "row"}
     assert {*NASTY} <= shown

@@ -24,8 +24,8 @@ def server(start):
 def connect(server):
     opened = []
 
-    def to_server():
-        opened.append(socket.create_connection(("127.0.0.1", server[1]), timeout=20))
+    def to_server(port=server[1]):
+        opened.append(socket.create_connection(("127.0.0.1", port), timeout=20))
         return opened[-1]
 
     yield to_server
@@ -85,9 +85,9 @@ def _metric(text, name):
     return next((line.split()[-1] for line in text.splitlines() if line.startswith(name + b" ")), b"0")
 
 
-def test_sigterm_lets_what_is_under_way_finish(server, connect, picture):  # the last: nobody answers after it
-    process, port = server
-    connections = [connect() for _ in range(3)]
+def test_sigterm_lets_what_is_under_way_finish(start, connect, picture):
+    process, port = start(0.5, most_batch=1)
+    connections = [connect(port) for _ in range(3)]
     answers = []
     for connection in connections:
         connection.sendall(whole(picture))
