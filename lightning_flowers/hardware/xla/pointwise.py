@@ -36,7 +36,7 @@ def to_kernels(model: nn.Module) -> None:
     module: Any
     for module in model.modules():
         if type(module) is Pointwise:
-            module.__class__ = nn.Conv2d
+            module.__class__ = nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]
             module.weight.grad = None  # has the shape of the matrix
             module.weight.data = _kernel(module.weight.data)
 
