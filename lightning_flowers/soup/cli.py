@@ -21,7 +21,7 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.secrets import redact
 from lightning_flowers.soup.cook import Method, Score, Soup, cook
-from lightning_flowers.soup.ingredients import Ingredient, Weights, in_order_of, read_checkpoint, read_ingredients
+from lightning_flowers.soup.ingredients import Ingredient, Weights, best_checkpoint, in_order_of, read_ingredients
 
 # Of a checkpoint, what belongs to the training of the run that it was.
 _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
@@ -99,7 +99,7 @@ def _fill(
     """Make the soup's folder one that reads as a run's, with the settings of a run that went into it: one that was
     trained on external data, if there is any, so that whatever is made from it says so. Its summary comes last."""
     run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
-    checkpoint = {name: value for name, value in read_checkpoint(run).items() if name not in _OF_TRAINING}
+    checkpoint = {name: value for name, value in best_checkpoint(run).items() if name not in _OF_TRAINING}
     write_text(folder.config, redact(RunFolder(run.path).config.read_text("utf-8")))
     weights = in_order_of(soup.weights, ingredients[0].run, run)
     with whole_file(folder.best) as part:

@@ -1,6 +1,5 @@
 """The weights of runs, and their mean."""
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.outcome import say
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
+from lightning_flowers.use.members import read_checkpoint
 
 Weights = dict[str, Tensor]
 
@@ -72,24 +72,20 @@ def mean(weights: Sequence[Weights]) -> Weights:
     }
 
 
-def read_checkpoint(run: Run) -> dict[str, Any]:
+def best_checkpoint(run: Run) -> dict[str, Any]:
     """A run's best checkpoint, on the host.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    path = RunFolder.open(run.path, "soup").checkpoint()
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path}: not a checkpoint, or a damaged one: leave the run out") from error
+    return read_checkpoint(RunFolder.open(run.path, "soup").checkpoint())
 
 
 def _read(path: Path) -> Ingredient:
     run = read_run(path)
     if run.best is None:
         raise UserError(f"{path}: was not validated: a soup is chosen by macro F1 on val: leave it out")
-    return Ingredient(run, read_checkpoint(run)["state_dict"])
+    return Ingredient(run, best_checkpoint(run)["state_dict"])
 
 
 def _made_alike(first: Ingredient, other: Ingredient) -> Ingredient:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from lightning_flowers import hardware
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.views import resize
 from lightning_flowers.use.predictor import Predictor
 
 Method = Literal["exact", "gradients", "pixels"]
@@ -51,7 +52,7 @@ def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> Hea
     member = max(predictor.members, key=lambda member: member.weight)
     image = hardware.send(pixels[None], predictor.device)
     if member.size_px != predictor.size_px:
-        image = F.interpolate(image.float(), (member.size_px, member.size_px), mode="bilinear", antialias=True)
+        image = resize(image, member.size_px)  # as the predictor does
     model = member.model
     with torch.no_grad():
         normalized = model.normalize(image).to(model.dtype)
