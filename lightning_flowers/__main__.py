@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from lightning_flowers import __version__, environment, seeds
-from lightning_flowers.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
+from lightning_flowers import __version__, environment
+from lightning_flowers.cli import seeds
+from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError
 from lightning_flowers.secrets import Redacting, redact
 
@@ -54,13 +55,13 @@ def _run(args: list[str]) -> int:
     if command in TOOLS and command not in ON_LIGHTNING:
         return _run_tool(args)
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
-    from lightning_flowers import arguments, cli, failures
+    from lightning_flowers.cli import arguments, failures, lightning
 
     arguments.quiet_lightning()
     with failures.as_refused_settings():
         if command in TOOLS:
             return _run_tool(args)
-        cli.FlowersCLI(args)
+        lightning.FlowersCLI(args)
     return 0
 
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.arguments import QUIET, quiet_lightning
-from lightning_flowers.cli import FlowersCLI
+from lightning_flowers.cli.arguments import QUIET, quiet_lightning
+from lightning_flowers.cli.failures import as_refused_settings
+from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.errors import UserError
-from lightning_flowers.failures import as_refused_settings
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 

@@ -13,11 +13,11 @@ import torch
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from numpy.typing import NDArray
 
-from lightning_flowers import cli
 from lightning_flowers.__main__ import main
-from lightning_flowers.data import space
-from lightning_flowers.data.writer import Record, write_split
-from lightning_flowers.report import live
+from lightning_flowers.cli import lightning
+from lightning_flowers.data.cache import free_space
+from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.report import live_curves
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
 XLAAccelerator.auto_device_count = functools.cache(lambda: 0)
@@ -34,7 +34,7 @@ _QUICK = [
 def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in place of /dev/shm, for this test and the processes that it starts."""
     folder = tmp_path_factory.mktemp("shared_memory")
-    monkeypatch.setattr(space, "SHARED_MEMORY", folder)
+    monkeypatch.setattr(free_space, "SHARED_MEMORY", folder)
     monkeypatch.setenv("LIGHTNING_FLOWERS_SHARED_MEMORY", str(folder))
     return folder
 
@@ -55,8 +55,8 @@ def own_process_settings() -> Iterator[None]:
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than a tiny run: none of this process leaves curves or a page, but where marked `drawn`."""
     if "drawn" not in request.keywords:
-        monkeypatch.setattr(live, "_save", lambda rows, path: None)
-        monkeypatch.setattr(cli, "leave_report", lambda path: "left out")
+        monkeypatch.setattr(live_curves, "_save", lambda rows, path: None)
+        monkeypatch.setattr(lightning, "leave_report", lambda path: "left out")
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lightning_flowers.__main__ import MISUSED, main
-from lightning_flowers.data.petals import open_source
-from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.data.sources.competition import open_source
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.run.predictions import Predictions
 
 TINY = [

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lightning_flowers.__main__ import main
-from lightning_flowers.data.finding import KAGGLE_MOUNTS
+from lightning_flowers.data.sources.finding import KAGGLE_MOUNTS
 from lightning_flowers.model.classifier import FlowerClassifier
 
 ROOT = Path(__file__).parent.parent

@@ -14,8 +14,8 @@ from sklearn.metrics import f1_score
 
 from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.petals import competition_classes
+from lightning_flowers.data.sources.competition import competition_classes
+from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.predictions import Predictions
 

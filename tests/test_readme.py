@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def flags():
-    from lightning_flowers.cli import FlowersCLI
+    from lightning_flowers.cli.lightning import FlowersCLI
 
     found = set()
     for command in ("fit", "validate", "test", "predict"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_flowers.commands import COMMANDS, TOOLS
+from lightning_flowers.cli.commands import COMMANDS, TOOLS
 
 TRAP = "raise RuntimeError('torch_xla was imported')\n"
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lightning_flowers.classify.given import Given, expand
+from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.parallel import in_order
-from lightning_flowers.parsing import Parser
 from lightning_flowers.secrets import redact
 
 if TYPE_CHECKING:

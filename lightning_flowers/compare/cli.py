@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.compare.comparison import to_markdown
 from lightning_flowers.compare.estimated import read_estimate
 from lightning_flowers.compare.groups import Group, group_runs
 from lightning_flowers.compare.sheet import to_csv
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
-from lightning_flowers.parsing import Parser
 from lightning_flowers.run.results import Run, read_run
 
 LEFT_OUT = 1

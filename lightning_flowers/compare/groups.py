@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lightning_flowers.compare import study
 from lightning_flowers.compare.rows import Row, rows_of, study_row
-from lightning_flowers.data.fingerprints import content
-from lightning_flowers.data.names import clean_name
+from lightning_flowers.data.class_names import clean_name
+from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.run.results import Run
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightning_flowers.compare.study import HARDWARE, StudyResult
-from lightning_flowers.data.fingerprints import content
+from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.run.results import Run
 
 # Paths differ from machine to machine: fingerprints tell whether the data do.

@@ -10,16 +10,16 @@ import numpy as np
 from pytorch_lightning import LightningDataModule
 
 from lightning_flowers import hardware
-from lightning_flowers.data import caching
-from lightning_flowers.data.augment import Augment
-from lightning_flowers.data.costs import warn_if_dear
-from lightning_flowers.data.finding import REMOTE_LIMIT, find_source
+from lightning_flowers.data.augmentation.augment import Augment
+from lightning_flowers.data.augmentation.costs import warn_if_dear
+from lightning_flowers.data.cache import choice
+from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.petals import SPLITS, Source, read_labels
-from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import OnBadRecord, Split
-from lightning_flowers.data.splits import Splits, TrainOn
+from lightning_flowers.data.run_splits import Splits, TrainOn
+from lightning_flowers.data.sources.competition import SPLITS, Source, read_labels
+from lightning_flowers.data.sources.finding import REMOTE_LIMIT, find_source
+from lightning_flowers.data.splits.split import OnBadRecord, Split
 from lightning_flowers.errors import DataError, UserError
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
@@ -70,7 +70,7 @@ class PetalsDataModule(LightningDataModule):
         batch_size: int = 32,
         augment: str | list[Any] | dict[str, Any] = "flips",
         threads: int | None = None,
-        cache: caching.Mode = "auto",
+        cache: choice.Mode = "auto",
         cache_dir: str | None = None,
         on_bad_record: OnBadRecord = "error",
         train_on: TrainOn = "train",
@@ -104,7 +104,7 @@ class PetalsDataModule(LightningDataModule):
         self.test_labels = test_labels
         self.splits: dict[str, Split] = _Opening(self.open)
         self.wrap: Callable[[Loader, str], Any] | None = None
-        self._cache_mode: caching.Mode = cache
+        self._cache_mode: choice.Mode = cache
         self._cache_dir = cache_dir
         self._cache: PictureCache | None = None
 
@@ -167,7 +167,7 @@ class PetalsDataModule(LightningDataModule):
             UserError: there is no room where they were to be kept.
         """
         splits = [self.splits[name] for name in self.names_for("fit")]
-        self._cache, text = caching.choose(self._cache_mode, splits, self._cache_dir, processes)
+        self._cache, text = choice.choose(self._cache_mode, splits, self._cache_dir, processes)
         return text
 
     def warn_if_augmenting_is_dear(self) -> None:

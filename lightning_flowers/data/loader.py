@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_flowers.batch import Batch
-from lightning_flowers.data.augment import Augment
+from lightning_flowers.data.augmentation.augment import Augment
+from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.index import UNKNOWN_LABEL
 from lightning_flowers.data.order import Order, Place
-from lightning_flowers.data.pictures import PictureCache
 from lightning_flowers.data.reading import Reading
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.splits.split import Split
+from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL
 from lightning_flowers.errors import RecordError
 
 AHEAD = 3  # batches in the making while one is being used

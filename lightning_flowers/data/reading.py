@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.split import Split, fetch
+from lightning_flowers.data.splits.split import Split, fetch
 
 
 class Reading:

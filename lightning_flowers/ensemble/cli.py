@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.ensemble.members import read_members
 from lightning_flowers.ensemble.options import Decision, Method, Options, parse_weights
-from lightning_flowers.ensemble.outcome import blend_members
+from lightning_flowers.ensemble.result import blend_members
 from lightning_flowers.ensemble.table import to_markdown
 from lightning_flowers.ensemble.write import write_blend
-from lightning_flowers.parsing import Parser
-from lightning_flowers.report.leaving import leave_report
+from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.folder import RunFolder
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.fingerprints import common
-from lightning_flowers.data.names import class_order
+from lightning_flowers.data.class_names import class_order
+from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.ensemble.alignment import Stack, stack
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from lightning_flowers import __version__
-from lightning_flowers.commands import PROGRAM
+from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.ensemble.members import data_of
-from lightning_flowers.ensemble.outcome import Outcome
+from lightning_flowers.ensemble.result import Outcome
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import FOLDS
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightning_flowers.ensemble.outcome import Outcome
+from lightning_flowers.ensemble.result import Outcome
 from lightning_flowers.ensemble.scoring import Candidate
 from lightning_flowers.markdown import NOTHING, join, markdown_table, number
 

@@ -5,18 +5,18 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.finding import find_source
-from lightning_flowers.data.petals import Source
+from lightning_flowers.data.sources.competition import Source
+from lightning_flowers.data.sources.finding import find_source
 from lightning_flowers.ensemble.alignment import Stack
 from lightning_flowers.ensemble.members import Members, data_of
-from lightning_flowers.ensemble.outcome import Outcome
 from lightning_flowers.ensemble.record import config_of, summary_of
+from lightning_flowers.ensemble.result import Outcome
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.files import write_text
 from lightning_flowers.run import submission
-from lightning_flowers.run.answers import write_answers
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.prediction_tables import write_answers
 from lightning_flowers.run.predictions import Predictions
 
 

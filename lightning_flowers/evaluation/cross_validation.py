@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.folds import fold_positions
+from lightning_flowers.data.splits.folds import fold_positions
 
 FOLDS, SEED = 5, 0
 

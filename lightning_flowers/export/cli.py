@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.export.options import KINDS, VARIANTS, Options, check_out, parse_list
-from lightning_flowers.parsing import Parser
 from lightning_flowers.secrets import redact
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lightning_flowers.data.names import clean_name
+from lightning_flowers.data.class_names import clean_name
 from lightning_flowers.errors import UserError
 
 

@@ -6,7 +6,7 @@ from inspect import signature
 
 from jsonargparse import ArgumentParser
 
-from lightning_flowers.commands import PROGRAM
+from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.errors import UserError
 
 # Of each command: what it does, and what its first arguments are, which need no flag.

@@ -8,11 +8,11 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from lightning_flowers.data.example import Feature, read_example
-from lightning_flowers.data.index import Rules, ShardRecords
-from lightning_flowers.data.petals import SPLITS, Source
+from lightning_flowers.data.sources.competition import SPLITS, Source
+from lightning_flowers.data.tfrecord.example import Feature, read_example
+from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.parts import Part, choose_parts, find, list_shards, without_path
+from lightning_flowers.records.selection import Part, choose_parts, find, list_shards, without_path
 from lightning_flowers.records.text import megabytes, say, table
 
 _NAMED = 6  # absent classes that are told by name

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.petals import SPLITS
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.sources.competition import SPLITS
+from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.records.outputs import choose_out
-from lightning_flowers.records.parts import choose_parts, choose_size, find, own_flags
+from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
 from lightning_flowers.records.text import say
 
 
@@ -103,7 +103,7 @@ def _title(split: Split, position: int, classes: Sequence[str]) -> str:
 
 
 def _beside_augmented(shown: list[Shown], positions: list[int], spec: str, key: tuple[int, int]) -> list[Shown]:
-    from lightning_flowers.data.augment import Augment  # imported late: it takes seconds
+    from lightning_flowers.data.augmentation.augment import Augment  # imported late: it takes seconds
 
     with own_flags():
         augment = Augment(spec, shown[0].picture.shape[0])

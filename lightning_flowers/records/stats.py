@@ -14,7 +14,7 @@ from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.records.duplicates import Pair, as_csv, as_table, find_pairs
 from lightning_flowers.records.hashes import BITS
 from lightning_flowers.records.outputs import choose_out
-from lightning_flowers.records.parts import choose_parts, choose_size, find
+from lightning_flowers.records.selection import choose_parts, choose_size, find
 from lightning_flowers.records.survey import Survey, survey
 from lightning_flowers.records.text import say
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.hashes import BITS, perceptual_hash
-from lightning_flowers.records.parts import Part
+from lightning_flowers.records.selection import Part
 from lightning_flowers.records.text import bar
 
 _CHUNK = 16

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.data.example import read_example
-from lightning_flowers.data.index import Rules
-from lightning_flowers.data.loose_pictures import explain_pictures
-from lightning_flowers.data.petals import competition_classes, open_source
-from lightning_flowers.data.shards import Shard
+from lightning_flowers.data.sources.competition import competition_classes, open_source
+from lightning_flowers.data.sources.loose_pictures import explain_pictures
+from lightning_flowers.data.tfrecord.example import read_example
+from lightning_flowers.data.tfrecord.index import Rules
+from lightning_flowers.data.tfrecord.shard import Shard
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.parts import Odd, Part, check_local, choose_parts, find, list_shards, parse_name
+from lightning_flowers.records.selection import Odd, Part, check_local, choose_parts, find, list_shards, parse_name
 
 
 class Target(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 
 from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.index import ShardRecords
-from lightning_flowers.data.shards import ShardName
+from lightning_flowers.data.tfrecord.index import ShardRecords
+from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.parallel import in_order
-from lightning_flowers.records.parts import without_path
+from lightning_flowers.records.selection import without_path
 from lightning_flowers.records.targets import Target, find_targets
 from lightning_flowers.records.text import bar, megabytes, say, table
 

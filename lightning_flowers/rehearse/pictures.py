@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
-from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.files import write_text
 
 

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
-from lightning_flowers.arguments import quiet_lightning
-from lightning_flowers.cli import FlowersCLI
-from lightning_flowers.commands import PROGRAM, TOOLS
+from lightning_flowers.cli.arguments import quiet_lightning
+from lightning_flowers.cli.commands import PROGRAM, TOOLS
+from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
-from lightning_flowers.data.finding import find_source
-from lightning_flowers.data.petals import DEFAULT_SIZE, Source, competition_classes
-from lightning_flowers.data.splits import Splits
+from lightning_flowers.data.run_splits import Splits
+from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, competition_classes
+from lightning_flowers.data.sources.finding import find_source
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.views import Tta
 from lightning_flowers.rehearse.chips import find_chip

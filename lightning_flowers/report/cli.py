@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
-from lightning_flowers.parsing import Parser
 from lightning_flowers.secrets import redact
 
 FAILED = 1

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lightning_flowers.report import facts, making
+from lightning_flowers.report import facts, provenance
 from lightning_flowers.report.facts import Badge, Fact, SplitFact
 from lightning_flowers.report.findings import Findings
 from lightning_flowers.run.folder import RunFolder
@@ -56,9 +56,9 @@ def tell(run: Run, findings: Findings | None, external: bool | None, missing: Se
     return Report(
         title=facts.title(run),
         subtitle=facts.subtitle(run),
-        badges=[*facts.badges(run, external), *making.badges(run)],
-        scores=[*scores, *making.scores(run)],
-        scores_from=" ".join([scores_from, *making.notes(run)]),
+        badges=[*facts.badges(run, external), *provenance.badges(run)],
+        scores=[*scores, *provenance.scores(run)],
+        scores_from=" ".join([scores_from, *provenance.notes(run)]),
         training=facts.training(run),
         missing=[*_unfinished(run), *missing],
         findings=findings,
@@ -69,7 +69,7 @@ def tell(run: Run, findings: Findings | None, external: bool | None, missing: Se
         splits=facts.splits(run),
         bad_records=_without_passwords(run.data.bad_records),
         versions=run.versions,
-        repeat=making.repeat(run),
+        repeat=provenance.repeat(run),
     )
 
 

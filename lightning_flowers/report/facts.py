@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.commands import PROGRAM
+from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.markdown import NOTHING, number
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Member, Run

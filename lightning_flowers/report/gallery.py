@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.finding import find_source, is_url
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.sources.finding import find_source, is_url
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.grid import Shown, draw_grid
 

@@ -10,6 +10,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.grid import Shown
 from lightning_flowers.report.contents import tell
+from lightning_flowers.report.csv_files import classes_csv, suspects_csv
 from lightning_flowers.report.curves import draw_curves
 from lightning_flowers.report.facts import class_names, command
 from lightning_flowers.report.findings import Findings, Record, find
@@ -18,7 +19,6 @@ from lightning_flowers.report.matrix import draw_confusion
 from lightning_flowers.report.page import SUSPECTS, Jpegs, percent, to_html
 from lightning_flowers.report.photographs import Photographs, photograph, shown
 from lightning_flowers.report.reliability import draw_reliability
-from lightning_flowers.report.sheets import classes_csv, suspects_csv
 from lightning_flowers.report.style import save
 from lightning_flowers.report.svg import inline_svg
 from lightning_flowers.report.text import to_markdown

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from lightning_flowers.data.names import class_order
-from lightning_flowers.data.petals import Source
+from lightning_flowers.data.class_names import class_order
+from lightning_flowers.data.sources.competition import Source
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.outcome import say
+from lightning_flowers.run.messages import say
 
 UNSAFE = (
     "cannot be loaded: damaged, or a pickle of more than tensors and settings, which could run a program: take a "

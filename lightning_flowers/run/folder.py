@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from lightning_flowers.data.fingerprints import common
+from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import read_lines, write_text
 from lightning_flowers.secrets import redacted

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.petals import competition_classes
+from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import write_text
 from lightning_flowers.run.predictions import Predictions

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
 
-from lightning_flowers.commands import PROGRAM
+from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
-from lightning_flowers.parsing import Parser
 from lightning_flowers.secrets import redact
 from lightning_flowers.serve.settings import Settings
 

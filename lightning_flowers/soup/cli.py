@@ -9,19 +9,19 @@ from typing import Any, get_args
 import torch
 
 from lightning_flowers import hardware
-from lightning_flowers.cli import FlowersCLI
-from lightning_flowers.commands import PROGRAM
-from lightning_flowers.data.fingerprints import common
+from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.lightning import FlowersCLI
+from lightning_flowers.cli.parsing import Parser
+from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.markdown import markdown_table, number
-from lightning_flowers.parsing import Parser
-from lightning_flowers.report.leaving import leave_report
+from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.outcome import say
+from lightning_flowers.run.messages import say
 from lightning_flowers.secrets import redact
-from lightning_flowers.soup.cook import Method, Score, Soup, cook
 from lightning_flowers.soup.ingredients import Ingredient, Weights, best_checkpoint, in_order_of, read_ingredients
+from lightning_flowers.soup.recipe import Method, Score, Soup, cook
 
 # Of a checkpoint, what belongs to the training of the run that it was.
 _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_flowers.data.fingerprints import common
-from lightning_flowers.data.names import class_order
+from lightning_flowers.data.class_names import class_order
+from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.head import reorder_classes
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.outcome import say
+from lightning_flowers.run.messages import say
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 from lightning_flowers.use.members import read_checkpoint

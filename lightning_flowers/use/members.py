@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_flowers.data.names import class_order
+from lightning_flowers.data.class_names import class_order
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import torch
 
-from lightning_flowers.data.augment import Augment
-from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.augmentation.augment import Augment
+from lightning_flowers.data.cache.files import allocated
+from lightning_flowers.data.cache.free_space import SHARED_MEMORY
+from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.picture_files import allocated
-from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.space import SHARED_MEMORY
+from lightning_flowers.data.sources.folder import open_split
 
 from . import cpu, petals
 

@@ -12,13 +12,13 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
-from lightning_flowers.data.augment import Augment, Preset
+from lightning_flowers.data.augmentation.augment import Augment, Preset
+from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.folder import open_split
 from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.splits.split import Split
 
 from .petals import CLASSES
 from .protocol import Candidate, Job, drawn_from

@@ -11,10 +11,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from tfrecord.tools.tfrecord2idx import create_index
 
-from lightning_flowers.data.demo.draw import draw_flower
-from lightning_flowers.data.demo.species import SPECIES
-from lightning_flowers.data.folder import find_shards, open_split
-from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.data.sources.demo.draw import draw_flower
+from lightning_flowers.data.sources.demo.species import SPECIES
+from lightning_flowers.data.sources.folder import find_shards, open_split
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import DataError
 
 CLASSES = 104

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_flowers.data.picture_files import room
+from lightning_flowers.data.cache.files import room
 
 from . import memory
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_flowers.data.shards import masked_crc
+from lightning_flowers.data.tfrecord.shard import masked_crc
 
 
 @pytest.fixture(scope="session")

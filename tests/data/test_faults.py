@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import pytest
 from tfrecord import example_pb2
 
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.index import Rules, ShardRecords
-from lightning_flowers.data.shards import HEADER_BYTES, Shard, masked_crc
-from lightning_flowers.data.writer import Record, frame, serialize, write_split
+from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
+from lightning_flowers.data.tfrecord.shard import HEADER_BYTES, Shard, masked_crc
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize, write_split
 from lightning_flowers.errors import DataError
 
 RECORDS = [Record(f"picture {n:02d} ".encode() * 9, n % 4, f"rose{n:02d}") for n in range(15)]

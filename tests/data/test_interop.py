@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.folder import find_shards, open_split
+from lightning_flowers.data.sources.folder import find_shards, open_split
 
 REAL_PETALS = "LIGHTNING_FLOWERS_REAL_PETALS"
 PYTHON = Path(__file__).parents[2] / ".venv-tf" / "bin" / "python"

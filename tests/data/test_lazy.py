@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.batch import Batch
+from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.datamodule import PetalsDataModule
-from lightning_flowers.data.fingerprints import content
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.index import Rules, SplitShard
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import Split
-from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.splits.fingerprints import content
+from lightning_flowers.data.splits.split import Split
+from lightning_flowers.data.tfrecord.index import Rules, SplitShard
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import DataError
 
 MakePetals = Callable[..., Path]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from lightning_flowers.batch import Batch
 from lightning_flowers.data import loader as loaders
-from lightning_flowers.data.augment import Augment
-from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.augmentation.augment import Augment
+from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.pictures import PictureCache
-from lightning_flowers.data.split import Split
-from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.splits.split import Split
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import DataError
 
 FOLDER = "tfrecords-jpeg-32x32"

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lightning_flowers.data.shards import masked_crc
-from lightning_flowers.data.writer import Record, frame, serialize
+from lightning_flowers.data.tfrecord.shard import masked_crc
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 
 bounded = partial(settings, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

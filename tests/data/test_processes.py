@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lightning_flowers.data.caching import folder_name
-from lightning_flowers.data.picture_files import allocated, room
+from lightning_flowers.data.cache.choice import folder_name
+from lightning_flowers.data.cache.files import allocated, room
 
 BATCH = 18
 TRAIN, VAL = 40, 12  # which no number of processes divides into whole batches

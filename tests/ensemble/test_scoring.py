@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from lightning_flowers.data.folds import fold_positions
+from lightning_flowers.data.splits.folds import fold_positions
 from lightning_flowers.ensemble.scoring import BEST_RUN, EQUAL, GIVEN, SEARCHED, score_candidates
 from lightning_flowers.ensemble.search import search_weights
 from lightning_flowers.evaluation.blend import METHODS, Terms

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lightning_flowers.data.folds import fold_positions
+from lightning_flowers.data.splits.folds import fold_positions
 from lightning_flowers.evaluation.cross_validation import out_of_fold
 from lightning_flowers.evaluation.logs import log_probabilities, log_softmax
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_flowers.data.folds import fold_positions
+from lightning_flowers.data.splits.folds import fold_positions
 from lightning_flowers.evaluation.decision import TAUS, decide_as, fit_adjustment, macro_f1
 
 CLASSES = 5

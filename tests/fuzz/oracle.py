@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from tfrecord import TFRecordWriter, example_pb2
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.example import read_example
-from lightning_flowers.data.index import Rules, ShardRecords
+from lightning_flowers.data.tfrecord.example import read_example
+from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
 from lightning_flowers.errors import DataError
 
 CLASSES = 104

@@ -16,7 +16,7 @@ import atheris  # pyright: ignore[reportMissingModuleSource]
 
 with atheris.instrument_imports(include=["lightning_flowers.data"]):  # pyright: ignore[reportAttributeAccessIssue]
     import lightning_flowers.data.decode
-    import lightning_flowers.data.index  # noqa: F401
+    import lightning_flowers.data.tfrecord.index  # noqa: F401
 
 import oracle
 from seeds import RECORDS, SEEDS

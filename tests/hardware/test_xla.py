@@ -20,7 +20,7 @@ import torch
 
 import lightning_flowers
 from lightning_flowers.__main__ import main
-from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.run.predictions import Predictions

@@ -10,8 +10,8 @@ import simplejpeg
 from PIL import Image
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.petals import open_source
+from lightning_flowers.data.sources.competition import open_source
+from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.records.convert import write as writing
 
 COLOURS = {"iris": (120, 60, 200), "lily": (230, 230, 220), "rose": (200, 30, 60)}

@@ -1,6 +1,6 @@
 import json
 
-from lightning_flowers.data.writer import Record, write_shard
+from lightning_flowers.data.tfrecord.writer import Record, write_shard
 
 
 def test_counts_classes_sizes_features_and_first_records_are_told(records, petals_root):

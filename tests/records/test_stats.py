@@ -7,8 +7,8 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from lightning_flowers.data.demo.draw import draw_flower
-from lightning_flowers.data.writer import Record, write_split
+from lightning_flowers.data.sources.demo.draw import draw_flower
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.records.hashes import BITS, near_pairs, perceptual_hash
 
 SIDE = 96
@@ -65,7 +65,7 @@ def test_counts_mean_and_std_are_those_of_the_pictures(records, petals_root, tmp
         rows = list(csv.reader(lines))
     assert rows[:2] == [["label", "class", "train", "val"], ["0", "flower 0", "10", "3"]]
     assert len(rows) == 5
-    from lightning_flowers.data.folder import open_split
+    from lightning_flowers.data.sources.folder import open_split
 
     split = open_split(petals_root / "tfrecords-jpeg-32x32" / "train", 32, 4, True)
     pixels = np.stack([simplejpeg.decode_jpeg(split.image_bytes(number)) for number in range(len(split))]) / 255

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_flowers.data.folder import open_split
-from lightning_flowers.data.petals import open_source
+from lightning_flowers.data.sources.competition import open_source
+from lightning_flowers.data.sources.folder import open_split
 
 FLAGS = ["--sizes=16", "--shards=1"]
 

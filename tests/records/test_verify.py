@@ -6,8 +6,8 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from lightning_flowers.data.shards import Shard
-from lightning_flowers.data.writer import Record, frame, serialize, write_shard
+from lightning_flowers.data.tfrecord.shard import Shard
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize, write_shard
 
 
 @pytest.fixture

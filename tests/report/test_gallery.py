@@ -8,8 +8,8 @@ import pytest
 import simplejpeg
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.petals import open_source
-from lightning_flowers.data.split import Split
+from lightning_flowers.data.sources.competition import open_source
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.grid import Shown
 from lightning_flowers.report.gallery import Pictures, draw_gallery, to_jpeg

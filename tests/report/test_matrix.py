@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from lightning_flowers.data.petals import competition_classes
+from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.report.matrix import MOST, draw_confusion, order_classes
 from lightning_flowers.report.style import BLUE, INK, ORANGE, save
 

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from lightning_flowers.data.petals import competition_classes
+from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.errors import DataError
 from lightning_flowers.run import submission
 from lightning_flowers.run.predictions import Predictions

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lightning_flowers import __version__
-from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature, soften
 from lightning_flowers.run.predictions import Predictions

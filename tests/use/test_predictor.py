@@ -17,7 +17,7 @@ from PIL import Image
 import lightning_flowers
 from lightning_flowers import PictureError
 from lightning_flowers.__main__ import main
-from lightning_flowers.data.folder import open_split
+from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature, soften
 from lightning_flowers.run.predictions import Predictions

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from lightning_flowers.data.petals import SPLITS
 from lightning_flowers.data.photograph import formats
+from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
 from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
 

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.data import petals
-from lightning_flowers.data.names import clean_name, read_number
+from lightning_flowers.data.class_names import clean_name, read_number
+from lightning_flowers.data.sources import competition
 from lightning_flowers.errors import DataError, UserError
 
 PETALS = "petals"  # as --classes: the competition's
@@ -53,9 +53,9 @@ def read_classes(given: str | None) -> tuple[str, ...] | None:
         UserError: the file cannot be read, names fewer than two classes, or one twice.
     """
     if given is None or given == PETALS:
-        return petals.competition_classes() if given else None
+        return competition.competition_classes() if given else None
     try:
-        return tuple(class_name(name) for name in petals.read_classes(Path(given).expanduser()))
+        return tuple(class_name(name) for name in competition.read_classes(Path(given).expanduser()))
     except (DataError, ValueError) as error:
         raise UserError(f"--classes={given}: neither {PETALS!r} nor a list of classes: {error}") from error
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lightning_flowers.data.petals import SPLITS
-from lightning_flowers.data.shards import ShardName
+from lightning_flowers.data.sources.competition import SPLITS
+from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.records.convert.inputs import Input
 

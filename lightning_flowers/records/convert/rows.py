@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.data.names import clean_name, read_number
-from lightning_flowers.data.petals import SPLITS
+from lightning_flowers.data.class_names import clean_name, read_number
+from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
 from lightning_flowers.records.convert.inputs import class_name
 

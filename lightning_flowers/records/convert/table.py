@@ -3,7 +3,7 @@
 import unicodedata
 from pathlib import Path, PureWindowsPath
 
-from lightning_flowers.data.names import read_number
+from lightning_flowers.data.class_names import read_number
 from lightning_flowers.errors import DataError
 from lightning_flowers.records.convert.inputs import Input, Inputs, number_classes
 from lightning_flowers.records.convert.rows import Row, read_rows

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lightning_flowers.data.photograph import PictureError
-from lightning_flowers.data.writer import Record, frame, serialize
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import whole_file
 from lightning_flowers.parallel import in_order

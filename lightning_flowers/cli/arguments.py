@@ -1,0 +1,209 @@
+"""What the command line's arguments mean before anything is built."""
+
+import logging
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from jsonargparse import Namespace
+from pytorch_lightning.cli import LightningArgumentParser
+
+from lightning_flowers.cli.wording import HELP, in_short
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.errors import UserError
+from lightning_flowers.evaluation.decision import Decision
+from lightning_flowers.model.views import Tta
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import read_run
+from lightning_flowers.secrets import MEND, is_missing, redacted
+
+# What config.yaml of a run leaves out: it belongs to one command, not to the run.
+_OF_ONE_COMMAND = (
+    "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only", "report",
+    "save_every_minutes", "save_every_steps",
+)  # fmt: skip
+_OF_A_RUN = ("data", "model", "trainer")
+QUIET = ("pytorch_lightning", "lightning_fabric")  # loggers
+TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
+
+
+class Parser(LightningArgumentParser):
+    """Turns every mistake on the command line into one line, and takes 1 for 1 where 1.0 is something else."""
+
+    def add_lightning_class_args(self, *args: Any, **kwargs: Any) -> list[str]:
+        added = super().add_lightning_class_args(*args, **kwargs)
+        actions: list[Any] = self._actions
+        for action in actions:
+            kinds = get_args(hint := getattr(action, "_typehint", None))
+            if get_origin(hint) is Union and {int, float} <= set(kinds):
+                # typing may give Union[float, int] for Union[int, float], and the first that fits is taken.
+                action._typehint = Union[(int, *(kind for kind in kinds if kind is not int))]
+        return added
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise UserError(f"{in_short(message)}{HELP}") from ex
+
+    def dump(self, cfg: Namespace, **kwargs: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """YAML of the settings, without secrets: config.yaml, --print_config and what loggers get."""
+        return super().dump(redacted(cfg), **kwargs)
+
+
+def add_run_arguments(parser: LightningArgumentParser, command: str) -> None:
+    """What a command takes beside settings of data, model and trainer."""
+    if command in ("fit", "predict"):
+        page = "Whether to make the page of the run at the end, as the command report does."
+        parser.add_argument("--report", type=bool, default=True, help=page)
+    if command != "fit":
+        parser.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
+        if command == "predict":
+            parser.add_argument("--out", type=str | None, help="Where to write instead of the run folder.")
+            seen = "Average over views of each picture: flips (2), dihedral (8), multi-scale (3)."
+            parser.add_argument("--tta", type=Tta, default="none", help=seen)
+            decided = "How the submission's labels are chosen: adjusted is fitted on val for macro F1."
+            parser.add_argument("--decision", type=Decision, default="argmax", help=decided)
+        return
+    parser.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
+    parser.add_argument("--runs_dir", type=str, default="runs", help="Where run folders are made.")
+    parser.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
+    parser.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
+    often = "How often last.ckpt is saved within an epoch, in {}; null for never."
+    parser.add_argument("--save_every_minutes", type=float | None, default=10, help=often.format("minutes"))
+    parser.add_argument("--save_every_steps", type=int | None, help=often.format("batches"))
+
+
+def expand_run(args: list[str]) -> list[str]:
+    """Put the config of `--run X` or `--resume X` before the other arguments, so that those override it.
+
+    Raises:
+        UserError: no such folder, more than one, or a config that holds no settings.
+    """
+    for _, path in _given(args, "--config"):
+        _check_config(Path(path))
+    runs = _given(args, "--run", "--resume")
+    if not runs:
+        return args
+    flag, value = runs[-1]
+    if not value:
+        raise UserError(f"{flag}: give a run folder, such as runs/densenet201")
+    if len(runs) > 1:
+        raise UserError(f"{flag}={value}: give one run folder, not {len(runs)}")
+    folder = RunFolder.open(Path(value), flag)
+    _check_run(folder)
+    return [args[0], "--config", str(folder.config), *args[1:]]
+
+
+def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None, str | None]:
+    """The run folder and the checkpoint that a command is to start from; none of either for a new fit.
+
+    Raises:
+        UserError: there is none where one is needed, or it is no checkpoint; a secret was left out.
+    """
+    _check_secrets(command, config)
+    folder, checkpoint = None, config.get("ckpt_path")
+    if command == "fit":
+        if config.resume:
+            if config.name or config.trainer.fast_dev_run:
+                raise UserError("--resume goes on in the run's own folder: leave out --name and fast_dev_run")
+            folder = RunFolder.open(Path(config.resume), "--resume")
+            checkpoint = str(folder.last_checkpoint())
+    elif config.run:
+        folder = RunFolder.open(Path(config.run))
+        checkpoint = checkpoint or str(folder.checkpoint())
+    elif not checkpoint:
+        raise UserError(f"{command}: give --run=runs/NAME (or --config and --ckpt_path)")
+    elif command == "predict" and not config.out:
+        raise UserError("predict: give --out=FOLDER for the predictions of --ckpt_path (or --run=runs/NAME)")
+    if checkpoint:
+        _check_file(checkpoint)
+    return folder, checkpoint
+
+
+def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -> str:
+    """config.yaml of a run, from which it can be repeated, resumed and used from any folder; secrets are left out.
+
+    Args:
+        settings: as asked for.
+        weights: as asked for, which a checkpoint may have taken the place of.
+        data: the data that was found by them.
+    """
+    settings = _of_text(settings)
+    settings["model"]["weights"] = weights
+    settings["data"]["size"] = data.size
+    if settings["data"].get("root") is not None:
+        settings["data"]["root"] = data.source.where
+    settings["data"]["augment"] = data.augment.content
+    settings["data"]["extra_roots"] = [other.where for other in data.rules.extra]
+    return yaml.safe_dump(redacted({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}), sort_keys=False)
+
+
+def quiet_lightning() -> None:
+    """Leave the announcements to us: what it says of devices and loggers stands in our own lines."""
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # True of every --run and --resume, and meant to be so.
+    warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # Our loaders do not shuffle then.
+    warnings.filterwarnings("ignore", "You requested to overfit but enabled")
+    # A frozen backbone is to be so.
+    warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
+    # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
+    warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)
+
+
+def _given(args: list[str], *flags: str) -> list[tuple[str, str]]:
+    """What some flags are given, each as `--flag=value` or `--flag value`."""
+    parts = [(arg.partition("="), after) for arg, after in zip(args[1:], [*args[2:], ""], strict=True)]
+    return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
+
+
+def _check_config(path: Path) -> None:
+    """Fail where a file holds no settings; of one that is not there the parser says so."""
+    if not path.is_file():
+        return
+    try:
+        settings = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"{path}: holds no settings (data:, model:, trainer:): give a config that fit left")
+
+
+def _check_run(folder: RunFolder) -> None:
+    """Fail where a file of the run is damaged, also in what a command would need later or take a default for."""
+    missing = [part for part in _OF_A_RUN if not isinstance(folder.read_config().get(part), dict)]
+    if missing:
+        raise UserError(f"{folder.config}: damaged (no settings of {', '.join(missing)}): restore it from a copy")
+    if folder.summary.is_file():
+        read_run(folder.path)
+
+
+def _check_secrets(command: str, config: Namespace) -> None:
+    """Fail where the run's config left out a secret that the command line does not give."""
+    for flag, value in config.items():
+        unused = command != "fit" and flag.startswith("trainer.logger")
+        if isinstance(value, str | list | dict) and is_missing(value) and not unused:
+            raise UserError(f"--{flag}={value}: {MEND}")
+
+
+def _check_file(checkpoint: str) -> None:
+    if not Path(checkpoint).is_file():
+        raise UserError(f"--ckpt_path={checkpoint}: no such file")
+    if not zipfile.is_zipfile(checkpoint):
+        raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one")
+
+
+def _of_text(settings: Any) -> Any:
+    """Settings without those that YAML cannot hold, which jsonargparse puts into words: defaults of callbacks, such as
+    a torch.device, are taken anew."""
+    if isinstance(settings, list):
+        return [_of_text(value) for value in settings]
+    if not isinstance(settings, dict):
+        return settings
+    kept = {
+        name: value for name, value in settings.items() if not str(value).startswith("Unable to serialize instance")
+    }
+    return {name: _of_text(value) for name, value in kept.items()}

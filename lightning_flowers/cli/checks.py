@@ -1,0 +1,73 @@
+"""What a command is going to read, opened and checked before anything is written."""
+
+from jsonargparse import Namespace
+
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.run.classes import match_classes
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.prediction_writer import test_ids
+
+
+def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder: RunFolder | None) -> None:
+    """Open the splits that a command reads.
+
+    Args:
+        command: fit, validate, test or predict.
+        settings: of the command.
+        data: whose splits they are.
+        folder: of the run, where the command writes into it.
+
+    Raises:
+        UserError: the data are not such as the command, or the run, needs.
+    """
+    names, splits = _splits(command, data), data.splits
+    if settings.get("decision") == "adjusted" and "val" not in names:
+        raise UserError("--decision=adjusted: is fitted on val, and the run has none: leave it out")
+    data.open(*names)
+    if command not in ("fit", "predict"):
+        return
+    if "test" in names and not splits["test"].lazy:
+        test_ids(splits["test"], data.source.sample_submission())
+    if folder is not None:
+        mend = "give --out=FOLDER" if command == "predict" else "start a new run"
+        folder.check_data({name: (splits[name].name, splits[name].fingerprint) for name in names}, mend)
+
+
+def check_classes(
+    command: str, model: FlowerClassifier, data: PetalsDataModule, run: RunFolder | None, checkpoint: str, own: bool
+) -> None:
+    """Have the model that is going to be loaded give the data's classes, in the data's order.
+
+    Args:
+        command: fit, validate, test or predict.
+        model: that is going to be loaded.
+        data: that it meets.
+        run: whose checkpoint it is, if it is a run's.
+        checkpoint: from which it is loaded.
+        own: whether the command writes into the run's folder.
+
+    Raises:
+        UserError: the data have other classes, or must have them in the same order and have not.
+    """
+    keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
+    why = keeps.get(command) if own else None
+    if data.rules.folds:  # which are cut by label
+        why = "its folds would hold other records: put them back"
+    model.class_order = match_classes(checkpoint, run, data.source, why)
+
+
+def _splits(command: str, data: PetalsDataModule) -> tuple[str, ...]:
+    lacks = {"test": not data.rules.has("test"), "predict": not data.names_for("predict")}
+    if lacks.get(command):
+        which = "no test split" if command == "test" else "neither val nor test"
+        raise UserError(
+            f"{command}: {data.source.where} has {which} of {data.size} px: give --data.root=FOLDER with it"
+        )
+    if command == "test" and data.test_labels is None:
+        raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
+    if command == "validate" and not data.rules.validates:
+        raise UserError("validate: the run was trained on train+val (--data.train_on): nothing is left to score")
+    has_test = command == "fit" and data.rules.has("test")
+    return (*data.names_for(command), *(("test",) if has_test else ()))

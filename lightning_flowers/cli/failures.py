@@ -1,0 +1,114 @@
+"""What can go wrong while a command runs, as errors that say what to do."""
+
+import errno
+import pickle
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.wording import shortened
+from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.run.classes import UNSAFE
+from lightning_flowers.run.folder import RunFolder
+
+_SMALLER = "{}: use a smaller --data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
+# What torch says of settings once it computes with them, and what to say in its place; {} is its own first line.
+_COMPUTED = {
+    "Expected more than 1 value per channel": "--data.batch_size: BatchNorm cannot learn from one value: use 2 or more",
+    "does not have a deterministic implementation": "--trainer.deterministic=true: {}: use warn, or leave it out",
+    "Kernel size can't be greater than": "--data.size: too small for this backbone: {}",
+    "Output size is too small": "--data.size: too small for this backbone: {}",
+    "out of memory": _SMALLER,
+    "can't allocate memory": _SMALLER,
+}
+_LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
+_CLI = "lightning_flowers.cli.lightning"
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+
+
+@contextmanager
+def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: bool) -> Iterator[None]:
+    """Turn a disk that cannot be written, and a checkpoint of another model or with a program in it, into a UserError;
+    of a run that diverged, say what to go on from.
+
+    Args:
+        folder: the run's, if it has one.
+        checkpoint: what the command started from.
+        resumable: whether the run can be gone on with.
+    """
+    try:
+        yield
+    except DivergedError as error:
+        raise UserError(f"{error}; {_how_to_mend(folder)}") from error
+    except OSError as error:
+        if folder is None or error.errno not in _DISK_TROUBLE:
+            raise
+        hint = f"; {how_to_resume(folder)}" if resumable else ""
+        raise UserError(f"{folder.path}: cannot be written: {error.strerror}: make room there{hint}") from error
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{checkpoint}: {UNSAFE}") from error
+    except (RuntimeError, ValueError) as error:
+        if (said := _of_settings(error)) is not None:
+            raise UserError(said) from error
+        if "loading state_dict" not in str(error) and "loaded state dict" not in str(error):
+            raise
+        what = f"{checkpoint}: not a checkpoint of this model with these classes"
+        raise UserError(f"{what}: keep to the run's own --model settings and data") from error
+
+
+@contextmanager
+def as_refused_settings() -> Iterator[None]:
+    """Turn what Lightning says to settings that cannot be into a UserError."""
+    try:
+        yield
+    except Exception as error:
+        if not _answers_settings(error):
+            raise
+        by = "--trainer.logger: it does not start" if _is_of_a_logger(error) else "Lightning refuses these settings"
+        raise UserError(f"{by}: {shortened(str(error))}") from error
+
+
+def _is_of_a_logger(error: Exception) -> bool:
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(module.startswith(("pytorch_lightning.loggers.", *_LOGGERS)) for module in modules)
+
+
+def _answers_settings(error: Exception) -> bool:
+    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be.
+
+    Before training, whatever Lightning and torch raise when the command line calls them is such an answer. In training,
+    and in code that they call back, ours or a user's, it is a fault to be seen whole.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
+    kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
+    package = modules[-1].split(".")[0]
+    if package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds)):
+        return True
+    called = modules[len(modules) - modules[::-1].index(_CLI) :] if _CLI in modules else []
+    trains = any(frame.f_code.co_name == "_run_stage" for frame in frames)
+    others = {module.split(".")[0] for module in called} - {*_LIGHTNING, "torch", *sys.stdlib_module_names}
+    return bool(called) and not trains and not others and isinstance(error, (*kinds, RuntimeError, LookupError))
+
+
+def _of_settings(error: Exception) -> str | None:
+    first = (str(error).splitlines() or [""])[0]
+    return next((said.format(first) for what, said in _COMPUTED.items() if what in str(error)), None)
+
+
+def how_to_resume(folder: RunFolder | None) -> str:
+    """The command that goes on with a run, if anything of it was saved."""
+    if folder is None or not folder.last.is_file():
+        return "nothing was saved yet"
+    return f"resume with: {PROGRAM} fit --resume {folder.path}"
+
+
+def _how_to_mend(folder: RunFolder | None) -> str:
+    mend = "a lower --model.lr or a wider --trainer.precision"
+    if folder is None or not folder.last.is_file():
+        return f"nothing good was saved yet: start anew with {mend}"
+    return f"go on from the last good checkpoint with {mend}: {PROGRAM} fit --resume {folder.path} --model.lr=..."

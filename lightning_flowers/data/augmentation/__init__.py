@@ -1,0 +1,1 @@
+"""Augmentation of uint8 pictures, by albumentations and by the rotation kernel's warp."""

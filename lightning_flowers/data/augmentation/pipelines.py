@@ -1,0 +1,154 @@
+"""Albumentations pipelines, read from YAML and tried on a picture before the run."""
+
+import copy
+import random
+from collections.abc import Mapping
+from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from lightning_flowers.data.augmentation.transforms import TRANSFORMS, A, Transform
+from lightning_flowers.errors import UserError
+
+TRIES = 4  # with every transform applied: what remains by chance is found in the run
+
+
+def read_pipeline(spec: str | list[Any] | dict[str, Any], size: int) -> A.Compose:
+    """Build a pipeline and try it on a picture.
+
+    Args:
+        spec: a YAML file, or what such a file holds: a list such as
+            `[{"HorizontalFlip": {"p": 0.5}}, {"OneOf": {"p": 0.5, "transforms": [...]}}]`, or what albumentations'
+            `save` and `to_dict` write.
+        size: side of the pictures; the pipeline must keep it.
+
+    Raises:
+        UserError: no such file or transform, an argument that a transform does not take, or a pipeline that does not
+            give uint8 (size, size, 3).
+    """
+    try:
+        pipeline = A.Compose(_build_all(_load(spec) if isinstance(spec, str) else spec))
+        _try(pipeline, size)
+    except ValueError as error:
+        raise UserError(f"--data.augment{f'={spec}' if isinstance(spec, str) else ''}: {error}") from error
+    return pipeline
+
+
+def find_fault(result: NDArray[Any], size: int) -> str | None:
+    """Say what is wrong with a pipeline's picture, and the mend; None if it is uint8 (size, size, 3)."""
+    if result.dtype != np.uint8:
+        return f"gives {result.dtype} pictures, not uint8: leave it out, the model normalises on the device"
+    if result.shape != (size, size, 3):
+        shape = "x".join(map(str, result.shape))
+        return f"gives {shape} pictures, not {size}x{size}x3: end with `- Resize: {{height: {size}, width: {size}}}`"
+    return None
+
+
+def load_pipeline(path: str) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return _load(path)
+    except ValueError as error:
+        raise UserError(f"--data.augment={path}: {error}") from error
+
+
+def _load(path: str) -> object:
+    try:
+        return yaml.safe_load(Path(path).expanduser().read_text())
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _build_all(nodes: object) -> list[Transform]:
+    if isinstance(nodes, Mapping) and "transform" in nodes:  # the outermost level of albumentations' own form
+        nodes = nodes["transform"]
+    return [_build(node) for node in (nodes if isinstance(nodes, list) else [nodes])]
+
+
+def _build(node: object) -> Transform:
+    name, arguments = _parse(node)
+    kind = _find(name)
+    known = signature(kind).parameters
+    unknown = [str(argument) for argument in arguments if argument not in known]
+    if unknown:
+        raise ValueError(f"{name} has no argument {', '.join(unknown)}: it has {', '.join(known)}")
+    if issubclass(kind, A.BasicTransform):
+        arguments["strict"] = True  # else albumentations falls back to defaults where its own check fails
+    elif "transforms" in arguments:
+        arguments["transforms"] = _build_all(arguments["transforms"])
+    try:
+        return kind(**arguments)
+    except Exception as error:  # whatever a transform raises, its arguments are the cause
+        raise ValueError(f"{name}: {_explain(error)}") from error
+
+
+def _find(name: str) -> type[Any]:
+    if name.startswith("ToTensor"):
+        raise ValueError(f"{name} gives no picture: leave it out, the loader makes the tensors")
+    if name not in TRANSFORMS:
+        near = " or ".join(get_close_matches(name, TRANSFORMS, n=2))
+        mend = f"did you mean {near}?" if near else "see its documentation for those it has"
+        raise ValueError(f"albumentations {A.__version__} has no transform {name}: {mend}")
+    return TRANSFORMS[name]
+
+
+def _parse(node: object) -> tuple[str, dict[str, Any]]:
+    if isinstance(node, str):
+        return node, {}
+    if isinstance(node, Mapping) and "__class_fullname__" in node:
+        arguments = dict(node)
+        return arguments.pop("__class_fullname__").rpartition(".")[2], arguments
+    if isinstance(node, Mapping) and len(node) == 1:
+        [(name, arguments)] = node.items()
+        if isinstance(name, str) and isinstance(arguments, Mapping | None):
+            return name, dict(arguments or {})
+    raise ValueError(f"{node!r} is no transform: write a list of such as `- HorizontalFlip: {{p: 0.5}}`")
+
+
+def _explain(error: Exception) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        first = cause.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _try(pipeline: A.Compose, size: int) -> None:
+    eager = copy.deepcopy(pipeline)
+    _always_apply(eager)
+    eager.set_random_state(np.random.default_rng(0), random.Random(0))
+    picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    for _ in range(TRIES):
+        _step_through(eager, picture.copy(), size)
+
+
+def _step_through(pipeline: A.Compose, picture: NDArray[np.uint8], size: int) -> None:
+    culprit = ""
+    for transform in pipeline.transforms:
+        try:
+            picture, before = transform(image=picture)["image"], picture
+        except Exception as error:
+            raise ValueError(f"{type(transform).__name__} fails: {_explain(error)}") from error
+        if find_fault(picture, size) and not find_fault(before, size):
+            culprit = type(transform).__name__  # unless a later transform puts it right
+    fault = find_fault(picture, size)
+    if fault:
+        raise ValueError(f"{culprit} {fault}")
+
+
+def _always_apply(transform: Transform) -> None:
+    transform.p = float(transform.p > 0)
+    for inner in transform.transforms if isinstance(transform, A.BaseCompose) else ():
+        _always_apply(inner)

@@ -1,0 +1,200 @@
+"""What lies under a URL: the list of its files, their versions, and their bytes, range by range."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from lightning_flowers.data.sources.remote.driver import Driver
+from lightning_flowers.errors import DataError
+from lightning_flowers.secrets import bare
+
+LISTING = "listing.txt"
+TABLES = ("classes.txt", "sample_submission.csv")
+LISTING_ATTEMPTS = 2  # a mistyped host must be told of at once
+FIRST_RANGE, LEAST_RANGE, MOST_RANGE = 1 << 20, 1 << 16, 1 << 23  # bytes
+QUICK = 2.0  # seconds: a range that took less may be followed by one twice as long
+# Where stores say which version of a file they hold.
+_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "Last-Modified", "LastModified", "updated", "mtime", "created")
+
+
+class RemoteFile(NamedTuple):
+    """One version of a file: `url` to show and to tell it apart by, `name` as its file system calls it."""
+
+    url: str
+    name: str
+    size: int
+    version: str
+
+
+class Remote:
+    """The files under one URL. Any thread may call any method.
+
+    Args:
+        url: of the folder, as fsspec takes it.
+        attempts: how often each range is asked for, with exponential back-off, before a failing network is an error.
+
+    Attributes:
+        url: without user, password and query, for messages.
+        driver: the file system behind it.
+        fetched_bytes: what came over the network, files' contents only.
+
+    Raises:
+        UserError: nothing that is installed can read such a URL.
+    """
+
+    def __init__(self, url: str, attempts: int) -> None:
+        self.url = bare(url).rstrip("/")
+        self.driver = Driver(url)
+        self.attempts = attempts
+        self.fetched_bytes = 0
+        self._by_listing = self.driver.protocol in ("http", "https")
+        self._listing, self._counting = threading.Lock(), threading.Lock()
+        self._sizes: dict[str, int | None] = {}
+        self._known: dict[str, RemoteFile] = {}
+
+    def files(self) -> dict[str, int | None]:
+        """Relative paths of the shards (anything with `.tfrec` in its name) and tables, and their sizes in bytes.
+
+        Raises:
+            DataError: the URL cannot be listed, or there is no shard under it.
+        """
+        with self._listing:
+            if not self._sizes:
+                found = self._read_listing() if self._by_listing else self._find()
+                self._sizes = {path: size for path, size in sorted(found.items()) if _is_wanted(path)}
+                if not any(".tfrec" in path for path in self._sizes):
+                    raise DataError(
+                        f"{self.url}: no shards there (such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec): "
+                        "check the names of bucket and folder"
+                    )
+        return dict(self._sizes)
+
+    def stat(self, path: str, attempts: int = 0) -> RemoteFile:
+        """The version of a file that is there now, or was when it was last asked for.
+
+        Args:
+            path: one of `files()`.
+            attempts: how often to ask whether it is still the same; 0 takes it to be.
+
+        Raises:
+            DataError: it is not there, the server does not say how long it is, or the listing says otherwise.
+        """
+        sizes = self.files()
+        if path not in sizes:
+            raise DataError(f"{self.url}/{path}: not among the files there")
+        if attempts or path not in self._known:
+            self._known[path] = self._ask_version(path, sizes[path], attempts or self.attempts)
+        return self._known[path]
+
+    def pieces(self, file: RemoteFile, start: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` on, a range at a time; ranges shorten while the link fails.
+
+        Raises:
+            DataError: a range did not come in all attempts, or cannot come.
+        """
+        step = FIRST_RANGE
+
+        def read() -> bytes:
+            nonlocal step
+            try:
+                return self._read(file, start, min(start + step, file.size))
+            except Exception:
+                step = max(step // 2, LEAST_RANGE)
+                raise
+
+        while start < file.size:
+            began = time.monotonic()
+            try:
+                data = self.driver.retry(file.url, self.attempts, read)
+            except FileNotFoundError as error:
+                raise DataError(f"{file.url}: no longer there: put it there again") from error
+            if time.monotonic() - began < QUICK:
+                step = min(2 * step, MOST_RANGE)
+            start += len(data)
+            yield data
+
+    def _read(self, file: RemoteFile, start: int, stop: int) -> bytes:
+        data: bytes = self.driver.call("cat_file", file.name, start=start, end=stop)
+        with self._counting:
+            self.fetched_bytes += len(data)
+        if len(data) == file.size:  # all of it: what a server sends that knows no ranges
+            return data[start:]
+        if len(data) != stop - start:
+            raise OSError(f"{len(data)} bytes came where {stop - start} were asked for")
+        return data
+
+    def _read_listing(self) -> dict[str, int | None]:
+        url, name = f"{self.url}/{LISTING}", self._name(LISTING)
+        try:
+            data = self.driver.retry(url, LISTING_ATTEMPTS, lambda: self.driver.call("cat_file", name))
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{url}: not there, and a web server cannot say which files it has: make it in the data's folder "
+                f"(find . -type f > {LISTING})"
+            ) from error
+        return parse_listing(data, url)
+
+    def _find(self) -> dict[str, int | None]:
+        root = self.driver.root
+        try:
+            find = lambda: self.driver.call("find", root, detail=True)  # noqa: E731
+            infos: dict[str, Any] = self.driver.retry(self.url, LISTING_ATTEMPTS, find)
+        except FileNotFoundError:
+            return {}
+        paths = {name.removeprefix(root).lstrip("/"): info for name, info in infos.items() if name.startswith(root)}
+        self._known = {path: self._as_file(path, info) for path, info in paths.items() if info.get("size") is not None}
+        return {path: file.size for path, file in self._known.items()}
+
+    def _ask_version(self, path: str, listed: int | None, attempts: int) -> RemoteFile:
+        url, name = f"{self.url}/{path}", self._name(path)
+        self.driver.forget()
+        try:
+            info = self.driver.retry(url, attempts, lambda: self.driver.call("info", name))
+        except FileNotFoundError as error:
+            raise DataError(f"{url}: not there, though it is listed: put it there, or list anew") from error
+        if info.get("size") is None:
+            raise DataError(f"{url}: the server does not say how long it is: let it send Content-Length")
+        if self._by_listing and listed is not None and listed != info["size"]:
+            raise DataError(f"{url}: has {info['size']} bytes, but {LISTING} says {listed}: make {LISTING} anew")
+        return self._as_file(path, info)
+
+    def _as_file(self, path: str, info: dict[str, Any]) -> RemoteFile:
+        # Where a store tells no version, a query may be what tells two files apart.
+        name, told = self._name(path), " ".join(f"{key}={info[key]}" for key in _VERSIONS if info.get(key))
+        return RemoteFile(f"{self.url}/{path}", name, int(info["size"]), told or urlsplit(name).query)
+
+    def _name(self, path: str) -> str:
+        if not self._by_listing:
+            return f"{self.driver.root}/{path}"
+        base = urlsplit(self.driver.root)  # a query (a signature, say) stays behind the path
+        return urlunsplit(base._replace(path=f"{base.path.rstrip('/')}/{quote(path)}"))
+
+
+def parse_listing(data: bytes, url: str) -> dict[str, int | None]:
+    """Paths and, where given, sizes in bytes: `PATH` or `PATH<TAB>BYTES` a line, as `find` prints them.
+
+    Raises:
+        DataError: not text, a path that leads out of the folder, or a size that is no number; names the line.
+    """
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except ValueError as error:
+        raise DataError(f"{url}: not a text file in UTF-8: {error}") from error
+    listed: dict[str, int | None] = {}
+    for number, line in enumerate(lines, 1):
+        name, _, size = line.partition("\t")
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not (size.isdecimal() or not size):
+            raise DataError(f"{url}: line {number}: {line!r} is not a path within the folder (and a tab and its bytes)")
+        if path.name:
+            listed[str(path)] = int(size) if size else None
+    return listed
+
+
+def _is_wanted(path: str) -> bool:
+    # Whatever may once have been a shard counts: a renamed one must not be silently left out.
+    name = PurePosixPath(path).name
+    return name in TABLES or (".tfrec" in name and not name.startswith("."))

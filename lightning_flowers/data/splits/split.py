@@ -1,0 +1,255 @@
+"""A split: records of any number of shards, in order, addressable by position."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.tfrecord.index import ShardRecords, SplitShard, Store
+from lightning_flowers.errors import DataError, RecordError
+
+OnBadRecord = Literal["error", "skip"]
+MAX_BAD = 0.01  # of a split's records may be left out
+
+
+class Item(NamedTuple):
+    """A record to look at: its picture, uint8 (size, size, 3), RGB; its label, -1 where unknown; its id."""
+
+    picture: NDArray[np.uint8]
+    label: int
+    id: str
+
+
+class Split:
+    """An ordered list of records.
+
+    Its length is known from the shards' names; a shard is opened when something of it is first asked for.
+
+    Args:
+        name: for people, such as its folder.
+        shards: the shards.
+        size: side of the pictures in pixels.
+        rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
+        streams: whether its shards come from elsewhere and are never all here together.
+
+    Attributes:
+        bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
+        reading: the pass over it that began last.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shards: Sequence[SplitShard],
+        size: int,
+        rows: NDArray[np.int64] | None = None,
+        streams: bool = False,
+    ) -> None:
+        self.name, self.shards, self.size, self.streams = name, list(shards), size, streams
+        self.rows = _all_rows(shards) if rows is None else rows
+        self._places: list[list[int]] = self.rows.tolist()  # the same: a list answers sooner than an array
+        self.skips = any(shard.rules.skip for shard in shards)
+        self.bad: dict[int, str] = {}
+        self.reading: object = None
+        self._labels: NDArray[np.int64] | None = None
+        self._lock = Lock()
+        if not len(self.rows):
+            raise DataError(f"{name}: an empty split: its {len(self.shards)} shards hold no record")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> Item:
+        """One record, its picture decoded, and resized if it has another size.
+
+        Raises:
+            IndexError: there are not so many.
+            DataError: the record is damaged.
+        """
+        records, record = self.find(position)
+        picture = np.empty((self.size, self.size, 3), np.uint8)
+        try:
+            decode_into(self.image_bytes(position), picture)
+        except ValueError as error:
+            raise self.error(position, str(error)) from error
+        return Item(picture, self.label(position), str(records.ids[record]))
+
+    def image_bytes(self, position: int) -> memoryview:
+        """The encoded picture (JPEG or PNG) of one record, its record's CRC checked.
+
+        Raises:
+            DataError: the record is damaged.
+        """
+        shard, record = self._places[position]
+        return self.shards[shard].open().image_bytes(record)
+
+    def label(self, position: int) -> int:
+        """The label of one record, -1 where unknown."""
+        if self._labels is not None:
+            return int(self._labels[position])
+        records, record = self.find(position)
+        return int(records.labels[record])
+
+    def find(self, position: int) -> tuple[ShardRecords, int]:
+        """What is known of a record's shard, and the record's number therein."""
+        shard, record = self._places[position]
+        return self.shards[shard].records(), record
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 (records,), -1 where unknown; opens every shard."""
+        if self._labels is None:
+            self._labels = np.concatenate([records.labels for records in self._all_records()])[self._flat()]
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: NDArray[np.int64]) -> None:
+        self._labels = labels
+
+    @property
+    def ids(self) -> NDArray[np.str_]:
+        """(records,) strings; opens every shard."""
+        return np.array([identity for records in self._all_records() for identity in records.ids])[self._flat()]
+
+    @property
+    def lazy(self) -> bool:
+        """Whether shards come from elsewhere when they are needed."""
+        return any(shard.store for shard in self.shards)
+
+    @property
+    def fingerprint(self) -> str:
+        """`LISTED-CONTENT`, each a SHA-256 (first 16 hex digits), over the rows too where they are not all.
+
+        The first is over the names, sizes in bytes and record counts of the shards, the second over the keys of their
+        records, whatever the shards' names and packing. `LISTED` alone where a shard is elsewhere and never came: no
+        shard is fetched for this.
+        """
+        listed = self._digest([f"{Path(shard.where).name} {shard.bytes} {len(shard)}" for shard in self.shards])
+        keys = [shard.indexed.key for shard in self.shards if shard.indexed]
+        return f"{listed}-{self._digest(keys)}" if len(keys) == len(self.shards) else listed
+
+    def _digest(self, lines: list[str]) -> str:
+        if not np.array_equal(self.rows, _all_rows(self.shards)):
+            lines = [*lines, hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def error(self, position: int, what: str) -> RecordError:
+        """An error about one record, naming shard, record and byte offset."""
+        records, record = self.find(position)
+        return records.shard.error(record, what)
+
+    def note_bad(self, position: int, error: DataError) -> None:
+        """Count a record that cannot be used.
+
+        Raises:
+            DataError: that are too many.
+        """
+        with self._lock:
+            self.bad[position] = str(error)
+            self.check_bad()
+
+    def bad_in(self, shard: int) -> set[int]:
+        """The records of a shard, given by its number, that cannot be used."""
+        rows = self.rows[list(self.bad)] if self.bad else self.rows[:0]
+        return set(rows[rows[:, 0] == shard, 1].tolist())
+
+    def check_bad(self) -> None:
+        """Fail if too many records cannot be used.
+
+        Raises:
+            DataError: more than 1 % of them.
+        """
+        if len(self.bad) > MAX_BAD * len(self):
+            raise DataError(
+                f"{self.name}: {len(self.bad)} of {len(self)} records cannot be used, more than "
+                f"{MAX_BAD:.0%} of them; the first: {next(iter(self.bad.values()))}"
+            )
+
+    def open(self) -> None:
+        """Open every shard, and note the records that cannot be used.
+
+        Raises:
+            DataError: a shard or a record is damaged; or, of a split that skips those, more than 1 % are.
+        """
+        opened = [shard.records() for shard in self.shards]
+        if not any(records.bad for records in opened):
+            return
+        for position, (shard, record) in enumerate(self.rows.tolist()):
+            if what := opened[shard].bad.get(record):
+                self.note_bad(position, opened[shard].shard.error(record, what))
+
+    def check_ids(self) -> None:
+        """Fail unless each id stands once.
+
+        Raises:
+            DataError: one stands more than once.
+        """
+        ids = self.ids
+        names, counts = np.unique(ids, return_counts=True)
+        if (counts > 1).any():
+            twice = str(names[counts > 1][0])
+            again = int(np.flatnonzero(ids == twice)[1])
+            raise self.error(again, f"the id {twice!r} stands more than once: each record needs its own")
+
+    def select(self, positions: NDArray[np.int64], name: str | None = None) -> "Split":
+        """A split of some of these records, over the same shards.
+
+        Raises:
+            DataError: too many of them cannot be used.
+        """
+        selected = Split(name or self.name, self.shards, self.size, self.rows[positions], self.streams)
+        bad = ((new, self.bad.get(old)) for new, old in enumerate(positions.tolist()))
+        selected.bad = {new: what for new, what in bad if what}
+        selected.check_bad()
+        return selected
+
+    def _all_records(self) -> Iterator[ShardRecords]:
+        """What is known of each shard's records. Shards that come from elsewhere for this alone may go at once."""
+        fetch(shard for shard in self.shards if not shard.indexed)
+        for shard in self.shards:
+            known, records = shard.indexed, shard.records()
+            if shard.store and not known:
+                shard.close()
+            yield records
+
+    def _flat(self) -> NDArray[np.int64]:
+        starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
+        return starts[self.rows[:, 0]] + self.rows[:, 1]
+
+
+def join(splits: Sequence[Split], name: str) -> Split:
+    """One split of all records of several, in their order.
+
+    Raises:
+        DataError: too many of them cannot be used.
+    """
+    starts = np.cumsum([0, *(len(split.shards) for split in splits)])
+    rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
+    shards = [shard for split in splits for shard in split.shards]
+    joined = Split(name, shards, splits[0].size, np.concatenate(rows), any(split.streams for split in splits))
+    for start, split in zip(np.cumsum([0, *map(len, splits)]).tolist(), splits, strict=False):
+        joined.bad |= {start + position: what for position, what in split.bad.items()}
+    joined.check_bad()
+    return joined
+
+
+def fetch(shards: Iterable[SplitShard]) -> None:
+    """Have those that come from elsewhere fetched ahead, in this order."""
+    wanted: dict[Store, list[str]] = {}
+    for shard in shards:
+        if shard.store:
+            wanted.setdefault(shard.store, []).append(shard.place)
+    for store, places in wanted.items():
+        store.plan(places)
+
+
+def _all_rows(shards: Sequence[SplitShard]) -> NDArray[np.int64]:
+    counts = [len(shard) for shard in shards]
+    shard = np.repeat(np.arange(len(counts)), counts)
+    starts = np.repeat(np.cumsum([0, *counts[:-1]]), counts) if counts else 0
+    return np.stack([shard, np.arange(sum(counts)) - starts], 1).astype(np.int64)

@@ -1,0 +1,1 @@
+"""TFRecord files: framing, `tf.train.Example`, shards, their index, and writing them."""

@@ -1,0 +1,249 @@
+"""The records of one shard: where each picture lies, its label and its id, found without reading a picture."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.data.tfrecord.example import Feature, read_example
+from lightning_flowers.data.tfrecord.file_bytes import Window
+from lightning_flowers.data.tfrecord.shard import Shard, ShardName
+from lightning_flowers.errors import RecordError
+
+UNKNOWN_LABEL = -1
+_SHOWN = 8  # features that an error lists
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What every record of a split must keep to.
+
+    Attributes:
+        num_classes: labels must lie in 0..num_classes-1.
+        labelled: whether every record must have a `class`; if not, labels are -1.
+        skip: whether damaged records are noted in place of failing.
+        evictable: whether the files lie in a cache that may delete them.
+        order: what each label is in the run, where the data set has the run's classes in another order.
+    """
+
+    num_classes: int
+    labelled: bool
+    skip: bool = False
+    evictable: bool = False
+    order: tuple[int, ...] | None = None
+
+
+class ShardRecords:
+    """What an opened shard holds.
+
+    Args:
+        path: the shard.
+        rules: what its records must keep to.
+
+    Attributes:
+        shard: the file.
+        labels: int64 (records,), -1 where unknown.
+        ids: of each record; a labelled record without an `id`, or a damaged one, is called `SHARD:RECORD`.
+        bad: why a record cannot be used, by its number; empty unless the rules say skip.
+        key: SHA-256 (first 32 hex digits) over the lengths and CRCs of all records, and what was read of them without
+            checking the CRC: the same pictures and labels, the same key.
+
+    Raises:
+        DataError: a damaged record, or one without picture, label or id, or with a label outside the classes; where
+            the rules say skip, only a file that cannot be read at all.
+    """
+
+    def __init__(self, path: Path, rules: Rules) -> None:
+        self.shard = Shard(path, rules.skip, rules.evictable)
+        self.bad = self.shard.bad
+        self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
+        self.ids = [self._name(record) for record in range(len(self.shard))]
+        self._images = np.zeros((len(self.shard), 2), np.int64)
+        self._unchecked: list[str] = []
+        self._rules = rules
+        buffer = self.shard.window()
+        for record in range(len(self.shard.spans)):
+            self._index(buffer, record)
+        spans = [(span.length, span.crc) for span in self.shard.spans]
+        mapped = (rules.order,) if rules.order else ()
+        self.key = hashlib.sha256(repr((spans, self._unchecked, *mapped)).encode()).hexdigest()[:32]
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+    def image_bytes(self, record: int) -> memoryview:
+        """The encoded picture (JPEG or PNG) of one record, the record's CRC checked.
+
+        Raises:
+            DataError: the record is damaged.
+        """
+        payload = self.shard.payload(record)
+        start, stop = self._images[record].tolist()
+        return memoryview(payload)[start:stop]
+
+    def _index(self, buffer: Window, record: int) -> None:
+        if record in self.bad:
+            return
+        try:
+            self._read(buffer, record)
+            if self._rules.skip:  # so that all processes leave out the same records, from the start
+                self.shard.payload(record)
+        except (ValueError, OSError, RecordError) as error:
+            damage = self._damage(record, error)
+            if not self._rules.skip:
+                raise damage from error
+            self.bad[record] = damage.what
+            self.labels[record], self.ids[record] = UNKNOWN_LABEL, self._name(record)
+
+    def _read(self, buffer: Window, record: int) -> None:
+        offset, length, _ = self.shard.spans[record]
+        features = read_example(buffer, offset, offset + length)
+        start, stop = _one_value("image", features, "bytes").spans[0]
+        self._images[record] = start - offset, stop - offset
+        self.labels[record] = self._read_label(features)
+        self.ids[record] = self._read_id(buffer, features, self.ids[record])
+        self._unchecked.append(_unchecked(buffer, features, offset))
+
+    def _damage(self, record: int, error: Exception) -> RecordError:
+        if isinstance(error, RecordError):
+            return error
+        if isinstance(error, OSError):
+            return self.shard.error(record, f"cannot be read: {error.strerror}")
+        try:  # a flipped byte can look like anything: what the CRC says comes first
+            self.shard.payload(record)
+        except RecordError as damage:
+            return damage
+        mend = "" if isinstance(error, _OtherFeaturesError) else ": fetch or write the shard again"
+        return self.shard.error(record, f"{error}{mend}")
+
+    def _name(self, record: int) -> str:
+        return f"{self.shard.path.name.split('.')[0]}:{record}"
+
+    def _read_label(self, features: dict[str, Feature]) -> int:
+        if not self._rules.labelled:
+            return UNKNOWN_LABEL
+        (label,) = _one_value("class", features, "int64").ints
+        if not 0 <= label < self._rules.num_classes:
+            raise ValueError(
+                f"label {label} is outside the {self._rules.num_classes} classes 0..{self._rules.num_classes - 1} "
+                "(a data set with classes of its own names them in classes.txt beside the shards' folders)"
+            )
+        return self._rules.order[label] if self._rules.order else label
+
+    def _read_id(self, buffer: Window, features: dict[str, Feature], default: str) -> str:
+        if "id" not in features and self._rules.labelled:
+            return default
+        start, stop = _one_value("id", features, "bytes").spans[0]
+        if start == stop:
+            raise ValueError("the feature 'id' is empty")
+        return bytes(buffer[start:stop]).decode("utf-8")
+
+
+class Store(Protocol):
+    """Brings shards from elsewhere."""
+
+    def plan(self, paths: Sequence[str]) -> None:
+        """These will be needed, in this order."""
+
+    def get(self, path: str) -> Path:
+        """The file, once it is here, whole and checked."""
+        ...
+
+    def done(self, path: str) -> None:
+        """Not needed for now."""
+
+
+class SplitShard:
+    """One shard of a split, opened when it is first needed.
+
+    Args:
+        where: its path or URL, for people.
+        rules: what its records must keep to.
+        bytes: its size as it is stored, or None where that is not known.
+        store: what brings it, if it is not a file of this host.
+        place: its path in the store.
+    """
+
+    def __init__(
+        self, where: str, rules: Rules, bytes: int | None, store: Store | None = None, place: str = ""
+    ) -> None:
+        self.where, self.rules, self.bytes, self.store, self.place = where, rules, bytes, store, place
+        self.name = ShardName.parse(Path(where))
+        self._records: ShardRecords | None = None
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return self.name.records
+
+    @property
+    def indexed(self) -> ShardRecords | None:
+        """What is known of its records, if it was ever opened."""
+        return self._records
+
+    def records(self) -> ShardRecords:
+        """What is known of its records; the first time this waits for a shard that is still on its way.
+
+        Raises:
+            DataError: it cannot be had, or it is damaged.
+        """
+        return self._records or self.open()
+
+    def open(self) -> ShardRecords:
+        """Its records, with the file open to read pictures from.
+
+        Raises:
+            DataError: it cannot be had, or it is damaged.
+        """
+        records = self._records
+        if records is not None and not records.shard.closed:
+            return records
+        with self._lock:
+            if self._records is None:
+                self._records = ShardRecords(self._path(), self.rules)
+            elif self._records.shard.closed:
+                self._records.shard.reopen(self._path())
+            return self._records
+
+    def close(self) -> None:
+        """Close the file, which its store may then let go; what is known of its records stays."""
+        if self._records is not None:
+            self._records.shard.close()
+        if self.store:
+            self.store.done(self.place)
+
+    def _path(self) -> Path:
+        return self.store.get(self.place) if self.store else Path(self.where)
+
+
+def _unchecked(buffer: Window, features: dict[str, Feature], offset: int) -> str:
+    """What was read of a record that starts at `offset`, whatever the rules."""
+    kinds = [features.get(name, Feature("nothing", [], [])) for name in ("image", "class", "id")]
+    where = [(start - offset, stop - offset) for feature in kinds for start, stop in feature.spans]
+    identity = [bytes(buffer[start:stop]) for start, stop in kinds[2].spans]
+    return repr((where, kinds[1].ints, identity))
+
+
+class _OtherFeaturesError(ValueError):
+    """A sound record with other features than ours."""
+
+
+def _one_value(name: str, features: dict[str, Feature], kind: str) -> Feature:
+    feature = features.get(name, Feature("nothing", [], []))
+    count = len(feature.spans) + len(feature.ints)
+    if feature.kind == kind and count == 1:
+        return feature
+    wrong = f"the feature {name!r} is of kind {feature.kind}, not {kind}"
+    if feature.kind == kind:
+        wrong = f"the feature {name!r} holds {count} values, not one"
+    if name not in features:
+        found = [f"{other!r} ({it.kind})" for other, it in sorted(features.items())[:_SHOWN]]
+        more = f" and {len(features) - _SHOWN} more" if len(features) > _SHOWN else ""
+        wrong = f"the record has no feature {name!r}, only {', '.join(found) or 'none'}{more}"
+    raise _OtherFeaturesError(
+        f"{wrong}: write the shard with 'image' (JPEG or PNG bytes), 'class' (int64), 'id' (bytes)"
+    )

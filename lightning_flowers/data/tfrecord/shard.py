@@ -1,0 +1,218 @@
+"""One TFRecord shard: its name, and checked access to its records."""
+
+import os
+import re
+import struct
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from lightning_flowers.data.tfrecord.file_bytes import Window
+from lightning_flowers.data.tfrecord.framing import (
+    FOOTER_BYTES,
+    HEADER_BYTES,
+    FramingError,
+    Span,
+    masked_crc,
+    read_span,
+)
+from lightning_flowers.data.tfrecord.gzipped import GZIP_MAGIC, unzipped
+from lightning_flowers.data.tfrecord.open_files import Descriptor, Reopened
+from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
+from lightning_flowers.errors import DataError, RecordError
+from lightning_flowers.files import open_file
+
+MEND = "fetch the shard again"
+# A count of more digits is a slip, and would claim as much memory.
+_NAME = re.compile(r"(?P<number>\d{1,20})-(?P<size>\d{1,6})x(?P=size)-(?P<count>\d{1,7})\.tfrec(?:\.gz)?", re.ASCII)
+_MAX_MISSING = 1 << 16  # records that can be noted as missing; beyond, it is the name that is wrong
+
+
+class ShardName(NamedTuple):
+    """What a shard's name `NN-SxS-COUNT.tfrec` says of it (`.gz` may follow)."""
+
+    number: int
+    size: int
+    records: int
+
+    @classmethod
+    def parse(cls, path: Path) -> "ShardName":
+        """Read the name of `path`.
+
+        Raises:
+            DataError: the name has another form, so that nothing says how many records the shard must hold.
+        """
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            raise DataError(
+                f"{path}: not named NN-SxS-COUNT.tfrec (such as 00-224x224-798.tfrec): give it its own name"
+            )
+        return cls(*(int(match[group]) for group in ("number", "size", "count")))
+
+    def __str__(self) -> str:
+        return f"{self.number:02d}-{self.size}x{self.size}-{self.records}.tfrec"
+
+
+class Shard:
+    """A shard whose framing was walked once: every length and its CRC checked, no payload read.
+
+    A gzip file is unpacked to a nameless temporary file first. The file may be closed while many others are read, and
+    is opened again by its name. Records are read with `pread`, not from a mapping: a
+    file that somebody cuts while it is in use is then an error, where a mapping would kill the process (SIGBUS).
+
+    Args:
+        path: a file named `NN-SxS-COUNT.tfrec`.
+        skip: keep damaged records in `bad` in place of failing.
+        evictable: the file lies in a cache that may delete it; an open one is read on all the same.
+
+    Attributes:
+        bytes: size in bytes, unpacked.
+        spans: of each record that was found.
+        bad: why a record cannot be read, by its number; empty unless `skip`.
+
+    Raises:
+        DataError: the name has another form; the file cannot be read; without `skip`, it is cut or damaged, or it holds
+            fewer records than its name says; with or without, it holds more.
+    """
+
+    def __init__(self, path: Path, skip: bool = False, evictable: bool = False) -> None:
+        self.path, self._evictable = path, evictable
+        self.name = ShardName.parse(path)
+        self.bad: dict[int, str] = {}
+        self.reopen(path)
+        file = self._opened()
+        self._state = _state(file.number)
+        self.bytes = self._state[0]
+        self.spans = self._walk(self.window(), skip)
+        if len(self.spans) > self.name.records:
+            raise DataError(f"{path}: {self._miscounted()}")
+
+    def __len__(self) -> int:
+        """The number of records that the name states."""
+        return self.name.records
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called since the file was last opened."""
+        return self._file is None
+
+    def close(self) -> None:
+        """Close the file; what is known of its records stays."""
+        self._file = None
+
+    def reopen(self, path: Path) -> None:
+        """Open the file, again after `close`, wherever it lies now.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        self.path = path
+        number, self._broken = _open(path)
+        self._file = Reopened(partial(_open_again, path), number)
+
+    def window(self) -> Window:
+        """The whole file, to look at a few bytes here and there without reading the rest."""
+        return Window(self._opened(), self.bytes)
+
+    def payload(self, record: int) -> bytes:
+        """The payload of one record, its CRC checked.
+
+        Raises:
+            DataError: the record is damaged, or the file was changed or cut since it was opened.
+        """
+        if record in self.bad:
+            raise self.error(record, self.bad[record])
+        offset, length, stored = self.spans[record]
+        try:
+            file = self._opened()
+            payload = os.pread(file.number, length, offset)
+        except OSError as error:
+            raise self.error(record, f"cannot be read: {error.strerror}") from error
+        if _state(file.number) != self._state and not self._evictable:
+            raise self.error(record, "the file was changed, replaced or deleted while it was in use: start again")
+        if masked_crc(payload) != stored:
+            raise self.error(record, f"the payload does not match its CRC: {MEND}")
+        return payload
+
+    def error(self, record: int, what: str) -> RecordError:
+        """An error about one record, naming shard, record and byte offset."""
+        last = self.spans[-1] if self.spans else Span(0, -FOOTER_BYTES, 0)
+        at_end = last.offset + last.length + FOOTER_BYTES
+        start = self.spans[record].offset - HEADER_BYTES if record < len(self.spans) else at_end
+        return RecordError(self.path, record, start, what)
+
+    def _opened(self) -> Descriptor:
+        file = self._file
+        if file is None:
+            raise DataError(f"{self.path}: was closed while it was read: start again")
+        return file.get()
+
+    def _check_kind(self) -> None:
+        """Fail if the file is of another kind, which its first record then is not."""
+        try:
+            what = looks_like(self.window()[0:HEAD_BYTES])
+        except OSError:
+            return
+        if what:
+            raise DataError(f"{self.path}: not a TFRecord file: {what}")
+
+    def _walk(self, buffer: Window, skip: bool) -> list[Span]:
+        self.spans = []
+        position = 0
+        while position < self.bytes:
+            number = len(self.spans)
+            try:
+                span = read_span(buffer, position, skip)
+            except FramingError as damage:
+                if not position:
+                    self._check_kind()
+                what = f"{damage.what}{self._broken}: {MEND}"
+                if not skip:
+                    raise RecordError(self.path, number, position, what) from damage
+                self.bad[number] = what
+                if damage.span is None:
+                    break
+                span = damage.span
+            self.spans.append(span)
+            position = span.offset + span.length + FOOTER_BYTES
+        self._note_missing(skip)
+        return self.spans
+
+    def _note_missing(self, skip: bool) -> None:
+        missing = range(len(self.spans), len(self))
+        if len(missing) > (_MAX_MISSING if skip else 0):
+            raise DataError(f"{self.path}: {self._miscounted()}")
+        if self._broken and not skip:
+            raise DataError(f"{self.path}: damaged at its end{self._broken}: {MEND}")
+        for record in missing:
+            self.bad.setdefault(record, f"lies behind damage, or is missing{self._broken}: {MEND}")
+
+    def _miscounted(self) -> str:
+        found = len(self.spans)
+        counts = f"holds {found} records, but its name says {len(self)}"
+        return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
+
+
+def _open_again(path: Path) -> int:
+    return _open(path)[0]
+
+
+def _open(path: Path) -> tuple[int, str]:
+    """The file, unpacked if it is gzip's, and what broke while it was unpacked."""
+    file = open_file(path)
+    try:
+        head = os.pread(file, HEADER_BYTES, 0)
+    except OSError as error:
+        os.close(file)
+        raise DataError(f"{path}: cannot be read at byte 0: {error.strerror}") from error
+    # A record may well be as long as gzip's magic number says: its CRC tells.
+    if not head.startswith(GZIP_MAGIC) or struct.pack("<I", masked_crc(head[:8])) == head[8:]:
+        return file, ""
+    with os.fdopen(file, "rb") as packed:
+        return unzipped(packed, path)
+
+
+def _state(file: int) -> tuple[int, bool]:
+    """What tells that a file is still the one that was opened: its size, and whether it still has a name."""
+    status = os.fstat(file)
+    return status.st_size, status.st_nlink > 0

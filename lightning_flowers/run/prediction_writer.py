@@ -1,0 +1,130 @@
+"""What predicting leaves: probabilities and the submission. Only the first of several processes writes."""
+
+import csv
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+from numpy.typing import NDArray
+
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.data.splits.split import Split
+from lightning_flowers.evaluation.calibration import log_loss
+from lightning_flowers.evaluation.confusion import confusion_matrix, scores
+from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
+from lightning_flowers.run import submission
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.messages import say
+from lightning_flowers.run.prediction_tables import write_answers
+from lightning_flowers.run.predictions import Predictions
+
+
+@rank_zero_only
+def write_predictions(
+    folder: RunFolder, data: PetalsDataModule, results: list[NDArray[np.float32]], decision: Decision = "argmax"
+) -> dict[str, Any]:
+    """Write the probabilities of each split that `predict` reads, and the submission where test is among them.
+
+    Args:
+        results: of each split, float32 (records, classes).
+        decision: how the submission's labels are chosen: the most probable class, or with logits adjusted for macro F1,
+            as fitted on val.
+
+    Returns:
+        The scores of val: loss, accuracy, macro_f1, macro_f1_present; and what the decision was fitted to.
+
+    Raises:
+        DataError: the predictions make no valid submission.
+    """
+    sample = data.source.sample_submission()
+    facts: dict[str, Any] = {"decision": decision}
+    adjustment: Adjustment | None = None
+    for name, probabilities in zip(data.names_for("predict"), results, strict=True):
+        split = data.splits[name]
+        ids = test_ids(split, sample) if name == "test" else split.ids
+        predictions = replace(_of_split(split, ids, probabilities, whole=name == "test"), external=data.external)
+        predictions.save(folder.predictions(name))
+        found = _scores(predictions)
+        say("predicted", f"{folder.predictions(name)}{_in_words(found)}")
+        if name == "val" and predictions.labels is not None:
+            facts["val"] = found
+            if decision == "adjusted":
+                adjustment = fit_adjustment(predictions.probabilities, predictions.labels)
+                facts["adjustment"] = adjustment.facts()
+                say("decision", adjustment.describe())
+        decided = adjustment.decide(predictions.probabilities) if adjustment else None
+        write_answers(folder, name, predictions, data.classes, decided)
+        if name == "test":
+            _submit(folder, data, predictions, decided)
+    return facts
+
+
+def _submit(
+    folder: RunFolder, data: PetalsDataModule, predictions: Predictions, labels: NDArray[np.int64] | None
+) -> None:
+    for path in submission.write(folder.submission, predictions, data.source.sample_submission(), labels):
+        say("submission", f"{path}{' (trained on external data)' if data.external else ''}")
+    message = f"{folder.path.name}{', external data' if data.external else ''}"
+    send = submission.how_to_send(folder.submission, data.classes, data.source.where, message)
+    if send:
+        say("send it", send)
+
+
+def test_ids(split: Split, sample: Path | None) -> NDArray[np.str_]:
+    """The ids of the test split, (records,) strings, checked against the competition's `sample_submission.csv`.
+
+    The id of a damaged record that is left out cannot be read: it is given one that only the sample has.
+
+    Raises:
+        DataError: an id is missing or too many, or the sample cannot be read.
+    """
+    ids = split.ids.tolist()
+    if sample is not None and split.bad:
+        wanted = _ids_in(sample)
+        unknown = [position for position in split.bad if ids[position] not in wanted]
+        for position, identity in zip(unknown, sorted(wanted.difference(ids)), strict=False):
+            ids[position] = identity
+    submission.check_ids(ids, sample)
+    return np.array(ids)
+
+
+def _ids_in(sample: Path) -> set[str]:
+    """The ids of a sample submission; none of one that cannot be read, of which `check_ids` says more."""
+    with suppress(OSError, KeyError, ValueError, csv.Error), sample.open(newline="", encoding="utf-8-sig") as lines:
+        return {row["id"] for row in csv.DictReader(lines)}
+    return set()
+
+
+def _of_split(split: Split, ids: NDArray[np.str_], probabilities: NDArray[np.float32], whole: bool) -> Predictions:
+    """The predictions of a split's records; those that could not be read are left out.
+
+    Where `whole`, as in a submission, they get the mean probabilities of the others.
+    """
+    read = np.ones(len(split), np.bool_)
+    read[list(split.bad)] = False
+    if whole:
+        probabilities = np.where(read[:, None], probabilities, probabilities[read].mean(0))
+        read[:] = True
+    labels = split.labels[read]
+    return Predictions(ids[read], probabilities[read], labels if (labels >= 0).all() else None)
+
+
+def _scores(predictions: Predictions) -> dict[str, float]:
+    """Of predictions whose labels are known; none of others."""
+    labels, probabilities = predictions.labels, predictions.probabilities
+    if labels is None:
+        return {}
+    confusion = confusion_matrix(labels, probabilities.argmax(1), probabilities.shape[1])
+    return {"loss": log_loss(probabilities, labels), **scores(confusion)._asdict()}
+
+
+def _in_words(found: dict[str, float]) -> str:
+    if not found:
+        return ""
+    return (
+        f": macro F1 {found['macro_f1']:.4f} over all classes, {found['macro_f1_present']:.4f} over those present, "
+        f"accuracy {found['accuracy']:.4f}"
+    )

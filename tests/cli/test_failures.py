@@ -1,0 +1,37 @@
+"""What torch says of settings while it computes becomes one line."""
+
+import pytest
+
+from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.cli.failures import as_user_errors
+from lightning_flowers.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("Expected more than 1 value per channel when training, got [1, 8, 1, 1]"), "--data.batch_size"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"), "2 GiB.: use a smaller --data.batch_size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "--data.batch_size"),
+        (RuntimeError("nll_loss2d does not have a deterministic implementation"), "--trainer.deterministic=true: nll_"),
+        (RuntimeError("Calculated padded input size: (1 x 1). Kernel size can't be greater than"), "--data.size"),
+    ],
+)
+def test_what_torch_says_of_settings_names_the_flag(error, said):
+    with pytest.raises(UserError) as raised, as_user_errors(None, None, resumable=False):
+        raise error
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_other_errors_stay_as_they_are():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), as_user_errors(None, None, resumable=False):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+
+def test_batches_of_one_are_refused_where_batchnorm_sees_one_value(tmp_path, monkeypatch, petals_root, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--model.backbone=test_resnet", "--model.weights=none", "--trainer.accelerator=cpu", "--data.batch_size=1"]
+    assert main(["fit", *flags, "--data.threads=1", f"--data.root={petals_root}", "--report=false"]) == MISUSED
+    assert capsys.readouterr().err.splitlines()[-1].startswith("lightning_flowers: --data.batch_size: BatchNorm")
+    assert not list(tmp_path.iterdir())

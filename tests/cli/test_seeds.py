@@ -1,0 +1,85 @@
+"""`fit --seeds` as a user drives it: whole runs on tiny pictures, in processes of their own."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.cli.seeds import asks_for_seeds
+
+TINY = [
+    "--report=false",
+    "--model.backbone=test_resnet",
+    "--model.weights=none",
+    "--model.lr=0.01",
+    "--data.batch_size=8",
+    "--data.threads=2",
+    "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=1",
+    "--trainer.enable_progress_bar=false",
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "asks"),
+    [
+        (["fit", "--seeds=0,1"], True),
+        (["fit", "--seeds", "0"], True),
+        (["fit"], False),
+        (["predict", "--seeds=0"], False),
+        (["fit", "--seeds=0", "--help"], False),
+    ],
+)
+def test_only_fit_takes_seeds(args, asks):
+    assert asks_for_seeds(args) == asks
+
+
+@pytest.mark.parametrize("value", ["", "a", "0,,1", "-1", "1.5", "0,0", "00,0", "1,4294967296"])
+def test_seeds_that_cannot_be_are_refused(value, capsys):
+    assert main(["fit", f"--seeds={value}"]) == MISUSED
+    err = capsys.readouterr().err
+    assert err.startswith(f"lightning_flowers: --seeds={value}: give different whole numbers")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("flag", ["--seed_everything=3", "--resume=runs/x", "--seeds=4"])
+def test_what_several_runs_cannot_share_is_refused(flag, capsys):
+    assert main(["fit", "--seeds", "0,1", flag]) == MISUSED
+    assert flag.partition("=")[0] in capsys.readouterr().err
+
+
+def test_seeds_in_a_config_are_refused(tmp_path, capsys):
+    config = tmp_path / "c.yaml"
+    config.write_text("seeds: 0,1\n")
+    assert main(["fit", f"--config={config}"]) == MISUSED
+    assert "--seeds: give it on the command line" in capsys.readouterr().err
+
+
+def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):
+    command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, "--seeds=3,4", "--runs_dir=runs"]
+    done = subprocess.run(
+        [*command, f"--data.root={petals_root}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    runs = sorted((tmp_path / "runs").iterdir())
+    summaries = [json.loads((run / "summary.json").read_text()) for run in runs]
+    assert [summary["seed"] for summary in summaries] == [3, 4]
+    assert all("seeds" not in yaml.safe_load((run / "config.yaml").read_text()) for run in runs)
+    losses = [float(next(csv.DictReader((run / "metrics.csv").read_text().splitlines()))["val_loss"]) for run in runs]
+    assert losses[0] != losses[1]
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("| test_resnet")]
+    assert f"{sum(losses) / 2:.4f} ± " in row
+    assert "| 3, 4 " in row
+
+
+def test_the_first_run_that_fails_ends_it(tmp_path, petals_root, capfd):
+    flags = [f"--data.root={petals_root}", "--data.size=999", f"--runs_dir={tmp_path / 'runs'}"]
+    assert main(["fit", *TINY, *flags, "--seeds=0,1"]) == MISUSED
+    said = capfd.readouterr()
+    assert "--data.size=999" in said.err
+    assert "the run with seed 0 did not finish" in said.err
+    assert "seed       1" not in said.out

@@ -1,0 +1,53 @@
+"""What is wrong with a setting is said in one short line that names the flag, whatever it is a setting of."""
+
+import pytest
+from pytorch_lightning.loggers import CSVLogger
+
+from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.cli.wording import in_short
+
+EARLY = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val_loss"]
+CLASS = "give a class of Lightning's by its name, another as package.module.Class"
+MONITORLESS = "--trainer.callbacks: EarlyStopping needs monitor: give --trainer.callbacks.monitor=..."
+
+
+class Offline(CSVLogger):
+    """Fails to start, and says more than anyone reads."""
+
+    def __init__(self, url: str) -> None:
+        raise ValueError(f"cannot reach {url}:" + " retried" * 500)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--trainer.callbacks+=EarlyStopping"], MONITORLESS),
+        (['--trainer.callbacks=[{"class_path": "EarlyStopping"}]'], MONITORLESS),
+        (["--trainer.logger=CSVLogger"], "--trainer.logger: CSVLogger needs save_dir: give --trainer.logger.save_dir="),
+        (["--trainer.callbacks+=EarlyStoping"], f"--trainer.callbacks=EarlyStoping: no such class: {CLASS}"),
+        (["--trainer.logger=no.such.Logger"], f"--trainer.logger=no.such.Logger: No module named 'no': {CLASS}"),
+        (["--trainer.callbacks+=pathlib.Path"], f"--trainer.callbacks=pathlib.Path: not a Callback: {CLASS}"),
+        ([*EARLY, "--trainer.callbacks.patience=often"], "--trainer.callbacks.patience=often: must be int"),
+        ([*EARLY, "--trainer.callbacks.patienc=3"], "--trainer.callbacks.patienc: no such setting"),
+        (["--trainer.max_epochs=many"], "--trainer.max_epochs=many: must be int or null"),
+        (["--data.cache=nowhere"], "--data.cache=nowhere: must be auto, ram, disk, none"),
+        # What the class itself says, when it is made:
+        ([*EARLY, "--trainer.callbacks.mode=up"], "--trainer.callbacks: EarlyStopping: `mode` can be min, max, got up"),
+        (
+            ["--trainer.logger=tests.test_wording.Offline", "--trainer.logger.url=https://me:planted@host"],
+            "--trainer.logger: Offline: cannot reach https://...@host",
+        ),
+    ],
+)
+def test_a_setting_is_refused_by_its_flag_in_one_short_line(petals_root, tmp_path, monkeypatch, capsys, flags, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", f"--data.root={petals_root}", "--model.weights=none", *flags]) == MISUSED
+    err = capsys.readouterr().err
+    assert err.startswith(f"lightning_flowers: {said}")
+    assert len(err) < 530
+    assert err.count("\n") == 1
+
+
+def test_what_is_of_no_setting_is_only_shortened():
+    assert in_short("unrecognized arguments:\n --x=1") == "unrecognized arguments: --x=1"
+    assert len(in_short("word " * 1000)) <= 500

@@ -1,0 +1,295 @@
+"""Remote shards: ahead of need, in order, within the limit, once for all processes of a host."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lightning_flowers.data.sources.finding import is_url
+from lightning_flowers.errors import UserError
+
+SHARD = 200_032  # bytes
+READER = """
+import sys, time
+from pathlib import Path
+from lightning_flowers.data.sources.remote import RemoteStore
+from lightning_flowers.data.sources.remote import files
+files.FIRST_RANGE = files.MOST_RANGE = 1 << 16
+if __name__ == "__main__":
+    store = RemoteStore(sys.argv[1], Path(sys.argv[2]))
+    paths = [path for path in store.files() if path.endswith("rec")]
+    store.plan(paths)
+    for path in paths:
+        assert store.get(path).stat().st_size
+        store.done(path)
+"""
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def kept(folder):
+    """Names of the whole files in a cache."""
+    names = [name for _, _, names in os.walk(folder) for name in names]  # unlike glob, at ease with what vanishes
+    return {name[:2] for name in names if name.endswith(".tfrec")}
+
+
+def taken(folder):
+    """Bytes of the files in a cache."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(parent) / name).stat().st_size
+    return total
+
+
+def start_reader(url, folder):
+    return subprocess.Popen([sys.executable, "-c", READER, url, str(folder)], stderr=subprocess.PIPE)
+
+
+def test_a_url_is_told_from_a_folder():
+    assert is_url("gs://bucket/petals")
+    assert not is_url("/data/petals")
+
+
+def test_the_first_shard_is_out_before_the_second_is_in(site, open_store, shards):
+    first, second, *_ = shards
+    gate, reached = site.gate(second)
+    store = open_store(site.url)
+    store.plan(list(shards))
+    assert store.get(first).read_bytes() == shards[first]
+    assert reached.wait(5)
+    assert site.sent[second] == 0
+    gate.set()
+    assert {path: store.get(path).read_bytes() for path in shards} == shards
+    assert store.fetched_bytes == sum(map(len, shards.values()))
+    assert store.waited > 0
+
+
+def test_a_shard_has_the_name_it_has_at_its_source(site, open_store, shards):
+    path = next(iter(shards))
+    assert open_store(site.url).get(path).name == "00-32x32-2.tfrec"
+
+
+def test_what_somebody_waits_for_comes_before_what_is_planned(site, open_store, shards):
+    *planned, wanted = shards
+    gates = [site.gate(path)[0] for path in planned]
+    store = open_store(site.url)
+    store.plan(planned)
+    wait_until(lambda: any(site.count(path) for path in planned))
+    assert store.get(wanted).read_bytes() == shards[wanted]
+    for gate in gates:
+        gate.set()
+
+
+def test_a_later_plan_comes_before_an_earlier_one(site, open_store, shards, monkeypatch):
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.store.THREADS", 1)
+    first, second, third, *_ = shards
+    gate, reached = site.gate(first)
+    store = open_store(site.url)
+    store.plan([first, second])
+    assert reached.wait(5)
+    store.plan([third])
+    gate.set()
+    wait_until(lambda: site.sent[second] == SHARD)
+    asked = [path for method, path in site.asked if method == "GET"]
+    assert asked.index(third) < asked.index(second)
+
+
+def test_a_pass_never_takes_more_than_the_limit_and_fetches_each_shard_once(site, open_store, shards, tmp_path):
+    limit = int(2.5 * SHARD)
+    most = []
+    site.watch = lambda: most.append(taken(tmp_path / "cache"))
+    store = open_store(site.url, limit=limit)
+    store.plan(list(shards))
+    for path in shards:
+        assert store.get(path).read_bytes() == shards[path]
+        most.append(taken(tmp_path / "cache"))
+        store.done(path)
+    assert SHARD < max(most) <= limit
+    assert {path: site.sent[path] for path in shards} == dict.fromkeys(shards, SHARD)
+
+
+def test_fetching_ahead_waits_for_room(site, open_store, shards, tmp_path):
+    store = open_store(site.url, limit=2 * SHARD)
+    store.plan(list(shards))
+    first, _, third, *_ = shards
+    store.get(first)
+    wait_until(lambda: kept(tmp_path / "cache") == {"00", "01"})
+    assert site.count(third) == 0
+    store.done(first)
+    wait_until(lambda: kept(tmp_path / "cache") == {"01", "02"})
+
+
+def test_done_shards_go_first_then_unplanned_then_what_is_planned_last(site, open_store, shards, tmp_path):
+    a, b, c, d, e, f = shards
+    folder = tmp_path / "cache"
+    earlier = open_store(site.url, folder=folder)
+    earlier.get(a)  # known to that store only
+    earlier.close()
+    store = open_store(site.url, folder=folder, limit=4 * SHARD)
+    store.get(b)
+    store.done(b)
+    store.plan([c, d])
+    wait_until(lambda: kept(folder) == {"00", "01", "02", "03"})
+    store.get(e)
+    assert kept(folder) == {"00", "02", "03", "04"}
+    store.get(f)
+    assert kept(folder) == {"02", "03", "04", "05"}
+    store.get(a)
+    assert kept(folder) == {"00", "02", "04", "05"}
+
+
+def test_a_file_that_is_waited_for_finds_room_though_all_are_in_use(site, open_store, shards, monkeypatch):
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.store.PATIENCE", 0.1)
+    store = open_store(site.url, limit=2 * SHARD)
+    first, *others = shards
+    with store.get(first).open("rb") as opened:
+        for path in others:
+            assert store.get(path).read_bytes() == shards[path]
+        assert opened.read() == shards[first]
+
+
+def test_a_file_larger_than_the_limit_is_told_of(site, open_store, shards):
+    store = open_store(site.url, limit=SHARD - 1)
+    with pytest.raises(UserError, match=f"00-32x32-2.tfrec: {SHARD} bytes, more than the {SHARD - 1}.*raise the limit"):
+        store.get(next(iter(shards)))
+
+
+def test_a_folder_that_cannot_be_written_is_told_of(site, open_store, shards, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file/cache: remote files cannot be kept there: Not a directory: make room"):
+        open_store(site.url, folder=tmp_path / "file" / "cache").get(next(iter(shards)))
+
+
+def test_what_a_process_has_kept_the_next_one_uses(site, open_store, shards):
+    path = next(iter(shards))
+    open_store(site.url).get(path)
+    again = open_store(site.url)
+    assert again.get(path).read_bytes() == shards[path]
+    assert again.fetched_bytes == 0
+
+
+def test_another_version_is_never_taken_for_the_old_one(site, open_store, shards, tmp_path):
+    path, other, *_ = shards
+    earlier = open_store(site.url)
+    earlier.get(path)
+    earlier.done(path)
+    site.files[path] = shards[other]
+    store = open_store(site.url)
+    assert store.get(path).read_bytes() == shards[other]
+    assert len(list((tmp_path / "cache").glob("*/*.tfrec"))) == 1
+
+
+def test_two_processes_fetch_each_shard_once(site, shards, tmp_path):
+    readers = [start_reader(site.url, tmp_path / "cache") for _ in range(2)]
+    for reader in readers:
+        _, said = reader.communicate(timeout=30)
+        assert reader.returncode == 0, said.decode()
+    assert {path: site.sent[path] for path in shards} == dict.fromkeys(shards, SHARD)
+
+
+def test_a_shard_that_another_store_still_needs_stays(site, open_store, shards, tmp_path):
+    first, second, third, *_ = shards
+    slow, quick = (open_store(site.url, limit=2 * SHARD) for _ in range(2))
+    slow.get(first)
+    quick.plan([first, second, third])
+    for path in (first, second):
+        quick.get(path)
+        quick.done(path)
+    wait_until(lambda: kept(tmp_path / "cache") == {"00", "02"})
+    assert site.sent[first] == SHARD
+
+
+def test_stores_that_share_too_little_room_all_come_to_an_end(site, open_store, shards, monkeypatch):
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.store.PATIENCE", 0.1)
+
+    def read(store, paths):
+        store.plan(paths)
+        for path in paths:
+            store.get(path)
+            store.done(path)
+
+    stores = [open_store(site.url, limit=2 * SHARD) for _ in range(2)]
+    orders = (list(shards), list(shards)[::-1])
+    readers = [threading.Thread(target=read, args=pair) for pair in zip(stores, orders, strict=True)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(20)
+        assert not reader.is_alive()
+
+
+def test_a_killed_process_is_gone_on_from_where_it_stopped(site, open_store, shards, tmp_path):
+    first, *_ = shards
+    second_range, let_go = threading.Event(), threading.Event()
+
+    def hold_second_range():
+        if site.count(first) > 1:
+            second_range.set()
+            let_go.wait(20)
+
+    site.watch = hold_second_range
+    reader = start_reader(site.url, tmp_path / "cache")
+    assert second_range.wait(20)
+    reader.kill()
+    reader.communicate()
+    site.watch = lambda: None
+    let_go.set()
+    store = open_store(site.url)
+    assert store.get(first).read_bytes() == shards[first]
+    assert store.fetched_bytes == SHARD - (1 << 16)
+
+
+def test_closing_ends_a_silent_link_at_once(site, open_store, shards, fetch_threads):
+    first, second, *_ = shards
+    _, reached = site.gate(first)
+    _, reached_too = site.gate(second)
+    store = open_store(site.url)
+    store.plan([first, second])
+    assert reached.wait(5)
+    assert reached_too.wait(5)
+    began = time.monotonic()
+    store.close()
+    assert time.monotonic() - began < 3
+    assert not fetch_threads()
+    with pytest.raises(RuntimeError, match="closed"):
+        store.get(first)
+
+
+def test_a_store_that_nobody_holds_leaves_no_threads(site, fetch_threads, shards, tmp_path):
+    from lightning_flowers.data.sources.remote import RemoteStore
+
+    store = RemoteStore(site.url, tmp_path / "cache")
+    store.plan(list(shards))
+    assert fetch_threads()
+    del store
+    gc.collect()
+    assert not fetch_threads()
+
+
+def test_a_process_ends_though_it_still_fetches(site, tmp_path):
+    site.gate("tfrecords-jpeg-32x32/train/00-32x32-2.tfrec")
+    script = READER.partition("    for path")[0] + "    time.sleep(0.5)\n"
+    command = [sys.executable, "-c", script, site.url, str(tmp_path / "cache")]
+    done = subprocess.run(command, timeout=20, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_files_are_kept_in_the_users_cache_folder_unless_told_otherwise(
+    site, open_store, shards, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    path: Path = open_store(site.url, folder=None).get(next(iter(shards)))
+    assert path.is_relative_to(tmp_path / "home" / "lightning_flowers" / "shards")

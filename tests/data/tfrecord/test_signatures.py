@@ -1,0 +1,92 @@
+"""Files that lie in a shard's place: each is called what it is, with a mend."""
+
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
+from lightning_flowers.data.tfrecord.shard import Shard
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
+from lightning_flowers.errors import DataError
+
+SHARD = frame(serialize(Record(b"picture" * 50, 1, "rose")))
+
+
+def archive(kind: str) -> bytes:
+    file = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w") as packed:
+            packed.writestr("shard", SHARD)
+    else:
+        with tarfile.open(fileobj=file, mode="w") as packed:
+            packed.addfile(tarfile.TarInfo("shard"))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (zlib.compress(SHARD), "packed with zlib: write it unpacked, or packed with GZIP"),
+        (zlib.compress(SHARD, 9), "packed with zlib"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(99), "a JPEG picture: make shards of pictures with `records convert`"),
+        (archive("zip"), "a zip archive: unpack it"),
+        (archive("tar"), "a tar archive: unpack it"),
+        (b"\n<!DOCTYPE html><html>Sign in", "an HTML page, as a failed download leaves: fetch the shard again"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer: fetch the file itself (git lfs pull)"),
+        (b"PAR1\x15\x04\x15\x10" + bytes(99), "a Parquet file: write its records as TFRecords"),
+    ],
+)
+@pytest.mark.parametrize("skip", [False, True])
+def test_another_file_is_called_what_it_is(tmp_path: Path, content: bytes, said: str, skip: bool) -> None:
+    path = tmp_path / "00-32x32-1.tfrec"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        Shard(path, skip)
+    assert f"{path}: not a TFRecord file: it is " in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_damaged_record_whose_length_begins_as_zlib_does_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "00-32x32-1.tfrec"
+    path.write_bytes(struct.pack("<QI", 0x9C78, 7) + bytes(99))
+    with pytest.raises(DataError, match=r"does not match its CRC.*fetch"):
+        Shard(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda data: data.replace(b"image", b"photo"),
+            "has no feature 'image', only 'class' (int64), 'id' (bytes), 'ph",
+        ),
+        (
+            lambda data: data.replace(b"class", b"label"),
+            "has no feature 'class', only 'id' (bytes), 'image' (bytes), 'la",
+        ),
+    ],
+)
+def test_other_features_are_listed_and_nothing_is_to_be_fetched(
+    tmp_path: Path, change: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "00-32x32-1.tfrec"
+    path.write_bytes(frame(change(serialize(Record(b"a picture", 1, "rose")))))
+    with pytest.raises(DataError) as caught:
+        ShardRecords(path, Rules(4, labelled=True))
+    assert said in str(caught.value)
+    assert "write the shard with 'image'" in str(caught.value)
+    assert "fetch" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [3, 12])
+def test_raw_pixels_are_called_so(values: int) -> None:
+    with pytest.raises(ValueError, match="neither a JPEG nor a PNG, and as long as raw pixels are"):
+        decode_into(memoryview(bytes(32 * 32 * values)), np.zeros((32, 32, 3), np.uint8))

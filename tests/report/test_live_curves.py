@@ -1,0 +1,155 @@
+"""The curves of a run while it trains, with real loggers: the picture, the learning rate, TensorBoard's charts."""
+
+import csv
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from PIL import Image
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # pyright: ignore[reportAttributeAccessIssue]
+
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.hardware import prepare_host
+from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.report import live_curves
+from lightning_flowers.report.live_curves import Curves
+from lightning_flowers.run.history import History
+
+EPOCHS = 3
+
+pytestmark = pytest.mark.drawn
+
+
+class Dies(Callback):
+    """Ends a run in its epoch 2, from 0, as Ctrl-C would."""
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise ValueError("ends here")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Steps as small as these only wait for a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def fit(tmp_path, petals_root):
+    """Train a tiny model with `Curves(path)`; gives the history."""
+    prepare_host("cpu")  # or Lightning looks for a TPU
+
+    def fit(path, *callbacks, logger=False, ckpt_path=None, max_epochs=EPOCHS):
+        data = PetalsDataModule(root=str(petals_root), batch_size=40, augment="none", threads=2)
+        model = FlowerClassifier("test_resnet", weights="none", num_classes=4, lr=0.01, schedule="cosine")
+        history = History(None)
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=max_epochs,
+            logger=logger,
+            callbacks=[history, Curves(history, path), *callbacks],
+            log_every_n_steps=1,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        return history
+
+    return fit
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """How many epochs each picture had, the pictures not made."""
+    counts = []
+    monkeypatch.setattr(live_curves, "_save", lambda rows, path: counts.append(len(rows)))
+    return counts
+
+
+def events(folder):
+    found = EventAccumulator(str(folder))
+    found.Reload()
+    return found
+
+
+def test_the_picture_is_there_when_training_ends(fit, tmp_path):
+    fit(tmp_path / "run" / "curves.png")
+    with Image.open(tmp_path / "run" / "curves.png") as picture:
+        assert picture.width > picture.height > 500
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["curves.png"]
+
+
+def test_it_is_drawn_after_each_epoch_where_that_takes_no_time(fit, tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr(live_curves, "_SHARE", math.inf)
+    fit(tmp_path / "curves.png")
+    assert drawn == [1, 2, 3]
+
+
+def test_short_epochs_are_drawn_with_a_later_one(fit, tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr(live_curves, "_SHARE", 1e-9)
+    fit(tmp_path / "curves.png")
+    assert drawn == [1, 3]
+
+
+def test_what_an_interrupted_run_has_learnt_is_drawn(fit, tmp_path, drawn, monkeypatch):
+    monkeypatch.setattr(live_curves, "_SHARE", 1e-9)
+    with pytest.raises(ValueError, match="ends here"):
+        fit(tmp_path / "curves.png", Dies())
+    assert drawn == [1, 2]
+
+
+def test_a_resumed_run_draws_all_its_epochs(fit, tmp_path, drawn):
+    fit(tmp_path / "curves.png", max_epochs=2)
+    del drawn[:]
+    fit(tmp_path / "curves.png", ckpt_path=str(tmp_path / "last.ckpt"), max_epochs=4)
+    assert drawn[-1] == 4
+
+
+def test_a_picture_that_cannot_be_drawn_warns_once_and_the_run_goes_on(fit, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_curves, "_SHARE", math.inf)
+    (tmp_path / "a file").touch()
+    with pytest.warns(UserWarning, match=r"curves\.png: cannot be drawn") as warned:
+        history = fit(tmp_path / "a file" / "curves.png")
+    assert len(history.rows) == EPOCHS
+    assert len(warned) == 1
+
+
+def test_every_logger_has_the_learning_rate_beside_the_scores(fit, tmp_path):
+    loggers = [
+        TensorBoardLogger(tmp_path, "tensorboard", version="", default_hp_metric=False),
+        CSVLogger(tmp_path, "csv", version=""),
+    ]
+    history = fit(tmp_path / "curves.png", logger=loggers)
+    wanted = [row["learning_rate"] for row in history.rows]
+    assert all(rate > after for rate, after in pairwise(wanted[1:]))
+
+    rows = list(csv.DictReader((tmp_path / "csv" / "metrics.csv").read_text().splitlines()))
+    rows = [row for row in rows if row["learning_rate"]]
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx(wanted)
+    assert [float(row["train_loss"]) for row in rows] == pytest.approx([row["train_loss"] for row in history.rows])
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+
+    found = events(tmp_path / "tensorboard")
+    rates, losses = found.Scalars("learning_rate"), found.Scalars("train_loss")
+    assert [rate.value for rate in rates] == pytest.approx(wanted)
+    assert [rate.step for rate in rates] == [loss.step for loss in losses]
+
+
+def test_tensorboard_shows_train_and_val_in_one_chart(fit, tmp_path):
+    logger = TensorBoardLogger(tmp_path, "tensorboard", version="", default_hp_metric=False)
+    fit(tmp_path / "curves.png", logger=logger)
+    found = events(tmp_path / "tensorboard")
+    layout = Layout.FromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    charts = {chart.title: list(chart.multiline.tag) for chart in layout.category[0].chart}
+    assert charts["macro F1"] == ["train_macro_f1$", "val_macro_f1$"]
+    tags = {tag.removesuffix("$") for chart in charts.values() for tag in chart}
+    assert tags <= set(found.Tags()["scalars"])  # each is there to be shown
