@@ -34,7 +34,7 @@ class Offline(CSVLogger):
         # What the class itself says, when it is made:
         ([*EARLY, "--trainer.callbacks.mode=up"], "--trainer.callbacks: EarlyStopping: `mode` can be min, max, got up"),
         (
-            ["--trainer.logger=tests.test_wording.Offline", "--trainer.logger.url=https://me:planted@host"],
+            ["--trainer.logger=tests.cli.test_wording.Offline", "--trainer.logger.url=https://me:planted@host"],
             "--trainer.logger: Offline: cannot reach https://...@host",
         ),
     ],

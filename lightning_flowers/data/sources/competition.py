@@ -21,7 +21,7 @@ _SIZE_FOLDER = re.compile(r"tfrecords-jpeg-(\d+)x\1")
 @cache
 def competition_classes() -> tuple[str, ...]:
     """The names of the competition's 104 classes, in the order of their labels."""
-    text = resources.files("lightning_flowers.data").joinpath("classes104.txt").read_text("utf-8")
+    text = resources.files("lightning_flowers.data.sources").joinpath("classes104.txt").read_text("utf-8")
     return tuple(clean_name(line) for line in text.splitlines())
 
 
