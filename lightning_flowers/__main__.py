@@ -1,7 +1,6 @@
 """`python -m lightning_flowers`: errors a user can mend are one line, without a traceback."""
 
 import importlib
-import logging
 import os
 import sys
 import traceback
@@ -13,33 +12,46 @@ from typing import TextIO
 from lightning_flowers import __version__, environment
 from lightning_flowers.cli import seeds
 from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
-from lightning_flowers.errors import UserError
-from lightning_flowers.secrets import Redacting, redact
+from lightning_flowers.errors import UserError, naming_flags
+from lightning_flowers.secrets import redact
 
 MISUSED, INTERRUPTED = 2, 130
 
 
+def program() -> int:
+    """Run the command line of this process, which is the program's own, and return its exit status."""
+    sys.excepthook = _redacted_traceback
+    environment.settle()
+    try:
+        return main()
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stdout = None
+        return MISUSED
+
+
 def main(args: list[str] | None = None) -> int:
-    """Run a command line (default: of this process) and return its exit status."""
+    """Run a command line (default: of this process) and return its exit status; the process is left as it was found."""
     args = sys.argv[1:] if args is None else args
     if not args or args[0] in ("--help", "-h", "--version"):
         print(f"lightning_flowers {__version__}" if args == ["--version"] else usage())
         return 0
-    warnings.showwarning, sys.excepthook = _one_line_warning, _redacted_traceback
-    if logging.lastResort:
-        logging.lastResort.setFormatter(Redacting())
-    if any(redact(arg) != arg for arg in args):
-        os.environ.setdefault("WANDB__DISABLE_META", "true")  # it keeps the command line
+    with environment.as_found(), naming_flags():
+        warnings.showwarning = _one_line_warning
+        if any(redact(arg) != arg for arg in args):
+            os.environ.setdefault("WANDB__DISABLE_META", "true")  # it keeps the command line
+        return _run_or_fail(args)
+
+
+def _run_or_fail(args: list[str]) -> int:
     try:
-        environment.settle()
+        environment.check()
         return _run(args)
     except (UserError, UnicodeEncodeError) as error:
         return _fail(_not_utf_8(error) if isinstance(error, UnicodeEncodeError) else str(error))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        sys.stdout = None
-        return MISUSED
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.errno is None:
             raise
@@ -55,9 +67,8 @@ def _run(args: list[str]) -> int:
     if command in TOOLS and command not in ON_LIGHTNING:
         return _run_tool(args)
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.
-    from lightning_flowers.cli import arguments, failures, lightning
+    from lightning_flowers.cli import failures, lightning
 
-    arguments.quiet_lightning()
     with failures.as_refused_settings():
         if command in TOOLS:
             return _run_tool(args)
@@ -97,4 +108,4 @@ def _redacted_traceback(kind: type[BaseException], error: BaseException, trace: 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

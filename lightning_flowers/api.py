@@ -1,15 +1,11 @@
 """`fit` and `predict` from Python: the commands of these names, with settings in place of flags."""
 
 import json
-import logging
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.cli.arguments import QUIET, quiet_lightning
 from lightning_flowers.cli.failures import as_refused_settings
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.errors import UserError
@@ -26,7 +22,7 @@ def fit(config: str | os.PathLike[str] | None = None, **settings: Any) -> Run:
             `fit(data={"root": "petals"}, model={"lr": 1e-3}, trainer={"max_epochs": 3}, name="mine")`.
 
     Raises:
-        UserError: whatever the command says in one line; it names the flag.
+        UserError: whatever the command says in one line; it names the setting.
     """
     configs = [] if config is None else [f"--config={os.fspath(config)}"]
     command = _run(["fit", *configs, *_flags(settings)])
@@ -43,7 +39,7 @@ def predict(run: str | os.PathLike[str] | Run, **settings: Any) -> dict[str, Pre
         settings: the command's flags, as for `fit`: `predict(run, tta="flips", out="runs/flips")`.
 
     Raises:
-        UserError: whatever the command says in one line; it names the flag.
+        UserError: whatever the command says in one line; it names the setting.
     """
     folder = run.path if isinstance(run, Run) else os.fspath(run)
     command = _run(["predict", f"--run={folder}", *_flags(settings)])
@@ -53,21 +49,8 @@ def predict(run: str | os.PathLike[str] | Run, **settings: Any) -> dict[str, Pre
 
 
 def _run(args: list[str]) -> FlowersCLI:
-    with _as_it_was(), as_refused_settings():
-        quiet_lightning()
+    with as_refused_settings():
         return FlowersCLI(args)
-
-
-@contextmanager
-def _as_it_was() -> Iterator[None]:
-    """Leave the process's warnings and loggers as they were found."""
-    levels = {logger: logger.level for logger in map(logging.getLogger, QUIET)}
-    try:
-        with warnings.catch_warnings():
-            yield
-    finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)
 
 
 def _flags(settings: Mapping[str, Any]) -> list[str]:

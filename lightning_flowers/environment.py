@@ -4,10 +4,13 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.secrets import Redacting
 
 # Lightning reads them as numbers, some of them while it is imported.
 _NUMBERS = (
@@ -17,18 +20,17 @@ _NUMBERS = (
 )  # fmt: skip
 
 
+# Loggers that announce what stands in our own lines, or warn of what they do without.
+_QUIET = ("pytorch_lightning", "lightning_fabric", "matplotlib")
+
+
 def settle() -> None:
-    """Draw to files only, whatever a notebook draws to, print what a terminal cannot show as escapes, and let no
-    variable turn warnings into errors.
+    """Of a process that is the program's own: draw to files only, whatever a notebook draws to, print what a terminal
+    cannot show as escapes, and let no variable turn warnings into errors.
 
     Processes that are started later are given the same.
-
-    Raises:
-        UserError: a variable that places the process among others is no number, there is no home folder at all, or
-            matplotlib's settings cannot be read.
     """
     os.environ["MPLBACKEND"] = "agg"
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a home that cannot be written: it does without
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)  # a notebook's streams have none, and take everything
         if reconfigure is not None:
@@ -37,7 +39,39 @@ def settle() -> None:
     if "error" in asked:  # libraries warn of what only they can mend, while they are imported too
         os.environ.pop("PYTHONWARNINGS")
         warnings.simplefilter("default")
-        warnings.warn(f"PYTHONWARNINGS={asked}: set aside: warnings stay warnings", stacklevel=1)
+        sys.stderr.write(f"warning: PYTHONWARNINGS={asked}: set aside: warnings stay warnings\n")
+
+
+@contextmanager
+def as_found() -> Iterator[None]:
+    """Let a command quiet others, and leave the process's variables, warnings and loggers as they were found."""
+    loggers = [logging.getLogger(name) for name in _QUIET]
+    variables, levels = dict(os.environ), [logger.level for logger in loggers]
+    last = logging.lastResort or logging.StreamHandler()
+    formatter = last.formatter
+    last.setFormatter(Redacting())
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        last.formatter = formatter
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if "torch_xla" not in sys.modules:  # which goes by what it found first, for life
+            for name in os.environ.keys() - variables.keys():
+                del os.environ[name]
+            os.environ.update(variables)
+
+
+def check() -> None:
+    """Fail on what would come out later as a traceback, in an import.
+
+    Raises:
+        UserError: a variable that places the process among others is no number, there is no home folder at all, or
+            matplotlib's settings cannot be read.
+    """
     try:
         Path.home()
     except RuntimeError as error:

@@ -1,8 +1,46 @@
 """Errors that a user can mend: shown as one line, without a traceback."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# A flag, but for those of a whole command that a message tells to run.
+_FLAG = re.compile(
+    r"python -m lightning_flowers .*|\b(?:fit|predict|rehearse) --\w+|(?P<help> \(see [\w ]*--help\))"
+    r"|(?<![\w/.-])--(?:(?:data|model|trainer)\.)?(?P<argument>[a-z]\w*(?:\.\w+)*)"
+)
+_of_a_command_line = False
+
+
+@contextmanager
+def naming_flags() -> Iterator[None]:
+    """Have messages name settings by their flags, --data.root, while a command line runs; else they are Python's
+    arguments, root."""
+    global _of_a_command_line  # noqa: PLW0603 - not a ContextVar: threads that load and fetch have messages too
+    before, _of_a_command_line = _of_a_command_line, True
+    try:
+        yield
+    finally:
+        _of_a_command_line = before
+
+
+def as_given(text: str) -> str:
+    """A message that names flags, with Python's arguments in their place where no command line runs."""
+    return text if _of_a_command_line else _FLAG.sub(_argument, text)
+
+
+def _argument(found: re.Match[str]) -> str:
+    return "" if found["help"] else found["argument"] or found[0]
+
 
 class UserError(Exception):
-    """A mistake in what the user gave (a path, a flag, a file). The message names the thing and the mend."""
+    """A mistake in what the user gave (a path, a setting, a file). The message names the thing and the mend.
+
+    It is written with flags, as `args[0]` has it; shown, it names each setting as it was given: see `naming_flags`.
+    """
+
+    def __str__(self) -> str:
+        return as_given(super().__str__())
 
 
 class DivergedError(UserError):

@@ -17,6 +17,7 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.cli import lightning
 from lightning_flowers.data.cache import free_space
 from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.errors import naming_flags
 from lightning_flowers.report import live_curves
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
@@ -49,6 +50,13 @@ def own_process_settings() -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.set_default_dtype(dtype)
     torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+
+
+@pytest.fixture(autouse=True)
+def messages_name_flags() -> Iterator[None]:
+    """Messages are tested as they are written, with flags; tests of the front door override it."""
+    with naming_flags():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,19 +1,28 @@
 """The package from Python: what it offers, and that it does what the command line does."""
 
 import logging
+import os
+import random
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
+from lightning_fabric.accelerators.xla import XLAAccelerator
 from pytorch_lightning import Callback, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 import lightning_flowers as lf
+from lightning_flowers.__main__ import main
 from lightning_flowers.data.loader import Loader
+from lightning_flowers.hardware import host
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import FeatureLoader
 from lightning_flowers.model.weights import build_backbone
@@ -23,6 +32,11 @@ TINY = {
     "trainer": {"accelerator": "cpu", "max_epochs": 1, "enable_progress_bar": False},
     "report": False,
 }
+
+
+@pytest.fixture(autouse=True)
+def messages_name_flags():
+    """In place of the other tests': to Python they do not."""
 
 
 def on(root, **more):
@@ -47,8 +61,7 @@ def test_all_that_it_offers_is_there():
 
 
 def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_path):
-    levels = [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")]
-    filters = list(warnings.filters)
+    before = process()
     run = lf.fit(data=on(petals_root, augment="none"), **TINY, runs_dir=tmp_path, name="mine", seed_everything=3)
     assert (run.path, run.status, run.seed, len(run.history)) == (tmp_path / "mine", "finished", 3, 1)
     assert run.settings is not None
@@ -59,8 +72,33 @@ def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_
         np.testing.assert_allclose(predictions.probabilities, left.probabilities, atol=1e-6)
     assert list(found) == ["val", "test"]
     assert lf.read_run(str(tmp_path / "again")).predictions_of is not None
-    assert [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")] == levels
-    assert list(warnings.filters) == filters
+    assert main(["predict", f"--run={run.path}", "--trainer.accelerator=cpu", "--trainer.deterministic=true"]) == 0
+    after = process()
+    assert {name: value for name, value in after.items() if value != before.get(name, value)} == {}
+    assert after.keys() == before.keys()
+
+
+def process():
+    """All that a command could leave changed in a process, by name."""
+    loggers = {name: logging.getLogger(name) for name in ("", "pytorch_lightning", "lightning_fabric", "matplotlib")}
+    deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn
+    return {
+        **{f"${name}": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        **{f"logger {name}": (logger.level, list(logger.handlers)) for name, logger in loggers.items()},
+        **{f"signal {number}": signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)},
+        "last resort": getattr(logging.lastResort, "formatter", None),
+        "warnings": (list(warnings.filters), warnings.showwarning),
+        "hooks": (sys.excepthook, threading.excepthook),
+        "streams": (sys.stdout, sys.stderr, sys.stdout.errors, sys.stderr.errors),
+        "random": (random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()),
+        "torch": (torch.get_num_threads(), torch.get_default_dtype(), torch.get_float32_matmul_precision()),
+        "deterministic": (*deterministic, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32),
+        "tpu": XLAAccelerator.auto_device_count,
+        "memory": dict(host._malloc_told),
+        "backend": matplotlib.get_backend(),
+        "folders": (Path.cwd(), tempfile.gettempdir()),
+    }
 
 
 def test_a_run_s_checkpoint_is_loaded_without_a_network_or_a_word_more(tiny_run, monkeypatch):
@@ -106,10 +144,10 @@ def test_a_split_gives_picture_label_and_id_of_each_record(petals_root):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"data": {"size": 224}}, r"--data.size=224: .* only of 32 px"),
+        ({"data": {"size": 224}}, r"^size=224: .* only of 32 px"),
         ({"trainer": {"logger": object()}}, "trainer.logger: object cannot be written into config.yaml"),
         ({"model": {"learning_rate": 1}}, "learning_rate"),
-        ({"seeds": "0,1"}, "--seeds"),
+        ({"seeds": "0,1"}, "^seeds: "),
     ],
 )
 def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
@@ -119,6 +157,29 @@ def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
         lf.fit(data=data, runs_dir=tmp_path, **settings)
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: lf.PetalsDataModule("/none"), "root=/none: no such folder: give root=FOLDER, where the data lie now"),
+        (lambda: lf.PetalsDataModule(seed=-1), "seed=-1: must not be negative"),
+        (lambda: lf.FlowerClassifier(num_classes=5, lr=0), "lr=0: must be above 0, at most 1e+38"),
+        (lambda: lf.predict("/none"), "run=/none: no such folder"),
+        (lambda: lf.fit(model={"lr": "x"}), "lr=x: must be float"),
+    ],
+)
+def test_a_message_names_the_argument_as_it_was_given(make, said):
+    with pytest.raises(lf.UserError) as raised:
+        make()
+    assert str(raised.value) == said
+
+
+def test_a_message_keeps_commands_paths_and_what_a_command_line_gave(capsys):
+    told = "/a--b/--c: give --data.root=D, or: python -m lightning_flowers fit --data.root=D"
+    assert str(lf.UserError(told)) == told.replace("give --data.root", "give root")
+    assert main(["predict", "--run=/none"]) == 2
+    assert capsys.readouterr().err == "lightning_flowers: --run=/none: no such folder\n"
 
 
 class Spy(Callback):
@@ -195,7 +256,7 @@ def test_decoded_pictures_are_kept_for_one_s_own_trainer(petals_root, own, tmp_p
     ("model", "data", "said"),
     [
         ({"classes": 5}, {}, "num_classes=5: the data have 4 classes"),
-        ({}, {"cache": "disk", "cache_dir": "/proc/none"}, "--data.cache=disk: /proc/none"),
+        ({}, {"cache": "disk", "cache_dir": "/proc/none"}, "^cache=disk: /proc/none.* give another cache_dir"),
     ],
 )
 def test_what_cannot_be_with_one_s_own_trainer_is_one_line(petals_root, own, model, data, said):

@@ -134,7 +134,7 @@ def test_settings_of_matplotlib_that_are_no_text_are_refused_in_one_line(here, m
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_lacks_a_character_shows_its_number(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "1"}
-    code = "import sys; from lightning_flowers.__main__ import main; main(['records']); print('菊')"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == b"\\u83ca"
+    command = [sys.executable, "-m", "lightning_flowers", "菊"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == MISUSED
+    assert done.stderr.startswith(b"lightning_flowers: \\u83ca: no such command")

@@ -3,8 +3,9 @@
 import base64
 import io
 import json
-import logging
+import subprocess
 import sys
+import textwrap
 import threading
 import zipfile
 from functools import partial
@@ -244,13 +245,20 @@ def test_print_config_leaves_secrets_out(capfd):
     assert PLANTED not in out
 
 
-def test_what_python_prints_of_a_crash_has_no_secret(capsys):
-    assert main(["no-such-command"]) == MISUSED
-    try:
-        raise RuntimeError(f"https://{USER}:{PASSWORD}@x/y?sig={SIGNATURE}")
-    except RuntimeError as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-    logging.getLogger("a.library").error("https://%s:%s@x", USER, PASSWORD)
-    err = capsys.readouterr().err
-    assert "RuntimeError: https://...@x/y?..." in err
-    assert PLANTED not in err
+def test_what_python_prints_of_a_crash_has_no_secret():
+    crash = f"""
+        import logging
+        from lightning_flowers import __main__ as ours
+
+        def crash(args):
+            logging.getLogger("a.library").error("https://{USER}:{PASSWORD}@x")
+            raise RuntimeError("https://{USER}:{PASSWORD}@x/y?sig={SIGNATURE}")
+
+        ours._run = crash
+        ours.program()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(crash), "fit"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("https://...@x\n")
+    assert done.stderr.endswith("RuntimeError: https://...@x/y?...\n")
+    assert PLANTED not in done.stderr

@@ -1,6 +1,5 @@
 """What the command line's arguments mean before anything is built."""
 
-import logging
 import warnings
 import zipfile
 from pathlib import Path
@@ -25,7 +24,6 @@ _OF_ONE_COMMAND = (
     "save_every_minutes", "save_every_steps",
 )  # fmt: skip
 _OF_A_RUN = ("data", "model", "trainer")
-QUIET = ("pytorch_lightning", "lightning_fabric")  # loggers
 TRAINER_DEFAULTS = {"max_epochs": 6, "log_every_n_steps": 1, "enable_model_summary": False}
 
 
@@ -139,9 +137,7 @@ def run_config(settings: dict[str, Any], weights: str, data: PetalsDataModule) -
 
 
 def quiet_lightning() -> None:
-    """Leave the announcements to us: what it says of devices and loggers stands in our own lines."""
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    """Pass over warnings of what is meant to be so."""
     # True of every --run and --resume, and meant to be so.
     warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")

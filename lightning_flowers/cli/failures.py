@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+from lightning_flowers import environment, hardware
+from lightning_flowers.cli.arguments import quiet_lightning
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.wording import shortened
 from lightning_flowers.errors import DivergedError, UserError
@@ -62,9 +64,14 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
 
 @contextmanager
 def as_refused_settings() -> Iterator[None]:
-    """Turn what Lightning says to settings that cannot be into a UserError."""
+    """Turn what Lightning says to settings that cannot be into a UserError; afterwards the process is as it was found.
+
+    Its warnings of what is meant to be so are passed over.
+    """
     try:
-        yield
+        with environment.as_found(), hardware.as_found():
+            quiet_lightning()
+            yield
     except Exception as error:
         if not _answers_settings(error):
             raise

@@ -59,7 +59,7 @@ class PetalsDataModule(LightningDataModule):
             record's picture, label and id.
 
     Raises:
-        UserError: an argument that cannot be; the message names its flag.
+        UserError: an argument that cannot be; the message names it.
         DataError: no such data.
     """
 
@@ -92,7 +92,7 @@ class PetalsDataModule(LightningDataModule):
                     f"--data.{name}={value}: must be at least 1" + ("" if value < 1 else f", at most {most}")
                 )
         if seed < 0:
-            raise UserError(f"--seed_everything={seed}: must not be negative")
+            raise UserError(f"--data.seed={seed}: must not be negative")
         self.source = find_source(root, remote_limit)
         self.size = self.source.choose_size(size)
         self.batch_size, self.seed = batch_size, seed
@@ -294,4 +294,4 @@ def _find_extra(root: str, remote_limit: int) -> Source:
     try:
         return find_source(root, remote_limit)
     except DataError as error:
-        raise DataError(str(error).replace("--data.root=", "--data.extra_roots: ")) from error
+        raise DataError(error.args[0].replace("--data.root=", "--data.extra_roots: ")) from error

@@ -75,7 +75,7 @@ def find_pictures(predictor: Predictor, data_root: str | None, most: int | None)
     except UserError as error:
         if data_root is not None:
             raise UserError(f"--data_root={redact(data_root)}: {error}") from error
-        why = redact(str(error).partition(": give --data.root=")[0])
+        why = redact(error.args[0].partition(": give --data.root=")[0])
     what = f"{_MADE_UP} made-up pictures (val is not to be had: {why}: give --data_root=FOLDER)"
     return Sample(what, None, tuple(map(str, range(_MADE_UP))), None, predictor.size_px)
 

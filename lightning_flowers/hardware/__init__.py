@@ -6,6 +6,7 @@ The only room that knows XLA, CUDA and CPU; torch_xla is imported only in `hardw
 from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import choose_accelerator, choose_precision, has_tpu
 from lightning_flowers.hardware.host import (
+    as_found,
     compiled,
     describe,
     gather,
@@ -23,6 +24,7 @@ from lightning_flowers.hardware.placing import device_of, place, send
 from lightning_flowers.hardware.settings import check_launcher, check_strategy, device_count, for_trainer, settle, whole
 
 __all__ = [
+    "as_found",
     "check_launcher",
     "check_strategy",
     "choose_accelerator",

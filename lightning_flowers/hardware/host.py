@@ -4,6 +4,9 @@ import ctypes
 import functools
 import platform
 import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,26 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
+from pytorch_lightning.utilities.seed import isolate_rng
 
 from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import tpu_name
 
 # glibc's mallopt parameters, from malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+_MALLOC_DEFAULTS = {_M_MMAP_MAX: 65536, _M_TRIM_THRESHOLD: 64 << 20, _M_MMAP_THRESHOLD: 32 << 20}
+_malloc_told: dict[int, int] = {}  # what this process was told last
+# Of torch: how each is read, and how it is written.
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    *(
+        (partial(getattr, torch.backends.cudnn, name), partial(setattr, torch.backends.cudnn, name))
+        for name in ("benchmark", "deterministic", "allow_tf32")
+    ),
+)
 
 
 def pins_memory(device: torch.device) -> bool:
@@ -110,10 +127,36 @@ def prepare_host(accelerator: str) -> None:
 
 def keep_freed_memory() -> None:
     """Let this process keep what its tensors gave back, where the C library can be told so."""
+    _tell_malloc({_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1})
+
+
+@contextmanager
+def as_found() -> Iterator[None]:
+    """Leave the process's settings of torch, its random numbers and its memory as they were found.
+
+    glibc does not say how its memory was set: it gets its defaults back, with the thresholds that it would come to by
+    itself in a process of large tensors.
+    """
+    values, available = [read() for read, _ in _SETTINGS], XLAAccelerator.auto_device_count
+    try:
+        with isolate_rng(include_cuda=torch.cuda.is_initialized()):
+            yield
+    finally:
+        for (read, write), value in zip(_SETTINGS, values, strict=True):
+            if read() != value:
+                write(value)
+        XLAAccelerator.auto_device_count = available
+        if _malloc_told:
+            _tell_malloc(_MALLOC_DEFAULTS)
+            _malloc_told.clear()
+
+
+def _tell_malloc(settings: dict[int, int]) -> None:
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, -1)
+        for parameter, value in settings.items():
+            libc.mallopt(parameter, value)
+        _malloc_told.update(settings)
 
 
 def to_channels_last(model: torch.nn.Module, device: torch.device) -> None:

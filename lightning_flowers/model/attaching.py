@@ -8,7 +8,7 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, as_given
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.head import check_classes
@@ -37,11 +37,15 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
     if isinstance(data, PetalsDataModule):
         _meet(model, data)
         if stage == "fit" and data.wrap is None:
-            choose_caches(model, data, trainer.num_devices, lambda what, text: rank_zero_info(f"{what}: {text}"))
+            choose_caches(model, data, trainer.num_devices, _say)
     elif stage == "fit" and model.feature_views:
         raise UserError(
             f"feature_views={model.feature_views}: needs trainer.fit(model, datamodule=PetalsDataModule(...))"
         )
+
+
+def _say(what: str, text: str) -> None:
+    rank_zero_info(f"{what}: {as_given(text)}")
 
 
 def _meet(model: Any, data: PetalsDataModule) -> None:

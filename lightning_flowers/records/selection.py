@@ -123,4 +123,4 @@ def own_flags() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise DataError(str(error).replace("--data.root=", "").replace("--data.", "--")) from error
+        raise DataError(error.args[0].replace("--data.root=", "").replace("--data.", "--")) from error

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
-from lightning_flowers.cli.arguments import quiet_lightning
 from lightning_flowers.cli.commands import PROGRAM, TOOLS
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
 from lightning_flowers.data.run_splits import Splits
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, competition_classes
 from lightning_flowers.data.sources.finding import find_source
+from lightning_flowers.environment import as_found
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.views import Tta
 from lightning_flowers.rehearse.chips import find_chip
@@ -108,8 +108,7 @@ def quietly(rehearse: Callable[[], _Result]) -> _Result:
     """Rehearse, without what a run prints: the report says what matters of it."""
     said = io.StringIO()
     try:
-        with redirect_stdout(said), warnings.catch_warnings():
-            quiet_lightning()  # of this process, which may be one that `main` has not begun
+        with redirect_stdout(said), as_found():  # this process may be one that `main` has not begun
             warnings.simplefilter("ignore")
             return rehearse()
     except SystemExit:  # of --help and --print_config

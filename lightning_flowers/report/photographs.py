@@ -45,7 +45,7 @@ def photograph(run: Run, records: Sequence[Record], data_root: str | None) -> Ph
     try:
         found = Pictures(root, size).decode(ids)
     except UserError as error:
-        what = redact(_FLAG.sub("", str(error).partition(": give --data.root=")[0]))
+        what = redact(_FLAG.sub("", error.args[0].partition(": give --data.root=")[0]))
         if data_root is not None:
             raise UserError(f"--data_root={what}") from error
         return Photographs(missing=(f"Pictures: {what}: {_MEND}",))

@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
-from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.errors import DivergedError, UserError, as_given
 from lightning_flowers.files import whole_file
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
@@ -159,7 +159,8 @@ class Checkpoints(Checkpoint):
         unreadable = [key for key, state in states.items() if not _readable(state)]
         for key in set(unreadable) - self._left_out:
             self._left_out.add(key)
-            rank_zero_warn(f"--trainer.callbacks: {key}: its state is not plain and not saved: a resumed run lacks it")
+            why = f"--trainer.callbacks: {key}: its state is not plain and not saved: a resumed run lacks it"
+            rank_zero_warn(as_given(why))
         return unreadable
 
 

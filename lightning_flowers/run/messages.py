@@ -6,6 +6,7 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from tqdm import tqdm
 
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.errors import as_given
 from lightning_flowers.run.history import Row
 from lightning_flowers.secrets import redact
 
@@ -13,7 +14,7 @@ from lightning_flowers.secrets import redact
 @rank_zero_only
 def say(what: str, text: str) -> None:
     """Print a line under a heading, past any progress bar."""
-    tqdm.write(redact(f"{what:<11}{text}"))
+    tqdm.write(redact(f"{what:<11}{as_given(text)}"))
 
 
 @rank_zero_only

@@ -29,7 +29,7 @@ def data(petals_root: Path) -> PetalsDataModule:
         ({"batch_size": 0}, "--data.batch_size=0: must be at least 1"),
         ({"batch_size": -4}, "--data.batch_size=-4: must be at least 1"),
         ({"threads": 0}, "--data.threads=0: must be at least 1"),
-        ({"seed": -1}, "--seed_everything=-1: must not be negative"),
+        ({"seed": -1}, "--data.seed=-1: must not be negative"),
         ({"size": 224}, "--data.size=224: .* only of 32 px"),
         ({"root": "/nowhere/at/all"}, "--data.root=/nowhere/at/all: no such folder"),
     ],

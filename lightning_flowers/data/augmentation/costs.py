@@ -9,6 +9,7 @@ import numpy as np
 
 from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.decode import decode_into
+from lightning_flowers.errors import as_given
 
 ROUNDS = 2  # the quicker one counts: the first pays for fresh memory, and another program may disturb one
 
@@ -48,8 +49,10 @@ def warn_if_dear(augment: Augment, encoded: Sequence[bytes | memoryview], size: 
     if costs.augment > costs.decode:
         spec = f"={augment.spec}" if isinstance(augment.spec, str) else ""
         warnings.warn(
-            f"--data.augment{spec}: {costs.augment * 1e3:.2g} ms a picture, against {costs.decode * 1e3:.2g} ms for "
-            f"decoding it: {threads} threads give at most {threads / sum(costs):,.0f} pictures/s",
+            as_given(
+                f"--data.augment{spec}: {costs.augment * 1e3:.2g} ms a picture, against {costs.decode * 1e3:.2g} ms "
+                f"for decoding it: {threads} threads give at most {threads / sum(costs):,.0f} pictures/s"
+            ),
             stacklevel=2,
         )
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lightning_flowers.data.cache import files
 from lightning_flowers.data.tfrecord.index import ShardRecords
 from lightning_flowers.data.tfrecord.open_files import Reopened
+from lightning_flowers.errors import as_given
 
 _AS_IT_WAS, _RESIZED = 1, 2  # what a record's byte says; 0: the picture is not there
 
@@ -68,7 +69,7 @@ class ShardPictures:
             self._write(picture.reshape(-1), record * self._bytes)
         except OSError as error:
             self._full = True
-            warnings.warn(f"--data.cache: no more pictures are kept: {error.strerror}", stacklevel=2)
+            warnings.warn(as_given(f"--data.cache: no more pictures are kept: {error.strerror}"), stacklevel=2)
             return
         self._there[record] = _RESIZED if resized else _AS_IT_WAS
         self._tell_if_whole()
@@ -128,7 +129,8 @@ class PictureCache:
                 return self._open(records)
             return self._open(records)
         except OSError as error:
-            warnings.warn(f"--data.cache: {self.folder or 'memory'}: {error.strerror}: not kept", stacklevel=2)
+            why = f"--data.cache: {self.folder or 'memory'}: {error.strerror}: not kept"
+            warnings.warn(as_given(why), stacklevel=2)
             return None
 
     def _open(self, records: ShardRecords) -> ShardPictures:
