@@ -1,8 +1,9 @@
 """Trains flower classifiers from TFRecord shards on TPU, GPU or CPU.
 
 `fit` and `predict` do what the commands of these names do; `PetalsDataModule` and `FlowerClassifier` go with a Trainer
-of one's own; `load("runs/NAME")` gives a trained model to ask about pictures of any kind; `read_run` and `Predictions`
-read what a run left.
+of one's own, and `History` and `collect_predictions` keep what that did; `load("runs/NAME")` gives a trained model to
+ask about pictures of any kind; `read_run` and `Predictions` read what a run left; `draw_curves` shows a history, and
+`write_submission` writes what Kaggle takes.
 """
 
 import importlib
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
     from lightning_flowers.data.photograph import PictureError
     from lightning_flowers.errors import UserError
     from lightning_flowers.model.classifier import FlowerClassifier
+    from lightning_flowers.report.curves import draw_curves
+    from lightning_flowers.run.history import History
+    from lightning_flowers.run.prediction_writer import collect_predictions
     from lightning_flowers.run.predictions import Predictions
     from lightning_flowers.run.results import Run, read_run
+    from lightning_flowers.run.submission import write_submission
     from lightning_flowers.use.loading import load
     from lightning_flowers.use.predictor import Guess, Predictor
 
@@ -23,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FlowerClassifier",
     "Guess",
+    "History",
     "PetalsDataModule",
     "PictureError",
     "Predictions",
@@ -30,25 +36,32 @@ __all__ = [
     "Run",
     "UserError",
     "__version__",
+    "collect_predictions",
+    "draw_curves",
     "fit",
     "load",
     "predict",
     "read_run",
+    "write_submission",
 ]
 
 _HOMES = {
     "FlowerClassifier": "lightning_flowers.model.classifier",
     "Guess": "lightning_flowers.use.predictor",
+    "History": "lightning_flowers.run.history",
     "PetalsDataModule": "lightning_flowers.data.datamodule",
     "PictureError": "lightning_flowers.data.photograph",
     "Predictions": "lightning_flowers.run.predictions",
     "Predictor": "lightning_flowers.use.predictor",
     "Run": "lightning_flowers.run.results",
     "UserError": "lightning_flowers.errors",
+    "collect_predictions": "lightning_flowers.run.prediction_writer",
+    "draw_curves": "lightning_flowers.report.curves",
     "fit": "lightning_flowers.api",
     "load": "lightning_flowers.use.loading",
     "predict": "lightning_flowers.api",
     "read_run": "lightning_flowers.run.results",
+    "write_submission": "lightning_flowers.run.submission",
 }
 
 

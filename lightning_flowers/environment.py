@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -84,8 +85,11 @@ def check() -> None:
 
 
 def shows_bars(stream: TextIO) -> bool:
-    """Whether a bar that is drawn over and over is one line there: on a terminal, but not on the one that a notebook's
-    `!` gives its commands, whose output is kept with every bar in it."""
+    """Whether a bar that is drawn over and over is one line there: on a terminal, and as a widget in a notebook's own
+    process, but not on the terminal that a notebook's `!` gives its commands, whose output is kept with every bar in
+    it."""
+    if "ipykernel" in sys.modules:  # this process is the notebook's
+        return find_spec("ipywidgets") is not None
     return stream.isatty() and "JPY_PARENT_PID" not in os.environ  # which kernels are started with, and hand on
 
 

@@ -63,7 +63,7 @@ def messages_name_flags() -> Iterator[None]:
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than a tiny run: none of this process leaves curves or a page, but where marked `drawn`."""
     if "drawn" not in request.keywords:
-        monkeypatch.setattr(live_curves, "_save", lambda rows, path: None)
+        monkeypatch.setattr(live_curves, "_save", lambda epochs, path: None)
         monkeypatch.setattr(lightning, "leave_report", lambda path: "left out")
 
 

@@ -140,7 +140,7 @@ class FlowersCLI(LightningCLI):
         if self._checkpoint:
             check_classes(command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
         check_data(command, self._settings, self.datamodule, own)
-        self.history = History(None)
+        self.history = History()
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
         config = hardware.for_trainer({**self._get(self.config_init, "trainer"), **kwargs})

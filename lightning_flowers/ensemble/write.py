@@ -62,7 +62,7 @@ def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source
     decided = _save(folder, "test", predictions, outcome, lines)
     sample = source.sample_submission() if source else None
     mark = " (trained on external data)" if predictions.external else ""
-    for path in submission.write(folder.submission, predictions, sample, decided):
+    for path in submission.write_submission(folder.submission, predictions, sample, decided):
         lines.append(_line("submission", f"{path}{mark}"))
     if sample is None:
         lines.append(_line("unchecked", "the submission's ids: no sample_submission.csv lies by the runs' data"))

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from lightning_flowers.run.history import History, Row
+from lightning_flowers.run.history import History
 from lightning_flowers.run.results import Epoch
 
 _SHARE = 0.05  # of the time may go into drawing
@@ -66,7 +66,7 @@ class Curves(Checkpoint):
             return
         started = time.monotonic()
         try:
-            _save(self.history.rows, self.path)
+            _save(self.history.epochs, self.path)
         except Exception as error:  # a picture is not worth a run
             self._warn(error)
         now = time.monotonic()
@@ -78,8 +78,8 @@ class Curves(Checkpoint):
             warnings.warn(f"{self.path}: cannot be drawn: {error}: the run goes on without", stacklevel=2)
 
 
-def _save(rows: list[Row], path: Path) -> None:
+def _save(epochs: list[Epoch], path: Path) -> None:
     from lightning_flowers.report.curves import draw_curves  # here: without matplotlib a run goes on too
     from lightning_flowers.report.style import save
 
-    save(draw_curves([Epoch.model_validate(row) for row in rows]), path)
+    save(draw_curves(epochs), path)

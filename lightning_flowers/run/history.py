@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
 
 from lightning_flowers.files import write_text
+from lightning_flowers.run.results import Epoch
 
 SCORES = ("loss", "accuracy", "macro_f1", "macro_f1_present")
 COLUMNS = (
@@ -26,7 +27,8 @@ Row = dict[str, float]
 
 
 class History(Checkpoint):
-    """Writes metrics.csv anew after each epoch, and keeps its rows in the checkpoints, so that a resumed run has all.
+    """Prints a line an epoch, writes metrics.csv anew after each, and keeps its rows in the checkpoints, so that a
+    resumed run has all.
 
     It counts as a checkpoint callback because Lightning calls those after the model has logged its training scores,
     and in the order given: History stands before those that save.
@@ -41,7 +43,7 @@ class History(Checkpoint):
         improved: whether the validation that has just ended is the best so far.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self.rows: list[Row] = []
         self._started = self._trained = self._waited = self._waiting = self._learning_rate = 0.0
@@ -108,6 +110,11 @@ class History(Checkpoint):
             tqdm.write(describe(row, trainer.max_epochs))
             if self.path is not None:
                 write_text(self.path, to_csv(self.rows))
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """The rows so far, as `read_run` gives those of a run's folder."""
+        return [Epoch.model_validate(row) for row in self.rows]
 
     def best(self) -> Row | None:
         """The row with the highest macro F1 on val, the earliest of equals; of the epoch under way as far as it is."""

@@ -1,12 +1,14 @@
 """What predicting leaves: probabilities and the submission. Only the first of several processes writes."""
 
 import csv
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from lightning_flowers.evaluation.calibration import log_loss
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.run import submission
+from lightning_flowers.run.collector import merge
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.prediction_tables import write_answers
@@ -39,13 +42,9 @@ def write_predictions(
     Raises:
         DataError: the predictions make no valid submission.
     """
-    sample = data.source.sample_submission()
     facts: dict[str, Any] = {"decision": decision}
     adjustment: Adjustment | None = None
-    for name, probabilities in zip(data.names_for("predict"), results, strict=True):
-        split = data.splits[name]
-        ids = test_ids(split, sample) if name == "test" else split.ids
-        predictions = replace(_of_split(split, ids, probabilities, whole=name == "test"), external=data.external)
+    for name, predictions in _by_split(data, results).items():
         predictions.save(folder.predictions(name))
         found = _scores(predictions)
         say("predicted", f"{folder.predictions(name)}{_in_words(found)}")
@@ -62,10 +61,41 @@ def write_predictions(
     return facts
 
 
+def collect_predictions(batches: Sequence[Any], data: PetalsDataModule) -> dict[str, Predictions]:
+    """Put together what a Trainer of one's own predicted: `collect_predictions(trainer.predict(model, data), data)`.
+
+    Args:
+        batches: what `predict_step` gave for each batch, of val and test as far as there are any, by one process.
+
+    Returns:
+        Of each split its predictions in the split's order, without what fills up the last batch.
+
+    Raises:
+        UserError: a record was not predicted exactly once.
+        DataError: the test split's ids are not those of the competition's sample submission.
+    """
+    loaders = batches if batches and isinstance(batches[0], list) else [batches]
+    results = []
+    for name, steps in zip(data.names_for("predict"), loaders, strict=True):
+        index, probabilities = (torch.cat([step[key].cpu() for step in steps]) for key in ("index", "probabilities"))
+        split = data.splits[name]
+        results.append(merge(len(split), index.numpy(), probabilities.numpy(), split.bad))
+    return _by_split(data, results)
+
+
+def _by_split(data: PetalsDataModule, results: list[NDArray[np.float32]]) -> dict[str, Predictions]:
+    found = {}
+    for name, probabilities in zip(data.names_for("predict"), results, strict=True):
+        split, test = data.splits[name], name == "test"
+        ids = test_ids(split, data.source.sample_submission()) if test else split.ids
+        found[name] = replace(_of_split(split, ids, probabilities, whole=test), external=data.external)
+    return found
+
+
 def _submit(
     folder: RunFolder, data: PetalsDataModule, predictions: Predictions, labels: NDArray[np.int64] | None
 ) -> None:
-    for path in submission.write(folder.submission, predictions, data.source.sample_submission(), labels):
+    for path in submission.write_submission(folder.submission, predictions, data.source.sample_submission(), labels):
         say("submission", f"{path}{' (trained on external data)' if data.external else ''}")
     message = f"{folder.path.name}{', external data' if data.external else ''}"
     send = submission.how_to_send(folder.submission, data.classes, data.source.where, message)

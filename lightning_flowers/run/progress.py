@@ -17,7 +17,7 @@ LOSS_EVERY = 1.0  # seconds; reading the loss waits for the device
 
 
 class Progress(TQDMProgressBar):
-    """Lightning's bars in images/s, with time left and the loss; nothing where that is no terminal."""
+    """Lightning's bars in images/s, with time left and the loss; nothing where they would not be drawn in place."""
 
     def __init__(self) -> None:
         super().__init__(refresh_rate=int(shows_bars(sys.stderr)))

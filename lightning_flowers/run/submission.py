@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,12 +82,16 @@ def how_to_send(path: Path, classes: Sequence[str], root: str, message: str) -> 
     return shlex.join(["kaggle", "competitions", "submit", competition, "-f", str(path), "-m", message])
 
 
-def write(
-    path: Path, predictions: Predictions, sample: Path | None, labels: NDArray[np.int64] | None = None
+def write_submission(
+    path: str | os.PathLike[str],
+    predictions: Predictions,
+    sample: Path | None = None,
+    labels: NDArray[np.int64] | None = None,
 ) -> list[Path]:
     """Write the submission to `path`, and on Kaggle to /kaggle/working/submission.csv too.
 
     Args:
+        sample: the competition's `sample_submission.csv`, whose ids must be those of the predictions.
         labels: int64 (records,), decided otherwise than for the most probable class.
 
     Returns:
@@ -97,7 +102,7 @@ def write(
     """
     check_ids(predictions.ids.tolist(), sample)
     text = to_csv(predictions, labels)
-    paths = [path, *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
+    paths = [Path(path), *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
     for target in paths:
         write_text(target, text)
     return paths

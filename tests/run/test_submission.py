@@ -23,7 +23,7 @@ def sample(tmp_path, *ids):
 
 def test_a_submission_has_each_id_once_with_its_most_probable_class(tmp_path, monkeypatch):
     monkeypatch.setattr(submission, "KAGGLE_WORKING", tmp_path / "not-kaggle")
-    paths = submission.write(tmp_path / "submission.csv", predictions(), sample(tmp_path, "b2", "a1"))
+    paths = submission.write_submission(tmp_path / "submission.csv", predictions(), sample(tmp_path, "b2", "a1"))
     assert paths == [tmp_path / "submission.csv"]
     assert paths[0].read_bytes() == b"id,label\na1,2\nb2,0\n"
     with paths[0].open() as lines:
@@ -34,7 +34,7 @@ def test_on_kaggle_a_copy_lies_where_kaggle_looks(tmp_path, monkeypatch):
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.setattr(submission, "KAGGLE_WORKING", working)
-    submission.write(tmp_path / "submission.csv", predictions(), None)
+    submission.write_submission(tmp_path / "submission.csv", predictions(), None)
     assert (working / "submission.csv").read_bytes() == (tmp_path / "submission.csv").read_bytes()
 
 
@@ -43,7 +43,7 @@ def test_on_kaggle_a_copy_lies_where_kaggle_looks(tmp_path, monkeypatch):
 )
 def test_other_ids_than_the_samples_are_refused_and_nothing_written(tmp_path, ids, said):
     with pytest.raises(DataError, match=said):
-        submission.write(tmp_path / "submission.csv", predictions(), sample(tmp_path, *ids))
+        submission.write_submission(tmp_path / "submission.csv", predictions(), sample(tmp_path, *ids))
     assert not (tmp_path / "submission.csv").exists()
 
 
