@@ -287,6 +287,25 @@ def test_records_without_labels_are_not_scored(petals_root, own, stage):
     assert predicted["probabilities"].shape == (8, 4)
 
 
+def test_what_a_trainer_predicts_is_put_together_in_the_split_s_order(petals_root, own):
+    data, model = lf.PetalsDataModule(**on(str(petals_root))), tiny().eval()
+    found = lf.collect_predictions(own().predict(model, data), data)
+    assert list(found) == ["val", "test"]
+    val = data.splits["val"]
+    assert (found["val"].ids.tolist(), found["val"].labels.tolist()) == (val.ids.tolist(), val.labels.tolist())
+    assert (found["test"].probabilities.shape, found["test"].labels) == ((9, 4), None)
+    picture = torch.from_numpy(val[9].picture).permute(2, 0, 1)[None]
+    np.testing.assert_allclose(model(picture).softmax(1)[0].detach(), found["val"].probabilities[9], atol=1e-5)
+
+
+def test_of_one_split_alone_predictions_are_put_together_and_a_part_of_them_is_refused(own, make_petals, tmp_path):
+    data, model = lf.PetalsDataModule(**on(str(make_petals(tmp_path, test=0)))), tiny()
+    batches = own().predict(model, data)
+    assert lf.collect_predictions(batches, data)["val"].probabilities.shape == (12, 4)
+    with pytest.raises(lf.UserError, match="4 of 12 records were not predicted exactly once"):
+        lf.collect_predictions(batches[:1], data)
+
+
 def test_records_with_labels_given_beside_them_are_scored(petals_root, own):
     data = lf.PetalsDataModule(**on(str(petals_root)), test_labels=str(petals_root / "test_labels.csv"))
     (scores,) = own().test(tiny(), data, verbose=False)

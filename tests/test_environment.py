@@ -1,5 +1,6 @@
 """What launchers, notebooks and terminals leave in the environment of a run."""
 
+import io
 import os
 import pty
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
+from lightning_flowers import environment
 from lightning_flowers.__main__ import MISUSED, main
 
 TINY = [
@@ -67,6 +69,29 @@ def test_a_run_is_whole_whatever_is_left_over(here, make_petals):
     assert "\r" not in shown.replace("\r\n", "\n")  # as a bar begins
     assert len([line for line in shown.splitlines() if line.startswith("epoch")]) == 1
     assert [name for name in LEFT if not (here / "runs/test_resnet" / name).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("on_a_terminal", "kernel", "widgets", "child", "bars"),
+    [
+        (True, False, False, False, True),
+        (False, False, False, False, False),
+        (True, False, True, True, False),
+        (False, True, True, True, True),
+        (False, True, False, True, False),
+    ],
+)
+def test_bars_are_drawn_where_they_stay_one_line(monkeypatch, on_a_terminal, kernel, widgets, child, bars):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: on_a_terminal, raising=False)
+    monkeypatch.setattr(environment, "find_spec", lambda name: name if widgets else None)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    if kernel:
+        monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    if child:
+        monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert environment.shows_bars(stream) == bars
 
 
 @pytest.mark.parametrize("rank", [1, 3])
