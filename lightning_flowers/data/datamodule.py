@@ -37,7 +37,7 @@ class PetalsDataModule(LightningDataModule):
         augment: none, flips (left to right), study (both flips, crop, rotation, brightness, contrast, saturation),
             affine (the rotation kernel's rotation, shear, zoom and shift), a YAML file of any albumentations pipeline,
             or such a pipeline itself in a config.
-        threads: decoding threads of each process. Default: one for each CPU core the process may use.
+        threads: decoding threads of each process. Default: one for each CPU core, divided among a host's processes.
         cache: where decoded pictures are kept for later epochs and runs: ram, disk, none, or auto: in memory if they
             fit into it.
         cache_dir: where cache=disk keeps them. Default: the user's cache folder.
@@ -97,7 +97,7 @@ class PetalsDataModule(LightningDataModule):
         self.size = self.source.choose_size(size)
         self.batch_size, self.seed = batch_size, seed
         self.augment = Augment(augment, self.size)
-        self.threads = threads or hardware.cpu_count()
+        self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
         extra = [_find_extra(other, remote_limit) for other in extra_roots]
         skip = on_bad_record == "skip"
         self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip)
@@ -137,6 +137,8 @@ class PetalsDataModule(LightningDataModule):
         """
         if self.trainer is not None:
             self.check_batch_size(hardware.device_count(self.trainer))
+        if self._own_threads:
+            self.threads = hardware.cores_each()
         self.open(*self.names_for(stage))
 
     def teardown(self, stage: str) -> None:

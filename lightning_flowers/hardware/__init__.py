@@ -8,6 +8,7 @@ from lightning_flowers.hardware.choice import choose_accelerator, choose_precisi
 from lightning_flowers.hardware.host import (
     as_found,
     compiled,
+    cores_each,
     describe,
     gather,
     keep_freed_memory,
@@ -30,6 +31,7 @@ __all__ = [
     "choose_accelerator",
     "choose_precision",
     "compiled",
+    "cores_each",
     "cpu_count",
     "describe",
     "device_count",

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import platform
 import random
 from collections.abc import Callable, Iterator
@@ -82,6 +83,13 @@ def gather(value: Any) -> list[Any]:
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def cores_each() -> int:
+    """CPU cores for each of this run's processes that may use the same ones; at least 1."""
+    affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    mine = (platform.node(), affinity)
+    return max(1, cpu_count() // gather(mine).count(mine))
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class FlowerClassifier(LightningModule):
         if mixed:
             loss = torch.lerp(_cross_entropy(logits, mixed.minor, self.label_smoothing), loss, mixed.weight)
         self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
-        return torch.where(batch["mask"], loss, 0).sum() / batch["mask"].sum().clamp(min=1)
+        return torch.where(batch["mask"], loss, 0).sum() / self._records(batch["mask"])
 
     def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         self._check(batch, batch_idx)
@@ -265,6 +265,13 @@ class FlowerClassifier(LightningModule):
     def _logits(self, batch: Batch | FeatureBatch) -> Tensor:
         """Float32 (batch, classes)."""
         return (self.head(batch["features"]) if "features" in batch else self(batch["image"])).float()
+
+    def _records(self, mask: Tensor) -> Tensor:
+        """What the sum of a batch's losses is divided by: its records, of all processes, and of those the mean, as DDP
+        takes the mean of their gradients; the last batch of an epoch need not be the same size on each."""
+        if self._trainer is None or self.trainer.world_size == 1:
+            return mask.sum().clamp(min=1)
+        return self._sum(mask.sum()).clamp(min=1) / self.trainer.world_size
 
     def _sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes."""

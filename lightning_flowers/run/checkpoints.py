@@ -54,7 +54,8 @@ class Checkpoints(Checkpoint):
         self.best_model_score: Tensor | None = None
         self.current_score: Tensor | None = None
         self._resumes = self._due = False
-        self._saved = time.monotonic()
+        self._saved = self._asked = time.monotonic()
+        self._steps_to_wait = self._waited_steps = 1
         self._left_out: set[str] = set()
 
     @property
@@ -150,10 +151,20 @@ class Checkpoints(Checkpoint):
     def _is_due(self, trainer: Trainer, batches: int) -> bool:
         if self._steps and batches // self._steps > (batches - trainer.accumulate_grad_batches) // self._steps:
             return True
-        if not self._minutes:
+        self._steps_to_wait -= 1
+        if not self._minutes or self._steps_to_wait > 0:
             return False
-        # The clocks of the processes differ: the first one's counts.
-        return bool(trainer.strategy.broadcast(time.monotonic() - self._saved > self._minutes * 60))
+        # The clocks of the processes differ: the first one's counts. To ask it at every step would hold all of them up.
+        due, steps = trainer.strategy.broadcast(self._look_at_clock(self._minutes * 60))
+        self._steps_to_wait = self._waited_steps = steps
+        return bool(due)
+
+    def _look_at_clock(self, seconds: float) -> tuple[bool, int]:
+        """Whether so much time has passed since the last save; and how many steps take half of what is left of it."""
+        now = time.monotonic()
+        left, step = self._saved + seconds - now, (now - self._asked) / self._waited_steps
+        self._asked = now
+        return left < 0, max(1, int(left / 2 / max(step, 1e-3)))
 
     def _leave_out(self, states: dict[str, Any]) -> list[str]:
         unreadable = [key for key, state in states.items() if not _readable(state)]

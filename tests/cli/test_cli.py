@@ -370,6 +370,21 @@ def test_two_processes_count_every_record_once(here, petals_root):
     assert len(rows_of(folder / "submission.csv")) == 9
 
 
+@pytest.mark.slow
+def test_a_last_batch_that_processes_share_unevenly_weighs_as_in_one(here, petals_root):
+    """39 records in batches of 38: of the last, which is one record, the second process has none."""
+    flags = ["--data.folds=4", "--data.fold=0", "--data.batch_size=38", "--data.augment=none", "--trainer.max_epochs=2"]
+    flags += ["--model.freeze_backbone=true", f"--data.root={petals_root}", "--report=false"]
+    heads = []
+    for name, devices in (("one", []), ("two", ["--trainer.devices=2", "--trainer.strategy=ddp"])):
+        command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, *flags, *devices, f"--name={name}"]
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        state = torch.load(here / "runs" / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        heads.append(torch.cat([part.flatten() for key, part in state.items() if key.startswith("head.")]))
+    torch.testing.assert_close(heads[0], heads[1], rtol=1e-4, atol=1e-6)
+
+
 def test_print_config_shows_every_setting(run, capsys):
     with pytest.raises(SystemExit) as done:
         run("fit", "--print_config", data=None)

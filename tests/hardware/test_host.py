@@ -34,3 +34,13 @@ def test_glibc_gets_its_defaults_back(monkeypatch):
 
 def test_nothing_is_compiled_without_xla():
     assert host.compiled(torch.device("cpu")) == {}
+
+
+def test_cores_are_divided_among_the_processes_that_share_them(monkeypatch):
+    """Two processes with these cores, one bound to others, and one on another host."""
+    monkeypatch.setattr(host, "cpu_count", lambda: 8)
+    others = [lambda mine: mine, lambda mine: (mine[0], [99]), lambda mine: ("elsewhere", mine[1])]
+    monkeypatch.setattr(host, "gather", lambda mine: [mine, *(other(mine) for other in others)])
+    assert host.cores_each() == 4
+    monkeypatch.setattr(host, "gather", lambda mine: [mine] * 20)
+    assert host.cores_each() == 1

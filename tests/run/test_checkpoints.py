@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -17,6 +18,8 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run import checkpoints
 from lightning_flowers.run.callbacks import check_averages
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.history import History
 from lightning_flowers.run.results import read_run
 
 RUN = Path("runs/run")
@@ -266,3 +269,26 @@ def test_a_healthy_run_is_trained_and_scored_in_any_precision(fit, precision):
     assert fit(f"--trainer.precision={precision}", "--model.lr=1e-3") == (0, "")
     summary = json.loads((RUN / "summary.json").read_text())
     assert summary["best"]["val_loss"] == pytest.approx(summary["predictions"]["val"]["loss"], rel=1e-4)
+
+
+def test_the_first_process_is_seldom_asked_for_the_time(monkeypatch, tmp_path):
+    """Steps of a second, saves every ten minutes: due when it is time, and at few of the steps do processes talk."""
+    now, asked = 0.0, 0
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)
+    keeper = checkpoints.Checkpoints(RunFolder(tmp_path), History(tmp_path / "metrics.csv"), None, 10)
+
+    def broadcast(value):
+        nonlocal asked
+        asked += 1
+        return value
+
+    trainer: Any = SimpleNamespace(accumulate_grad_batches=1, strategy=SimpleNamespace(broadcast=broadcast))
+    due = []
+    for step in range(1, 1801):
+        now = float(step)
+        if keeper._is_due(trainer, step):
+            due.append(step)
+            keeper._saved = now
+    assert len(due) == 2
+    assert due[0] == pytest.approx(602, abs=2)
+    assert asked < 50
