@@ -22,11 +22,12 @@ class Whole(nn.Module):
 
     Args:
         predictor: on the CPU; of a blend all members go along.
+        any_size: whether it makes the pictures square, or takes squares of the predictor's size, as `read` gives them.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, any_size: bool = True) -> None:
         super().__init__()
-        self.square = Square(predictor.size_px)
+        self.square = Square(predictor.size_px) if any_size else _Planes()
         self.members = nn.ModuleList(_Looking(member, predictor.size_px) for member in predictor.members)
         self.views = [member.views for member in predictor.members]
         self.answer = _Answer(predictor)
@@ -50,6 +51,13 @@ def check_whole(predictor: Predictor) -> None:
         raise UserError(f"{predictor.path}: a blend of ranks cannot be exported: blend with --method=geometric")
     if any(member.tta == "multi-scale" for member in predictor.members):
         raise UserError(f"{predictor.path}: --tta=multi-scale cannot be exported: give --tta=none, flips or dihedral")
+
+
+class _Planes(nn.Module):
+    """Float32 (n, 3, size, size) of pictures uint8 (n, size, size, 3)."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures.permute(0, 3, 1, 2).float()
 
 
 class _Looking(nn.Module):

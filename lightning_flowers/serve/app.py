@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from lightning_flowers import __version__
+from lightning_flowers.export.checking import Answers
 from lightning_flowers.serve.api import routes
 from lightning_flowers.serve.examples import Example
 from lightning_flowers.serve.guard import Guard
@@ -24,9 +25,14 @@ PAGE = Path(__file__).parent / "page"
 _ABOUT = "Names the flower on photographs. Nothing that is sent is stored or logged."
 
 
-def build(predictor: Predictor, settings: Settings, examples: Sequence[Example] = ()) -> FastAPI:
+def build(
+    predictor: Predictor,
+    settings: Settings,
+    examples: Sequence[Example] = (),
+    backend: tuple[str, Answers] | None = None,
+) -> FastAPI:
     """An application that answers with a predictor; `app.state.service` is what works in it."""
-    service = Service(predictor, settings, examples)
+    service = Service(predictor, settings, examples, backend)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

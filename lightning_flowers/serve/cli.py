@@ -13,7 +13,7 @@ from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.secrets import redact
-from lightning_flowers.serve.settings import Settings
+from lightning_flowers.serve.settings import Backend, Settings
 
 if TYPE_CHECKING:
     from lightning_flowers.serve.examples import Example
@@ -38,7 +38,7 @@ def run(args: Sequence[str]) -> int:
         except ModuleNotFoundError as error:
             raise UserError(f"serve needs {package}: pip install 'lightning_flowers[serve]'") from error
     from lightning_flowers.hardware import keep_freed_memory
-    from lightning_flowers.serve import app, server  # imported late: torch takes seconds
+    from lightning_flowers.serve import app, backends, server  # imported late: torch takes seconds
     from lightning_flowers.use.loading import load
 
     listening = server.bind(given.host, given.port)
@@ -46,11 +46,12 @@ def run(args: Sequence[str]) -> int:
         predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
         if predictor.device.type == "cpu":
             keep_freed_memory()
+        backend = backends.choose(predictor, given.backend)
         shown = _examples(predictor, given.examples) if given.examples else ()
-        built, where = app.build(predictor, settings, shown), server.address(given.host, listening)
+        built, where = app.build(predictor, settings, shown, backend), server.address(given.host, listening)
 
         def started() -> None:
-            sys.stdout.write(f"serving    {predictor.name} at {where} (Ctrl-C ends it)\n")
+            sys.stdout.write(f"serving    {predictor.name} at {where} by {backend[0]} (Ctrl-C ends it)\n")
             sys.stdout.flush()
 
         server.serve(built, listening, settings, started)
@@ -133,5 +134,12 @@ def _parser() -> Parser:
     parser.add_argument("--tta", metavar="VIEWS", help="none, flips, dihedral, multi-scale: see classify")
     parser.add_argument("--decision", choices=get_args(Decision), default="argmax", help="see classify")
     parser.add_argument("--accelerator", default="auto", help="auto (TPU, then CUDA, then CPU), cpu, cuda, tpu")
+    parser.add_argument(
+        "--backend",
+        choices=get_args(Backend),
+        default="auto",
+        help="what computes on a CPU (default: the first of openvino, onnxruntime and torch that is installed and "
+        "answers as torch does)",
+    )
     parser.epilog = f"The page is at /, the API's description at /openapi.json. See also: {PROGRAM} classify"
     return parser

@@ -101,6 +101,7 @@ class Model(BaseModel):
     classes: int
     size_px: int = Field(description="side of the square that the model sees")
     views: str = Field(description="test-time augmentation")
+    backend: str = Field(description="what computes the answers; all give the same ones")
     calibrated: bool
     external: bool | None = Field(description="trained on data other than the competition's; null if not known")
     threshold: Threshold | None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers import __version__
 from lightning_flowers.data.photograph import PictureError
+from lightning_flowers.export.checking import Answers
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
 from lightning_flowers.serve.bodies import Upload
@@ -30,27 +31,35 @@ class Service:
         predictor: what answers.
         settings: limits.
         examples: photographs to try.
+        backend: what computes the predictor's answers, by its name; see `backends`.
 
     Attributes:
         pictures: places of the queue.
         bytes: room for bodies.
     """
 
-    def __init__(self, predictor: Predictor, settings: Settings, examples: Sequence[Example] = ()) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        settings: Settings,
+        examples: Sequence[Example] = (),
+        backend: tuple[str, Answers] | None = None,
+    ) -> None:
         self.examples = examples
+        self._backend, self._compute = backend or ("torch", predictor.probabilities_of)
         self.predictor, self.settings, self.metrics = predictor, settings, Metrics()
         self.pictures, self.bytes = Places(settings.queue), Places(settings.bytes_in_memory)
         self.metrics.waiting.set_function(lambda: self.pictures.used)
         self.doubt: Doubt | None = doubt_of(predictor)
         self.ready = False
-        self._batcher = Batcher(predictor.probabilities_of, settings.most_batch, self.metrics.batch.observe)
+        self._batcher = Batcher(self._compute, settings.most_batch, self.metrics.batch.observe)
         self._decoders = ThreadPoolExecutor(max(os.cpu_count() or 1, 2), "decode")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Warm the model up and answer, for as long as the block lasts."""
         blank = np.zeros((self.predictor.size_px, self.predictor.size_px, 3), np.uint8)
-        await self._batcher.alone(self.predictor.probabilities_of, blank[None])
+        await self._batcher.alone(self._compute, blank[None])
         task = asyncio.create_task(self._batcher.run())
         self.ready = True
         yield
@@ -96,6 +105,7 @@ class Service:
             classes=len(predictor.classes),
             size_px=predictor.size_px,
             views=predictor.members[0].tta,
+            backend=self._backend,
             calibrated=predictor.calibrated,
             external=predictor.external,
             threshold=self._threshold(),

@@ -1,6 +1,9 @@
 """What a server allows."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Backend = Literal["auto", "openvino", "onnxruntime", "torch"]
 
 
 @dataclass(frozen=True)
