@@ -50,9 +50,9 @@ def _add_predict(router: APIRouter, service: Service) -> None:
         """
         with ExitStack() as held:
             try:
-                held.enter_context(service.pictures.taken())
+                service.pictures.require()
                 uploads = await read_uploads(request, service.settings, service.bytes, held)
-                held.enter_context(service.pictures.taken(len(uploads) - 1))
+                held.enter_context(service.pictures.taken(len(uploads)))
             except FullError as error:
                 raise busy() from error
             answers, wrong = await while_connected(request, service.answer_all(uploads, top, heat_map))
@@ -106,7 +106,7 @@ def _add_health(router: APIRouter, service: Service) -> None:
     @router.get("/readyz", tags=["server"], responses=documented(503))
     async def readyz() -> schemas.State:
         """Whether it takes requests: the model is there, and there is room in the queue."""
-        if not service.ready or service.pictures.used >= service.pictures.bound:
+        if not service.ready or service.pictures.full:
             raise busy()
         return schemas.State(status="ready")
 

@@ -6,6 +6,7 @@ All of it stays in memory, for as long as the request lasts; nothing is written 
 import asyncio
 import base64
 import binascii
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -21,8 +22,9 @@ from lightning_flowers.serve.places import Places
 from lightning_flowers.serve.schemas import Pictures
 from lightning_flowers.serve.settings import Settings
 
-_FIELD = "file"
+_FIELD, _BLOCK = "file", 1 << 18
 _LONGEST_NAME = 200
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would log bytes of what was sent
 
 
 class Upload(NamedTuple):
@@ -69,19 +71,17 @@ async def read_uploads(request: Request, settings: Settings, room: Places, held:
 
 async def _body(request: Request, most: int, room: Places, held: ExitStack) -> AsyncGenerator[bytes, None]:
     told = request.headers.get("Content-Length", "0")
-    received = int(told) if told.isdecimal() else 0
     too_large = HTTPException(413, f"the body has more than {most} bytes", CLOSE)
-    if received > most:
+    if told.isdecimal() and int(told) > most:
         raise too_large
-    held.enter_context(room.taken(received))
-    came = 0
+    came = taken = 0
     async for piece in request.stream():
         came += len(piece)
         if came > most:
             raise too_large
-        if came > received:  # it did not say how long it is
-            held.enter_context(room.taken(came - received))
-            received = came
+        while taken < came:  # for what has come: who sends slowly takes no more than he sent
+            held.enter_context(room.taken(_BLOCK))
+            taken += _BLOCK
         yield piece
 
 

@@ -71,8 +71,9 @@ def _examples(predictor: "Predictor", count: int) -> "tuple[Example, ...]":
 
 def _settings(given: Any) -> Settings:
     for flag in ("batch", "queue", "max_files", "max_mb", "max_megapixels"):
-        if getattr(given, flag) < 1:
-            raise UserError(f"--{flag.replace('_', '-')}={getattr(given, flag)}: must be 1 or more")
+        number = getattr(given, flag)
+        if number is not None and number < 1:
+            raise UserError(f"--{flag.replace('_', '-')}={number}: must be 1 or more")
     if given.examples < 0:
         raise UserError(f"--examples={given.examples}: must be 0 (none) or more")
     if not 0 <= given.port < 1 << 16:
@@ -127,7 +128,8 @@ def _parser() -> Parser:
         ("max-mb", limits.most_bytes >> 20, "MB of a request"),
         ("max-megapixels", limits.most_pixels // 1_000_000, "of a picture"),
     ):
-        parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"{what} (default: {default})")
+        told = default or "8 on a CPU, 32 elsewhere"
+        parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"{what} (default: {told})")
     parser.add_argument(
         "--examples", type=int, default=0, metavar="N", help="show N of the run's val pictures to try (default: 0)"
     )

@@ -18,6 +18,20 @@ class Places:
     def __init__(self, bound: int) -> None:
         self.bound, self.used = bound, 0
 
+    @property
+    def full(self) -> bool:
+        """Whether there is none left."""
+        return self.used >= self.bound
+
+    def require(self) -> None:
+        """Take none, and fail if there is none.
+
+        Raises:
+            FullError: there is none left.
+        """
+        if self.full:
+            raise FullError
+
     @contextmanager
     def taken(self, count: int = 1) -> Iterator[None]:
         """Take some, for as long as the block lasts.

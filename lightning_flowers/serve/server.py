@@ -1,6 +1,7 @@
 """The application on uvicorn: a socket, a bound on slow clients, an end that lets what is under way finish."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def serve(app: FastAPI, listening: socket.socket, settings: Settings, started: C
         h11_max_incomplete_event_size=_LONGEST_HEAD,
         timeout_graceful_shutdown=int(settings.grace_seconds),
     )
+    gc.freeze()  # what was imported stays: the collector need not go through it in the middle of requests
     server = _Server(config)
     server.when_started = started
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}

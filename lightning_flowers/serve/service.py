@@ -52,7 +52,9 @@ class Service:
         self.metrics.waiting.set_function(lambda: self.pictures.used)
         self.doubt: Doubt | None = doubt_of(predictor)
         self.ready = False
-        self._batcher = Batcher(self._compute, settings.most_batch, self.metrics.batch.observe)
+        # More of them make a CPU no faster, and who comes first waits for all.
+        most = settings.most_batch or (8 if predictor.device.type == "cpu" else 32)
+        self._batcher = Batcher(self._compute, most, self.metrics.batch.observe)
         self._decoders = ThreadPoolExecutor(max(os.cpu_count() or 1, 2), "decode")
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ class Settings:
     """Limits, and who may come.
 
     Attributes:
-        most_batch: pictures that the model sees at once, at most.
+        most_batch: pictures that the model sees at once, at most; None takes 8 on a CPU, and 32 elsewhere.
         queue: pictures that may wait or be worked on; who sends more is told to come again.
         most_files: pictures of a request.
         most_bytes: of a request's body.
@@ -24,7 +24,7 @@ class Settings:
         origins: of other sites' pages that may call.
     """
 
-    most_batch: int = 32
+    most_batch: int | None = None
     queue: int = 128
     most_files: int = 16
     most_bytes: int = 16 << 20
