@@ -60,7 +60,8 @@ def _read(paths: Sequence[str]) -> tuple[list[Run], list[str]]:
         try:
             if place in runs:
                 raise UserError(f"{given}: given twice")
-            runs[place] = read_estimate(Path(given)) if given.endswith(".json") else read_run(Path(given))
+            path = Path(given)
+            runs[place] = read_estimate(path) if path.suffix == ".json" and not path.is_dir() else read_run(path)
         except UserError as error:
             left_out.append(" ".join(str(error).split()))
         except OSError as error:

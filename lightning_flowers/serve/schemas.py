@@ -53,7 +53,9 @@ class Pictures(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"pictures": [_PIXEL]}]})
 
     # Of millions of numbers, or of other keys, each would be an error of its own: they took half a minute, and 9 GB.
-    pictures: Annotated[list[str], FailFast()] = Field(min_length=1, description="files' contents in base64")
+    pictures: Annotated[list[str], FailFast()] = Field(
+        min_length=1, max_length=10_000, description="files' contents in base64"
+    )
 
 
 class Failure(BaseModel):

@@ -53,7 +53,7 @@ def test_what_is_no_run_is_left_out_and_told(compare, make_run, tables, tmp_path
 
 
 def test_rows_that_cannot_be_drawn_are_counted(compare, make_run, tmp_path):
-    out = compare(make_run("a", epochs=1), make_run("b"), f"--out={tmp_path / 'out'}")[1]
+    out = compare(make_run("a", epochs=1), make_run("b.json"), f"--out={tmp_path / 'out'}")[1]
     assert "; 1 without accuracy or seconds per epoch cannot be drawn" in out
 
 

@@ -15,7 +15,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import lightning_flowers
 from lightning_flowers.serve.app import build
+from lightning_flowers.serve.backends import choose
 from lightning_flowers.serve.settings import Settings
 from lightning_flowers.use.predictor import Predictor
 
@@ -68,12 +70,25 @@ def client() -> Iterator[TestClient]:
         yield asking
 
 
-@pytest.fixture(scope="module")
-def real(tiny_run) -> Iterator[TestClient]:
-    """Asks a server with the tiny run."""
-    import lightning_flowers
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in place of the user's cache folder."""
+    folder = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("platformdirs.user_cache_dir", lambda name: folder / name)
+        yield folder
 
-    with TestClient(build(lightning_flowers.load(tiny_run, accelerator="cpu"), Settings())) as asking:
+
+@pytest.fixture(scope="session")
+def tiny(tiny_run):
+    """The tiny run, loaded."""
+    return lightning_flowers.load(tiny_run, accelerator="cpu")
+
+
+@pytest.fixture(scope="module")
+def real(tiny, caches) -> Iterator[TestClient]:
+    """Asks a server with the tiny run and the backend that is taken by itself."""
+    with TestClient(build(tiny, Settings(), backend=choose(tiny, "auto"))) as asking:
         yield asking
 
 

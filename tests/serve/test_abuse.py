@@ -87,6 +87,7 @@ def test_odd_but_good_pictures_are_answered(client, picture):
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "Invalid JSON"),
         ({"json": {"pictures": []}}, 422, "pictures: "),
         ({"json": {"pictures": [1]}}, 422, "pictures.0: "),
+        ({"json": {"pictures": [""] * 10_001}}, 422, "pictures: "),
         ({"json": {"pictures": ["%%%"]}}, 422, "picture 0: is no base64"),
         ({"json": {"pictures": ["\u00e4"]}}, 422, "picture 0: is no base64"),
         ({"json": {"pictures": [""] * 4}}, 413, "Too many files"),

@@ -45,6 +45,7 @@ def test_a_real_model_tells_of_itself(real, tiny_run):
     about = real.get("/v1/model").json()
     assert (about["name"], about["classes"], about["size_px"], about["version"]) == ("tiny", 4, 64, __version__)
     assert about["calibrated"]
+    assert about["backend"] == "openvino"
     assert about["threshold"]["right"] + about["threshold"]["wrong"] == 11
     assert real.get("/v1/classes").json() == {"classes": [f"flower {label}" for label in range(4)]}
 

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from lightning_flowers.serve import server as server_of
+
 BODY = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n%s\r\n--b--\r\n'
 HEAD = (
     b"POST /v1/predict HTTP/1.1\r\nHost: x\r\n"
@@ -102,3 +104,16 @@ def test_sigterm_lets_what_is_under_way_finish(start, connect, picture):
     assert process.wait(20) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_slow_body_holds_no_place_in_the_queue(connect, picture):
+    for _ in range(16):  # all that there are
+        connect().sendall(HEAD % 1000 + b"--b\r\n")
+    last = connect()
+    last.sendall(whole(picture))
+    assert b" 200 OK" in last.recv(100)
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
+    with server_of.bind("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # asyncio asks for it
