@@ -4,34 +4,31 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from lightning_flowers.use.predictor import Guess
 
 Write = Callable[[str], Any]
 
 
-class Writer(Protocol):
+class Writer:
     """How answers are shown."""
 
     def begin(self) -> None:
         """Write what comes before the first."""
-        ...
 
     def answer(self, name: str, guesses: Sequence[Guess]) -> None:
         """Write those to a picture."""
-        ...
+        raise NotImplementedError
 
     def failure(self, name: str, why: str) -> None:
-        """Write that there is none."""
-        ...
+        """Write that there is none, where stderr is not enough."""
 
     def end(self) -> None:
         """Write what comes after the last."""
-        ...
 
 
-class TableWriter:
+class TableWriter(Writer):
     """Rows for people.
 
     Args:
@@ -51,18 +48,12 @@ class TableWriter:
         first, *others = guesses
         self._row(name, first.name, percent(first), ", ".join(f"{one.name} {percent(one)}" for one in others))
 
-    def failure(self, name: str, why: str) -> None:
-        pass  # it stands on stderr
-
-    def end(self) -> None:
-        pass
-
     def _row(self, name: str, flower: str, probability: str, others: str) -> None:
         left = f"{name:<{self._widths[0]}}  {flower:<{self._widths[1]}}"
         self._write(f"{left}  {probability:>6}  {others}".rstrip() + "\n")
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """picture,label,name,probability, then name_2,probability_2 and so on; a picture without answer has no row.
 
     Args:
@@ -80,26 +71,17 @@ class CsvWriter:
         values = [value for guess in guesses for value in (guess.name, f"{guess.probability:.6f}")]
         self._row([name, guesses[0].label, *values])
 
-    def failure(self, name: str, why: str) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
     def _row(self, cells: Sequence[object]) -> None:
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(cells)
         self._write(line.getvalue())
 
 
-class JsonWriter:
+class JsonWriter(Writer):
     """A list with an object for each picture: `picture`, and `guesses` (label, name, probability) or `error`."""
 
     def __init__(self, write: Write) -> None:
         self._write, self._before = write, "[\n"
-
-    def begin(self) -> None:
-        pass
 
     def answer(self, name: str, guesses: Sequence[Guess]) -> None:
         self._object({"picture": name, "guesses": [vars(guess) for guess in guesses]})

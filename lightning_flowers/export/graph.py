@@ -46,7 +46,7 @@ def facts(predictor: Predictor) -> dict[str, str]:
     return {
         "classes": json.dumps(predictor.classes),
         "size_px": str(predictor.size_px),
-        "temperature": str(predictor.temperature * (predictor.members[0].temperature if _single(predictor) else 1)),
+        "temperature": str(predictor.temperature * predictor.members[0].temperature),
         "calibrated": str(predictor.calibrated).lower(),
         "external_data": {True: "yes", False: "no", None: "unknown"}[predictor.external],
         "views": json.dumps([member.tta for member in predictor.members]),
@@ -116,7 +116,3 @@ def _name_nodes(proto: Any) -> None:
         del node.metadata_props[:]
         node.doc_string = ""
     del proto.graph.metadata_props[:], proto.metadata_props[:]
-
-
-def _single(predictor: Predictor) -> bool:
-    return len(predictor.members) == 1

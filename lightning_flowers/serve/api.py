@@ -48,9 +48,10 @@ def _add_predict(router: APIRouter, service: Service) -> None:
 
         Of several pictures, those that cannot be used have an `error`; where none can, the request fails as a whole.
         """
+        if service.pictures.full:
+            raise busy()
         with ExitStack() as held:
             try:
-                service.pictures.require()
                 uploads = await read_uploads(request, service.settings, service.bytes, held)
                 held.enter_context(service.pictures.taken(len(uploads)))
             except FullError as error:

@@ -23,15 +23,6 @@ class Places:
         """Whether there is none left."""
         return self.used >= self.bound
 
-    def require(self) -> None:
-        """Take none, and fail if there is none.
-
-        Raises:
-            FullError: there is none left.
-        """
-        if self.full:
-            raise FullError
-
     @contextmanager
     def taken(self, count: int = 1) -> Iterator[None]:
         """Take some, for as long as the block lasts.

@@ -61,5 +61,5 @@ def doubt_of(predictor: Predictor) -> Doubt | None:
         return None
     val = Predictions.load(val_of(predictor), labelled=True)
     assert val.labels is not None
-    temperature = predictor.temperature * (predictor.members[0].temperature if len(predictor.members) == 1 else 1)
+    temperature = predictor.temperature * predictor.members[0].temperature
     return fit_doubt(soften(val.probabilities, temperature), val.labels)

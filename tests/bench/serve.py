@@ -97,18 +97,20 @@ def bare(run: Path, picture: bytes) -> dict[str, Callable[[], object]]:
 
 
 @contextmanager
-def server(name: str, command: list[str], port: int) -> Iterator[Callable[[], None]]:
-    """A server, for as long as the block lasts; it gets the package from this checkout. What is given waits for it."""
+def server(name: str, command: list[str], port: int) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """A server, for as long as the block lasts; it gets the package from this checkout. What is given waits until it
+    answers, and gives its process."""
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
     try:
         deadline = time.monotonic() + START_SECONDS
 
-        def wait() -> None:
+        def wait() -> subprocess.Popen[bytes]:
             while not _accepts(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{name} does not start: {' '.join(command)}")
                 time.sleep(0.2)
+            return process
 
         yield wait
     finally:
@@ -125,7 +127,8 @@ def _accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -162,7 +165,7 @@ def main() -> None:
     picture = given.picture.read_bytes()
     with ExitStack() as servers:
         found = commands(given.run)
-        ports = {name: _free_port() for name in found}
+        ports = {name: free_port() for name in found}
         waits = [servers.enter_context(server(name, found[name](port), port)) for name, port in ports.items()]
         for wait in waits:
             wait()

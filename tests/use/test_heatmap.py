@@ -1,5 +1,6 @@
 """A heat map's places sum to the logit, where it says that it is exact; elsewhere it says otherwise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from lightning_flowers import hardware
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.views import resize
 from lightning_flowers.run.results import Data, Run
 from lightning_flowers.use.heatmap import heat_map
 from lightning_flowers.use.members import Member
@@ -65,10 +67,14 @@ def test_what_is_no_sum_does_not_claim_to_be(backbone, settings, method, shape):
     assert found.places.sum() + found.rest == pytest.approx(logits(predictor)[0], abs=1e-4)
 
 
-def test_members_of_a_blend_that_see_smaller_pictures_get_them_shrunk():
-    from dataclasses import replace
-
-    predictor = predictor_of("test_resnet")
-    (member,) = predictor.members
-    blend = replace(predictor, members=(replace(member, weight=0.7, size_px=32), replace(member, weight=0.3)))
-    assert heat_map(blend, PIXELS, 0).places.shape == (1, 1)
+def test_a_blends_places_are_its_members_by_weight():
+    one, other = predictor_of("test_resnet"), predictor_of("test_efficientnet", hidden=[8])
+    (first,), (second,) = one.members, other.members
+    members = (replace(first, weight=0.7), replace(second, weight=0.3, size_px=32))  # sees it shrunk
+    found = heat_map(replace(one, members=members), PIXELS, 0)
+    assert (found.method, found.places.shape) == ("gradients", (2, 2))
+    shrunk = resize(hardware.send(PIXELS[None], one.device), 32)
+    second_logit = float(second.model(shrunk)[0, 0].detach())
+    assert found.places.sum() + found.rest == pytest.approx(0.7 * logits(one)[0] + 0.3 * second_logit, abs=1e-4)
+    same = heat_map(replace(one, members=(replace(first, weight=0.4), replace(first, weight=0.6))), PIXELS, 1)
+    np.testing.assert_allclose(same.places, heat_map(one, PIXELS, 1).places, atol=1e-6)
