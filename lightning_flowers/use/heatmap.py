@@ -57,7 +57,7 @@ def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> Hea
         return of_each[0]
     shape = max((each.places.shape for each in of_each), key=math.prod)
     weighted = [(member.weight, each) for member, each in zip(predictor.members, of_each, strict=True)]
-    places = np.sum([weight * _stretched(each.places, shape) for weight, each in weighted], 0)
+    places = np.sum([weight * _stretched(each.places, shape) for weight, each in weighted], 0, np.float32)
     logit = sum(weight * (float(each.places.sum()) + each.rest) for weight, each in weighted)
     method = max((each.method for each in of_each), key=get_args(Method).index)
     return HeatMap(places, logit - float(places.sum()), method)
@@ -65,7 +65,7 @@ def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> Hea
 
 def _stretched(places: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     made = F.interpolate(torch.from_numpy(places)[None, None], list(shape), mode="bilinear")
-    return made[0, 0].numpy() * (places.size / math.prod(shape))
+    return (made[0, 0] * (places.size / math.prod(shape))).numpy()
 
 
 def _of_member(member: Member, image: Tensor, label: int) -> HeatMap:
