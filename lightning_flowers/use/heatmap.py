@@ -57,10 +57,10 @@ def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> Hea
         return of_each[0]
     shape = max((each.places.shape for each in of_each), key=math.prod)
     weighted = [(member.weight, each) for member, each in zip(predictor.members, of_each, strict=True)]
-    places = np.sum([weight * _stretched(each.places, shape) for weight, each in weighted], 0, np.float32)
+    places: Any = np.sum([weight * _stretched(each.places, shape) for weight, each in weighted], 0, np.float32)
     logit = sum(weight * (float(each.places.sum()) + each.rest) for weight, each in weighted)
-    method = max((each.method for each in of_each), key=get_args(Method).index)
-    return HeatMap(places, logit - float(places.sum()), method)
+    least_exact = max(of_each, key=lambda each: get_args(Method).index(each.method))
+    return HeatMap(places, logit - float(places.sum()), least_exact.method)
 
 
 def _stretched(places: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
