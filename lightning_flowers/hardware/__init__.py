@@ -12,17 +12,24 @@ from lightning_flowers.hardware.host import (
     describe,
     gather,
     keep_freed_memory,
-    number,
     pins_memory,
     prepare_host,
     random_state,
     reads_cheaply,
+    scalar,
     set_random_state,
     sync,
     to_channels_last,
 )
-from lightning_flowers.hardware.placing import device_of, place, send
-from lightning_flowers.hardware.settings import check_launcher, check_strategy, device_count, for_trainer, settle, whole
+from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
+from lightning_flowers.hardware.settings import (
+    check_launcher,
+    check_strategy,
+    device_count,
+    for_trainer,
+    replicate,
+    replicated,
+)
 
 __all__ = [
     "as_found",
@@ -40,16 +47,16 @@ __all__ = [
     "gather",
     "has_tpu",
     "keep_freed_memory",
-    "number",
     "pins_memory",
-    "place",
+    "prepare_for_inference",
     "prepare_host",
     "random_state",
     "reads_cheaply",
-    "send",
+    "replicate",
+    "replicated",
+    "scalar",
     "set_random_state",
-    "settle",
     "sync",
+    "to_batch",
     "to_channels_last",
-    "whole",
 ]

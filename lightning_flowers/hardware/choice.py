@@ -83,14 +83,14 @@ def has_tpu() -> bool:
     return os.environ.get("PJRT_DEVICE") == "TPU" or not _TPUS.keys().isdisjoint(_chips())
 
 
-def rehearses() -> bool:
+def uses_cpu_client() -> bool:
     """Whether torch_xla's CPU client is to stand in for a TPU, with CPU_NUM_DEVICES cores."""
     return os.environ.get("PJRT_DEVICE") == "CPU"
 
 
 def tpu_name() -> str:
     """The TPU's name, for people; it tells the CPU client from the real thing."""
-    if rehearses():
+    if uses_cpu_client():
         return "core of torch_xla's CPU client"
     names = [_TPUS[chip] for chip in _chips() if chip in _TPUS]
     return f"core of {names[0] if names else os.environ.get('TPU_ACCELERATOR_TYPE', 'TPU')}"
@@ -104,7 +104,7 @@ def tpu_cores() -> int:
     Raises:
         UserError: CPU_NUM_DEVICES is no number of cores.
     """
-    if rehearses():
+    if uses_cpu_client():
         number = os.environ.get("CPU_NUM_DEVICES", "1")
         if not number.isdecimal() or int(number) < 1:
             raise UserError(f"CPU_NUM_DEVICES={number}: must be a number of cores, such as 8")
@@ -130,7 +130,7 @@ def _require_tpu(flag: str) -> None:
         raise UserError(
             f"{flag}=tpu: torch_xla is not installed: pip install -e '.[tpu]' in its folder, or use {flag}=auto"
         )
-    if not has_tpu() and not rehearses():
+    if not has_tpu() and not uses_cpu_client():
         raise UserError(
             f"{flag}=tpu: this host has no TPU: use {flag}=auto, "
             "or rehearse on the CPU with PJRT_DEVICE=CPU CPU_NUM_DEVICES=8 before the command"

@@ -56,9 +56,9 @@ def describe(device: torch.device) -> str:
     return tpu_name() if device.type == "xla" else device.type
 
 
-def number(value: float, device: torch.device) -> float | torch.Tensor:
+def scalar(value: float, device: torch.device) -> float | torch.Tensor:
     """A number that changes from step to step, for arithmetic on a device."""
-    return _xla().number(value) if device.type == "xla" else value
+    return _xla().scalar(value) if device.type == "xla" else value
 
 
 def sync(device: torch.device) -> None:

@@ -13,7 +13,7 @@ from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcess
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.choice import rehearses, tpu_cores
+from lightning_flowers.hardware.choice import tpu_cores, uses_cpu_client
 
 _NOT_LIGHTNINGS = (
     "--trainer.strategy=xla: Lightning's own strategy reads its data from loaders of torch only, and on v2 and v3 "
@@ -49,27 +49,27 @@ def check_strategy(trainer: Trainer) -> None:
     Raises:
         UserError: so it is.
     """
-    if trainer.strategy.root_device.type == "xla" and not hasattr(trainer.strategy, "cores"):
+    if trainer.strategy.root_device.type == "xla" and _cores_of(trainer) is None:
         raise UserError(f"{_NOT_LIGHTNINGS}, as fit does")
 
 
 def device_count(trainer: Trainer) -> int:
     """Devices over which a global batch is split, on all hosts together."""
-    strategy: Any = trainer.strategy
-    return strategy.cores.count if hasattr(strategy, "cores") else trainer.num_devices * trainer.num_nodes
+    cores = _cores_of(trainer)
+    return cores.count if cores else trainer.num_devices * trainer.num_nodes
 
 
-def settle(trainer: Trainer, tensors: Iterable[Tensor]) -> None:
-    """Tell the hardware of tensors, beside the model's and the optimizer's, that each step will update."""
-    strategy: Any = trainer.strategy
-    if hasattr(strategy, "settle"):
-        strategy.settle(tensors)
+def replicate(trainer: Trainer, tensors: Iterable[Tensor]) -> None:
+    """Have each core keep all of these tensors, which steps will update beside the model and the optimizer's state."""
+    cores = _cores_of(trainer)
+    if cores:
+        cores.replicate(tensors)
 
 
-def whole(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Results of a step outside of the Trainer's loops, to be read later."""
-    strategy: Any = trainer.strategy
-    return strategy.whole(tensors) if hasattr(strategy, "whole") else tensors
+def replicated(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Results of a step outside of the Trainer's loops, computed, to be read later."""
+    cores = _cores_of(trainer)
+    return cores.replicated(tensors) if cores else tensors
 
 
 def check_launcher(trainer: Trainer, asked: object) -> None:
@@ -97,13 +97,18 @@ def check_launcher(trainer: Trainer, asked: object) -> None:
         )
 
 
+def _cores_of(trainer: Trainer) -> Any:
+    """The TPU cores of our strategy; None with any other."""
+    return getattr(trainer.strategy, "cores", None)
+
+
 def _for_cores(config: dict[str, Any]) -> dict[str, Any]:
     """With our strategy on all cores of the host, or on one."""
     one = _takes_one(config["devices"], tpu_cores())
     from lightning_flowers.hardware.xla import causes
 
     causes.record()
-    if rehearses():  # its threads, one a core by default, wait for each other: one that does something else stops all
+    if uses_cpu_client():  # its threads, one a core, wait for each other: one that does something else stops all
         os.environ.setdefault("NPROC", str(2 * tpu_cores()))
     else:  # torch_xla would take its CPU client where it finds no libtpu
         os.environ.setdefault("PJRT_DEVICE", "TPU")
@@ -111,10 +116,10 @@ def _for_cores(config: dict[str, Any]) -> dict[str, Any]:
     from lightning_flowers.hardware.xla.runtime import Cores
     from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy
 
-    cores = Cores(one)
-    XLAAccelerator.auto_device_count = functools.cache(lambda: cores.here)  # Lightning would ask a metadata server
+    cores = Cores(single=one)
+    XLAAccelerator.auto_device_count = functools.cache(lambda: cores.local_count)  # else of a metadata server
     strategy = XLASPMDStrategy(cores, config["precision"], Accelerator())
-    ours = {"accelerator": "auto", "strategy": strategy, "precision": None, "devices": cores.here}
+    ours = {"accelerator": "auto", "strategy": strategy, "precision": None, "devices": cores.local_count}
     return {**config, **ours, "callbacks": [CompileWatch(), *config["callbacks"]]}
 
 

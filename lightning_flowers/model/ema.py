@@ -50,7 +50,7 @@ class Ema(Callback):
             for name, live in self._live.items():
                 live.copy_(self._loaded.get(name, live))
         self._loaded = {}
-        self._settle(trainer)
+        self._replicate(trainer)
         self._hooks = [optimizer.register_step_post_hook(self._update) for optimizer in trainer.optimizers]
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -83,7 +83,7 @@ class Ema(Callback):
     @torch.no_grad()
     def _update(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         shadow, live = list(self._shadow.values()), list(self._live.values())
-        weight = hardware.number(1 - decay_at(self._steps, self._decay), live[0].device)
+        weight = hardware.scalar(1 - decay_at(self._steps, self._decay), live[0].device)
         steps = torch._foreach_sub(live, shadow)  # pyright: ignore[reportPrivateImportUsage]
         torch._foreach_mul_(steps, weight)  # pyright: ignore[reportPrivateImportUsage]
         torch._foreach_add_(shadow, steps)  # pyright: ignore[reportPrivateImportUsage]
@@ -97,11 +97,11 @@ class Ema(Callback):
                 kept = live.clone()
                 live.copy_(self._shadow[name])
                 self._shadow[name].copy_(kept)
-            self._settle(trainer)  # on XLA a graph of its own, which is the same each time
+            self._replicate(trainer)  # on XLA a graph of its own, which is the same each time
             self._exchanged = wanted
 
-    def _settle(self, trainer: Trainer) -> None:
-        hardware.settle(trainer, [*self._live.values(), *self._shadow.values()])
+    def _replicate(self, trainer: Trainer) -> None:
+        hardware.replicate(trainer, [*self._live.values(), *self._shadow.values()])
 
     def _unhook(self) -> None:
         for hook in self._hooks:

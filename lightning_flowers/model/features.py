@@ -133,7 +133,7 @@ class FeatureCache:
             moved = strategy.batch_to_device(batch)
             with strategy.precision_plugin.forward_context():
                 values = self._model.features(moved["image"])
-            parts.append(hardware.whole(self._model.trainer, (values, moved["label"], moved["index"])))
+            parts.append(hardware.replicated(self._model.trainer, (values, moved["label"], moved["index"])))
         values, label, index = (
             torch.cat([_of_all(strategy, rows) for rows in part]) for part in zip(*parts, strict=True)
         )

@@ -51,7 +51,7 @@ def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> Hea
         pixels: uint8 (size_px, size_px, 3), as `predictor.read` gives it.
         label: the class.
     """
-    image = hardware.send(pixels[None], predictor.device)
+    image = hardware.to_batch(pixels[None], predictor.device)
     of_each = [_of_member(member, image, label) for member in predictor.members]
     if len(of_each) == 1:
         return of_each[0]

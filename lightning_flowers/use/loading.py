@@ -42,7 +42,7 @@ def load(
     device = hardware.device_of(accelerator)
     predictor = _of_file(path, tta, decision, size) if path.is_file() else _of_folder(path, tta, decision)
     for member in predictor.members:
-        hardware.place(member.model, device)
+        hardware.prepare_for_inference(member.model, device)
     return replace(predictor, device=device)
 
 

@@ -84,7 +84,7 @@ class Predictor:
             calibrated: whether the temperatures are applied; without them a run's are those of `predict`.
         """
         with torch.no_grad():  # inference_mode is more than XLA can do
-            image = hardware.send(pixels, self.device)
+            image = hardware.to_batch(pixels, self.device)
             of_each = [self._ask(member, image, calibrated)[: len(pixels)] for member in self.members]
         if len(of_each) == 1:
             return of_each[0]

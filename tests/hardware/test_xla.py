@@ -457,7 +457,7 @@ def test_a_tensor_that_cannot_be_split_is_an_error():
     text = graph(
         "import torch\n"
         "from lightning_flowers.hardware.xla.runtime import Cores, xs\n"
-        "cores, spec = Cores(one=False), xs.ShardingSpec\n"
+        "cores, spec = Cores(single=False), xs.ShardingSpec\n"
         "assert cores.count == 8\n"
         "xs.ShardingSpec = lambda mesh, axes, **more: spec(mesh, (*axes, None), **more)\n"
         "try:\n    cores.send(torch.zeros(16, 3))\nexcept RuntimeError as error:\n    print(error)\n"

@@ -304,7 +304,7 @@ def send(tensor, split=False):
     return tensor
 
 
-def settle(tensors):
+def replicate(tensors):
     for tensor in tensors if cores > 1 else ():
         xs.mark_sharding(tensor, mesh, (None,) * tensor.ndim)
     torch_xla.sync()
@@ -317,10 +317,11 @@ class Run:
         self.net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 2))
         self.send, self.sync, strategy = lambda tensor, split=False: tensor, lambda: None, SimpleNamespace()
         if on_cores:
-            self.send, self.sync, strategy = send, torch_xla.sync, SimpleNamespace(settle=settle)
+            self.send, self.sync = send, torch_xla.sync
+            strategy.cores = SimpleNamespace(replicate=replicate)
             self.net.to(torch_xla.device())
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.05)
-        settle([*self.net.parameters(), *self.net.buffers()]) if on_cores else None
+        replicate([*self.net.parameters(), *self.net.buffers()]) if on_cores else None
         self.trainer = SimpleNamespace(strategy=strategy, optimizers=[self.optimizer])
 
     def begin(self, state=None):

@@ -27,7 +27,7 @@ def predictor_of(backbone, **settings):
 
 
 def logits(predictor):
-    return predictor.members[0].model(hardware.send(PIXELS[None], predictor.device))[0].tolist()
+    return predictor.members[0].model(hardware.to_batch(PIXELS[None], predictor.device))[0].tolist()
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -45,7 +45,7 @@ def test_the_places_sum_to_the_logit(backbone, frozen):
 def test_the_places_are_those_of_the_class_activation_map():
     predictor = predictor_of("test_resnet")
     model = predictor.members[0].model
-    features = model.backbone.forward_features(model.normalize(hardware.send(PIXELS[None], predictor.device)))[0]
+    features = model.backbone.forward_features(model.normalize(hardware.to_batch(PIXELS[None], predictor.device)))[0]
     wanted = torch.einsum("k,khw->hw", model.get_parameter("head.1.weight")[1], features) / features[0].numel()
     np.testing.assert_allclose(heat_map(predictor, PIXELS, 1).places, wanted.numpy(), atol=1e-6)
 

@@ -14,9 +14,7 @@ _FILE = "PT_XLA_DEBUG_FILE"
 _FRAME = re.compile(r"^Compilation Analysis:   (?P<frame>\S+ \(.+:\d+\))$", re.MULTILINE)
 _CAUSE = re.compile(r"^Compilation Analysis: Compilation Cause\nCompilation Analysis:   (?P<cause>.+)$", re.MULTILINE)
 # What stands between torch_xla and whoever caused it.
-_BETWEEN = re.compile(
-    r"/(torch|torch_xla)/|/typing_extensions\.py|/hardware/xla/runtime\.py|^(_and_sync|settle|whole) "
-)
+_BETWEEN = re.compile(r"/(torch|torch_xla)/|/typing_extensions\.py|/hardware/xla/runtime\.py|^(_and_sync|replicated?) ")
 
 
 class Cause(NamedTuple):

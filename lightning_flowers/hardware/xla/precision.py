@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
-from lightning_flowers.hardware.xla.runtime import multiply_in_float32, number
+from lightning_flowers.hardware.xla.runtime import multiply_in_float32, scalar
 
 
 class StaticPrecision(XLAPrecision):
@@ -68,7 +68,7 @@ def _rates_on_device(optimizer: Optimizer) -> Iterator[None]:
     """Learning rates as tensors, but only for the step: schedules and checkpoints want numbers."""
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
-        group["lr"] = number(group["lr"])
+        group["lr"] = scalar(group["lr"])
     try:
         yield
     finally:

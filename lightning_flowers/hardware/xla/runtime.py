@@ -28,38 +28,38 @@ class Cores:
     statistics are those of the whole batch. (https://docs.pytorch.org/xla/release/r2.9/perf/spmd_basic.html)
 
     Args:
-        one: whether a single core is wanted.
+        single: whether one core is wanted, and not all.
 
     Attributes:
         device: to which tensors are sent; with SPMD it stands for all cores.
         count: cores, over all hosts.
-        here: of these, on this host.
-        host: number of this host, from 0.
-        hosts: how many there are.
+        local_count: of these, on this host.
+        process_index: number of this host, from 0.
+        process_count: hosts.
 
     Raises:
         UserError: the TPU does not start, or a single core is wanted where there are several hosts.
     """
 
-    def __init__(self, one: bool) -> None:
-        self.count, self.here, self.host, self.hosts = 1, 1, 0, 1
+    def __init__(self, single: bool) -> None:
+        self.count, self.local_count, self.process_index, self.process_count = 1, 1, 0, 1
         self._mesh: xs.Mesh | None = None
         try:
-            if not one:
+            if not single:
                 self._take_all()
             self.device = torch_xla.device()
         except RuntimeError as error:
             raise UserError(f"--trainer.accelerator=tpu: torch_xla cannot start it: {_first_line(error)}") from error
-        if one and xr.process_count() > 1:
+        if single and xr.process_count() > 1:
             raise UserError("--trainer.devices=1: the TPU has several hosts, and each would train by itself: use auto")
 
     def _take_all(self) -> None:
         xr.use_spmd()
-        self.count, self.here = xr.global_runtime_device_count(), xr.addressable_runtime_device_count()
-        self.host, self.hosts = xr.process_index(), xr.process_count()
+        self.count, self.local_count = xr.global_runtime_device_count(), xr.addressable_runtime_device_count()
+        self.process_index, self.process_count = xr.process_index(), xr.process_count()
         if self.count > 1:
             self._mesh = xs.Mesh(np.arange(self.count), (self.count,), (AXIS,))
-        if self.hosts > 1:  # for what hosts tell each other, such as damaged records
+        if self.process_count > 1:  # for what hosts tell each other, such as damaged records
             dist.init_process_group("gloo", init_method="xla://")
 
     def send(self, tensor: Tensor) -> Tensor:
@@ -87,10 +87,10 @@ class Cores:
     def _split(self, dimensions: int) -> xs.ShardingSpec | None:
         if self._mesh is None:
             return None
-        return xs.ShardingSpec(self._mesh, (AXIS,) + (None,) * (dimensions - 1), minibatch=self.hosts > 1)
+        return xs.ShardingSpec(self._mesh, (AXIS,) + (None,) * (dimensions - 1), minibatch=self.process_count > 1)
 
-    def settle(self, tensors: Iterable[Tensor]) -> None:
-        """Have tensors computed, and each core keep them whole.
+    def replicate(self, tensors: Iterable[Tensor]) -> None:
+        """Have tensors computed, and each core keep all of them.
 
         Without a sharding of their own, those that the first step updates would get one only then, and the second step
         would be another graph.
@@ -100,14 +100,14 @@ class Cores:
                 xs.mark_sharding(tensor, self._mesh, (None,) * tensor.ndim)
         sync()
 
-    def whole(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Have tensors computed, to be read later, and each core keep them whole: reading a split one compiles a
-        program to put it together, each time."""
+    def replicated(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Copies of results, computed, of which each core keeps all, to be read later: reading a split tensor compiles
+        a program to put it together, each time."""
         if self._mesh is None:
             sync()
             return list(tensors)
         copies = [tensor * 1 for tensor in tensors]  # batches have a sharding already, which nothing else takes away
-        self.settle(copies)
+        self.replicate(copies)
         return copies
 
 
@@ -117,21 +117,21 @@ def sharding_of(tensor: Tensor) -> str:
     return native._get_xla_sharding_spec(tensor)
 
 
-def number(value: float) -> Tensor:
+def scalar(value: float) -> Tensor:
     """A number as a tensor of the cores, float32 ().
 
     As a plain number, 0 and 1 would be constants of the graph, and two equal ones one input: another graph each time.
     """
-    return send_whole(torch.tensor(value, dtype=torch.float32))
+    return send_replicated(torch.tensor(value, dtype=torch.float32))
 
 
-def send_whole(tensor: Tensor) -> Tensor:
-    """Copy a tensor of the host to each core, whole, at once."""
+def send_replicated(tensor: Tensor) -> Tensor:
+    """Copy a tensor of the host to each core, all of it, at once."""
     sent: Any = xm.send_cpu_data_to_device([tensor], torch_xla.device())
     return sent[0]
 
 
-def on_host(content: Any) -> Any:
+def to_cpu(content: Any) -> Any:
     """What is to be saved, with all of its tensors on the host, fetched at once."""
     return xm._maybe_convert_to_cpu(content, convert=True)
 

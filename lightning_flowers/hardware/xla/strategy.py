@@ -1,6 +1,6 @@
 """Lightning's strategy for the cores of a TPU host, and its accelerator."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
-from lightning_flowers.hardware.xla.feeding import Feed
+from lightning_flowers.hardware.xla.device_loader import DeviceLoader
 from lightning_flowers.hardware.xla.pointwise import to_kernels, to_matrices, with_kernels, with_matrices
 from lightning_flowers.hardware.xla.precision import StaticPrecision
-from lightning_flowers.hardware.xla.runtime import Cores, on_host, set_random_seed, sync
+from lightning_flowers.hardware.xla.runtime import Cores, set_random_seed, sync, to_cpu
 
 
 class XLASPMDStrategy(SingleDeviceXLAStrategy):
@@ -33,7 +33,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     def __init__(self, cores: Cores, precision: Any, accelerator: Any = None) -> None:
         super().__init__(cores.device, accelerator=accelerator, precision_plugin=StaticPrecision(precision))
         self.cores = cores
-        self.global_rank, self.local_rank, self.world_size = cores.host, 0, cores.hosts
+        self.global_rank, self.local_rank, self.world_size = cores.process_index, 0, cores.process_count
 
     @override
     def connect(self, model: Any) -> None:
@@ -58,15 +58,11 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         for optimizer in self.optimizers:
             _prepare(optimizer)
         assert self.model is not None
-        self.settle([*self.model.parameters(), *self.model.buffers(), *_state_tensors(self.optimizers)])
-
-    def settle(self, tensors: Iterable[Tensor]) -> None:
-        """Have tensors computed that steps will update, and each core keep them whole."""
-        self.cores.settle(tensors)
+        self.cores.replicate([*self.model.parameters(), *self.model.buffers(), *_state_tensors(self.optimizers)])
 
     @override
     def process_dataloader(self, dataloader: Any) -> Any:
-        return dataloader if isinstance(dataloader, Feed) else Feed(dataloader, self.cores.send, sync)
+        return dataloader if isinstance(dataloader, DeviceLoader) else DeviceLoader(dataloader, self.cores.send, sync)
 
     @override
     def validation_step(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,18 +75,14 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     @override
     def predict_step(self, *args: Any, **kwargs: Any) -> Any:
         predicted: dict[str, Tensor] = super().predict_step(*args, **kwargs)
-        return dict(zip(predicted, self.whole(list(predicted.values())), strict=True))
-
-    def whole(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Have results computed that will be read later."""
-        return self.cores.whole(tensors)
+        return dict(zip(predicted, self.cores.replicated(list(predicted.values())), strict=True))
 
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         sync()  # on every host: the first one, which alone writes, must have nothing left to compute
         if self.is_global_zero:
             assert self.lightning_module is not None
-            checkpoint = with_kernels(on_host(checkpoint), self.lightning_module)
+            checkpoint = with_kernels(to_cpu(checkpoint), self.lightning_module)
         super().save_checkpoint(checkpoint, *args, **kwargs)
 
     @override
@@ -100,13 +92,13 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
 
     @override
     def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
-        if self.cores.hosts > 1:
+        if self.cores.process_count > 1:
             dist.barrier()
 
     @override
     def broadcast(self, obj: Any, src: int = 0) -> Any:
         objects = [obj]
-        if self.cores.hosts > 1:
+        if self.cores.process_count > 1:
             dist.broadcast_object_list(objects, src)
         return objects[0]
 
@@ -117,7 +109,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
             _set_capturable(optimizer, True)
             for state in optimizer.state.values():
                 state["step"] = state["step"].to(self.root_device)
-        self.settle(_state_tensors(self.optimizers))
+        self.cores.replicate(_state_tensors(self.optimizers))
 
     @override
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
@@ -127,7 +119,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
 
 
 class Accelerator(XLAAccelerator):
-    """Lightning's TPU, or the CPU client in its place; `devices` are settled before Lightning asks."""
+    """Lightning's TPU, or the CPU client in its place; `devices` are chosen before Lightning asks."""
 
     @staticmethod
     @override

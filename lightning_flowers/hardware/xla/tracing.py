@@ -12,7 +12,7 @@ import torch_xla
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from lightning_flowers.hardware.xla.runtime import Cores, send_whole
+from lightning_flowers.hardware.xla.runtime import Cores, send_replicated
 
 _native: Any = torch_xla._XLAC  # pyright: ignore[reportPrivateImportUsage]
 _SCOPE_NUMBER = re.compile(r"(?<=[\w\]])\.\d+(?=/)")
@@ -111,7 +111,7 @@ class _Tracer:
         if value is None or value.shape != tensor.shape:
             ones = torch.ones(tensor.shape, dtype=tensor.dtype)
             split = tensor.ndim > 0 and len(tensor) == self._batch
-            value = self._cores.send(ones) if split else send_whole(ones)
+            value = self._cores.send(ones) if split else send_replicated(ones)
         return value
 
     def _remember(self, tensors: list[Tensor]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lightning_flowers.errors import DataError
-from lightning_flowers.hardware.xla.feeding import AHEAD, Feed
+from lightning_flowers.hardware.xla.device_loader import AHEAD, DeviceLoader
 
 BATCHES = 6
 
@@ -63,7 +63,7 @@ def cores():
 
 
 def feed(loader, cores):
-    return Feed(loader, cores.send, cores.sync)
+    return DeviceLoader(loader, cores.send, cores.sync)
 
 
 def test_batches_come_in_order_as_they_were(cores):
@@ -118,7 +118,7 @@ def test_what_fails_while_sending_is_raised_too(cores):
         raise RuntimeError("a tensor (2,) was not split over 8 cores")
 
     with pytest.raises(RuntimeError, match="was not split"):
-        list(Feed(Loader(), send, cores.sync))
+        list(DeviceLoader(Loader(), send, cores.sync))
 
 
 def test_a_consumer_that_leaves_early_ends_the_thread_and_the_loader(cores):

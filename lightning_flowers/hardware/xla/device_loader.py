@@ -9,11 +9,11 @@ from typing import Any
 from torch import Tensor
 
 AHEAD = 2  # batches on the cores, or on their way, beside the one in use: one waits for room in the queue
-_FAREWELL = 5.0  # seconds that a thread gets to end; what it is at, such as computing features, may take longer
-_PATIENCE = 0.1  # seconds between two looks whether the consumer has gone
+_JOIN_SECONDS = 5.0  # seconds that a thread gets to end; what it is at, such as computing features, may take longer
+_POLL_SECONDS = 0.1  # seconds between two looks whether the consumer has gone
 
 
-class Feed:
+class DeviceLoader:
     """A loader whose batches lie on the cores.
 
     A thread of its own reads the loader and sends its batches; what fails there is raised where the batch would have
@@ -76,7 +76,7 @@ class Feed:
                 self._sync()
         finally:
             stop.set()
-            thread.join(_FAREWELL)
+            thread.join(_JOIN_SECONDS)
             self._sync()
 
     def _work(self, sent: "queue.Queue[_Sent]", stop: threading.Event) -> None:
@@ -101,7 +101,7 @@ _Sent = tuple[dict[str, Tensor] | None, dict[str, Any] | None, BaseException | N
 def _put(sent: "queue.Queue[_Sent]", what: _Sent, stop: threading.Event) -> bool:
     while not stop.is_set():
         try:
-            sent.put(what, timeout=_PATIENCE)
+            sent.put(what, timeout=_POLL_SECONDS)
             return True
         except queue.Full:
             continue

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.choice import choose_accelerator, rehearses
+from lightning_flowers.hardware.choice import choose_accelerator, uses_cpu_client
 from lightning_flowers.hardware.host import to_channels_last
 
 
@@ -24,26 +24,26 @@ def device_of(accelerator: str) -> torch.device:
     if chosen not in ("cpu", "cuda", "gpu", "tpu"):
         raise UserError(f"accelerator={accelerator}: must be auto, cpu, cuda or tpu")
     if chosen == "tpu":
-        if not rehearses():
+        if not uses_cpu_client():
             os.environ.setdefault("PJRT_DEVICE", "TPU")
         from lightning_flowers.hardware.xla.runtime import Cores, multiply_in_float32
 
         multiply_in_float32()
-        return Cores(one=True).device
+        return Cores(single=True).device
     if chosen in ("cuda", "gpu"):
         torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda")
     return torch.device("cpu")
 
 
-def place(model: torch.nn.Module, device: torch.device) -> None:
+def prepare_for_inference(model: torch.nn.Module, device: torch.device) -> None:
     """Move a model to a device to answer there, the weights of its convolutions in the order that is fast there."""
     model.eval().requires_grad_(False)
     to_channels_last(model, device)
     model.to(device)
 
 
-def send(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+def to_batch(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Pictures uint8 (n, height, width, 3) as a batch of a device, uint8 (m, 3, height, width) in channels-last order.
 
     On a TPU, which compiles for each size of a batch anew, black ones fill it up to a power of two; elsewhere m is n.
