@@ -71,9 +71,10 @@ def compiled(device: torch.device) -> dict[str, float]:
     """How many graphs XLA has compiled in this process, and in how many seconds; nothing on other hardware."""
     if device.type != "xla":
         return {}
-    from lightning_flowers.hardware.xla.compiles import compiles
+    from lightning_flowers.hardware.xla.compiles import counters
 
-    return {"graphs": compiles().graphs, "compile_seconds": compiles().seconds}
+    counted = counters()
+    return {"graphs": counted.graphs, "compile_seconds": counted.seconds}
 
 
 def gather(value: Any) -> list[Any]:

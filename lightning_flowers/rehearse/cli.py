@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from lightning_flowers.rehearse import report
 from lightning_flowers.rehearse.behaviour import behaviour
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler, one_at_a_time
-from lightning_flowers.rehearse.estimate import Estimate, budget, estimate
+from lightning_flowers.rehearse.estimate import Budget, Estimate, budget, estimate
 from lightning_flowers.rehearse.search import largest_batch
-from lightning_flowers.rehearse.tracing import Trace, trace
+from lightning_flowers.rehearse.tracing import Graph, Trace, trace
 
 FAILED = 1
 
@@ -27,15 +28,16 @@ def run(args: list[str]) -> int:
         UserError: a mistake in the arguments, or torch_xla, libtpu or jax is not there.
     """
     traced = trace(args)
-    chip = find_chip(traced.asked.chip)
-    compiler = Compiler(chip, traced.asked.compiler)
+    compiler = Compiler(find_chip(traced.asked.chip), traced.asked.compiler)
     with one_at_a_time():
         say(report.of_run(traced, compiler.versions))
-        estimates = estimate(traced, chip, compiler, _tell_graph)
-        failures = _say_estimates(traced, estimates)
+        estimates = [estimate(graph, compiler, traced.cores) for graph in _with_progress(traced.graphs)]
+        times = budget(traced, estimates) if all(one.compiled for one in estimates) else None
+        _say_estimates(traced, estimates, times)
+        failures = _failures(traced, estimates, times)
         if traced.asked.largest_batch:
             _say_largest(args, traced, compiler)
-        facts = _facts(traced, compiler, estimates)
+        facts = _facts(traced, compiler, estimates, times)
         if traced.asked.behaviour:
             _tell("behaviour on virtual cores: their compiler takes minutes for a large backbone")
             found = behaviour(args)
@@ -49,17 +51,19 @@ def run(args: list[str]) -> int:
     return FAILED if failures else 0
 
 
-def _say_estimates(traced: Trace, estimates: list[Estimate]) -> list[str]:
-    """Print what is known of the graphs, and return what stands against the run."""
-    refused = [one for one in estimates if one.refused]
+def _say_estimates(traced: Trace, estimates: list[Estimate], times: Budget | None) -> None:
     say(report.of_graphs(estimates, traced.asked.data.batch_size))
     step = next((one for one in estimates if one.graph.stage == "training step"), None)
     if step and step.compiled:
         say(report.of_step(step, traced.state))
-    if not refused:
-        say(report.of_budget(budget(traced, estimates), traced.asked.hours))
-    failures = [_why(one, traced) for one in refused]
-    if not refused and budget(traced, estimates).all > 3600 * traced.asked.hours:
+    if times:
+        say(report.of_budget(times, traced.asked.hours))
+
+
+def _failures(traced: Trace, estimates: list[Estimate], times: Budget | None) -> list[str]:
+    """What stands against the run, a line each."""
+    failures = [_why(one, traced) for one in estimates if one.refused]
+    if times and times.all > 3600 * traced.asked.hours:
         failures.append(f"takes longer than --hours={traced.asked.hours:g}: fewer --trainer.max_epochs")
     return failures
 
@@ -78,7 +82,7 @@ def _say_largest(args: list[str], traced: Trace, compiler: Compiler) -> None:
     say(report.head("largest", f"a batch of {fits} fits" if fits else "not one picture a core fits"))
 
 
-def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> dict[str, Any]:
+def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate], times: Budget | None) -> dict[str, Any]:
     asked = traced.asked
     facts: dict[str, Any] = {
         **{"backbone": asked.model.backbone, "chip": asked.chip, "cores": traced.cores, "size": traced.size},
@@ -87,14 +91,15 @@ def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate]) -> dict
         **{"records": dict(zip(("train", "val"), traced.records, strict=True))},
         **{"state": traced.state, "graphs": [one.as_dict() for one in estimates]},
     }
-    if all(one.compiled for one in estimates):
-        times = budget(traced, estimates)
+    if times:
         facts["estimated"] = {**times._asdict(), "epoch": times.epoch, "all": times.all}
     return facts
 
 
-def _tell_graph(stage: str, number: int, count: int) -> None:
-    _tell(f"graph {number} of {count}: {stage} is compiled")
+def _with_progress(graphs: list[Graph]) -> Iterator[Graph]:
+    for number, graph in enumerate(graphs, 1):
+        _tell(f"graph {number} of {len(graphs)}: {graph.stage} is compiled")
+        yield graph
 
 
 def _tell(text: str) -> None:

@@ -1,7 +1,6 @@
 """What a run takes on a chip, by the compiler's word for each of its graphs."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lightning_flowers.rehearse.chips import Chip
@@ -88,7 +87,7 @@ class Estimate(NamedTuple):
             **{"bounds": self.bounds, "bound": self.bound[0], "share_of_bound": self.bound[1]},
             "dearest": [operation._asdict() for operation in self.dearest],
             "copies": {"count": len(self.copies), "cycles": sum(copy.cycles for copy in self.copies)},
-            "float32_products": self.graph.wide,
+            "float32_products": self.graph.float32_products,
             "collectives": [operation._asdict() for operation in self.collectives],
             "to_host": [operation._asdict() for operation in self.to_host],
         }
@@ -120,20 +119,12 @@ class Budget(NamedTuple):
         return self.once + self.epochs * self.epoch + self.compiling
 
 
-def estimate(trace: Trace, chip: Chip, compiler: Compiler, tell: Callable[[str, int, int], None]) -> list[Estimate]:
-    """Compile all graphs of a run.
-
-    Args:
-        trace: of the run.
-        chip: to run on.
-        compiler: for it.
-        tell: what is compiled now, its number from 1, and how many there are.
-    """
-    found = []
-    for number, graph in enumerate(trace.graphs, 1):
-        tell(graph.stage, number, len(trace.graphs))
-        found.append(_of_graph(graph, chip, compiler, trace.cores))
-    return found
+def estimate(graph: Graph, compiler: Compiler, cores: int) -> Estimate:
+    """Compile a graph of a run on so many cores."""
+    try:
+        return Estimate(graph, compiler.chip, compiler.compile(graph.hlo, graph.donated, cores))
+    except RefusedError as refused:
+        return Estimate(graph, compiler.chip, None, str(refused), refused.needed, refused.there)
 
 
 def budget(trace: Trace, estimates: list[Estimate]) -> Budget:
@@ -147,10 +138,3 @@ def budget(trace: Trace, estimates: list[Estimate]) -> Budget:
     compiling = sum(one.compiled.seconds for one in estimates if one.compiled)
     epochs = int(trace.asked.trainer.max_epochs or 0)
     return Budget(train, val_steps * seconds.get("evaluation step", 0.0), once, epochs, compiling)
-
-
-def _of_graph(graph: Graph, chip: Chip, compiler: Compiler, cores: int) -> Estimate:
-    try:
-        return Estimate(graph, chip, compiler.compile(graph.hlo, graph.donated, cores))
-    except RefusedError as refused:
-        return Estimate(graph, chip, None, str(refused), refused.needed, refused.there)

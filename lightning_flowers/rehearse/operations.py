@@ -1,18 +1,18 @@
 """What is in a program that libtpu has optimized: its operations, and the cycles that libtpu expects of each."""
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 _TO_HOST = ("infeed", "outfeed", "send", "recv")
 _BITS = {"pred": 8, "s4": 4, "u4": 4, "bf16": 16}
 _ARRAY = re.compile(r"\b(pred|bf16|[suf]\d+)\[([\d,]*)\]")
+_OPCODE = re.compile(r" ([a-z][\w-]*)\(")  # the first after the shape, in which names have no space before them
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _NAME = re.compile(r'op_name="([^"]*)"')
 _SOURCE = re.compile(r'source_file="([^"]*)" source_line=(\d+)')
 _METADATA = re.compile(r", metadata=\{[^}]*\}")
-_WIDE = re.compile(r" (convolution|dot)\(f32\[")
+_FLOAT32_PRODUCT = re.compile(r" (convolution|dot)\(f32\[")
 _UNKNOWN = 10**12  # libtpu's way of saying that it cannot tell
 
 
@@ -37,13 +37,13 @@ class Operation(NamedTuple):
 
 def operations(text: str) -> list[Operation]:
     """The operations of an optimized program's entry computation, in the order in which they run."""
-    entry = text[text.index("\nENTRY") :]
-    return [_operation(line) for line in _lines(entry)]
+    entry = text[text.index("\nENTRY") :].partition("\n}")[0]
+    return [_operation(line) for line in entry.splitlines()[2:] if " = " in line]
 
 
-def wide_products(hlo: str) -> list[str]:
+def float32_products(hlo: str) -> list[str]:
     """Names of the convolutions and matrix products of float32 in a traced graph."""
-    return [_name(line) for line in hlo.splitlines() if _WIDE.search(line)]
+    return [_name(line) for line in hlo.splitlines() if _FLOAT32_PRODUCT.search(line)]
 
 
 def without_names(hlo: str) -> str:
@@ -61,16 +61,8 @@ def goes_to_host(operation: Operation) -> bool:
     return operation.opcode.removesuffix("-done") in _TO_HOST
 
 
-def _lines(entry: str) -> Iterator[str]:
-    for line in entry.splitlines()[2:]:
-        if line.startswith("}"):
-            return
-        if " = " in line:
-            yield line
-
-
 def _operation(line: str) -> Operation:
-    shape, rest = _split_shape(line.partition(" = ")[2])
+    shape, opcode, *_ = _OPCODE.split(line.partition(" = ")[2], maxsplit=1)
     found = _CYCLES.search(line)
     cycles = int(found[1]) if found else 0
     source = _SOURCE.search(line)
@@ -78,25 +70,12 @@ def _operation(line: str) -> Operation:
     arrays = _ARRAY.findall(shape)
     return Operation(
         cycles=cycles if cycles < _UNKNOWN else 0,
-        opcode=rest.partition("(")[0].strip(),
+        opcode=opcode,
         shape=", ".join(f"{kind}[{sides}]" for kind, sides in arrays),
         bytes=sum(_bytes(kind, sides) for kind, sides in arrays),
         name=_name(line),
         line=f"{source[1]}:{source[2]}" if source and outside else "",
     )
-
-
-def _split_shape(text: str) -> tuple[str, str]:
-    """The shape that a line begins with, a tuple's in brackets, and the rest."""
-    if not text.startswith("("):
-        shape, _, rest = text.partition(" ")
-        return shape, rest
-    depth = 0
-    for place, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return text[: place + 1], text[place + 1 :]
-    return text, ""
 
 
 def _name(line: str) -> str:

@@ -1,5 +1,6 @@
 """A run's own command line, on made-up pictures and on torch_xla's CPU client in the place of a TPU."""
 
+import importlib.util
 import io
 import os
 import sys
@@ -22,14 +23,13 @@ from lightning_flowers.environment import as_found
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.views import Tta
 from lightning_flowers.rehearse.chips import find_chip
-from lightning_flowers.rehearse.client import choose_client
 from lightning_flowers.rehearse.compiling import Compiler
 from lightning_flowers.rehearse.pictures import write_pictures
 
 SMALLEST = 32  # px
 STEPS = 2  # of each epoch; the last one's batch is padded
 # Of the Trainer's settings, those that would have steps left out, or written elsewhere.
-_WHOLE: dict[str, Any] = {
+_NO_LIMITS: dict[str, Any] = {
     **dict.fromkeys(("limit_train_batches", "limit_val_batches", "val_check_interval", "max_time", "logger")),
     **{"min_epochs": None, "max_steps": -1, "min_steps": None, "check_val_every_n_epoch": 1},
     **{"overfit_batches": 0.0, "fast_dev_run": False, "num_nodes": 1, "enable_progress_bar": False},
@@ -54,7 +54,7 @@ class Rehearsal(FlowersCLI):
     epochs = 1
 
     def __init__(self, args: list[str], folder: Path) -> None:
-        self._place = folder
+        self._folder = folder
         super().__init__(["fit", *args])
 
     def shape(self, config: Namespace) -> tuple[int, int]:
@@ -85,7 +85,7 @@ class Rehearsal(FlowersCLI):
         self.asked = config.clone()
         self.cores = 1 if str(config.trainer.devices) == "1" else find_chip(config.chip).devices
         _check(config, self.cores)
-        choose_client(self.cores)
+        os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(self.cores)}
         source = find_source(config.data.root) if config.data.root else None
         self.size = source.choose_size(config.data.size) if source else config.data.size or DEFAULT_SIZE
         self.records = _records(config.data, source, self.size)
@@ -94,13 +94,13 @@ class Rehearsal(FlowersCLI):
 
     def _shrink(self, config: Namespace, classes: tuple[str, ...]) -> None:
         """Have little of everything, but all of the run's ways."""
-        size, batch = self.shape(config)
+        (size, batch), folder = self.shape(config), str(self._folder)
         steps = max(STEPS, int(config.trainer.accumulate_grad_batches) + 1)  # both with and without an update
-        write_pictures(self._place, classes, size, {"train": steps * batch - 1, "val": 2 * batch - 1})
-        _set(config.data, root=str(self._place), size=size, batch_size=batch, cache="none")
+        write_pictures(self._folder, classes, size, {"train": steps * batch - 1, "val": 2 * batch - 1})
+        _set(config.data, root=folder, size=size, batch_size=batch, cache="none")
         _set(config.data, extra_roots=[], folds=None, fold=None, test_labels=None)
-        _set(config.trainer, **_WHOLE, max_epochs=self.epochs, accelerator="tpu", default_root_dir=str(self._place))
-        _set(config, runs_dir=str(self._place), name="rehearsal", save_every_steps=2, report=False)
+        _set(config.trainer, **_NO_LIMITS, max_epochs=self.epochs, accelerator="tpu", default_root_dir=folder)
+        _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
         config.model.weights = "none"
 
 
@@ -133,6 +133,8 @@ def _records(data: Namespace, source: Source | None, size: int) -> tuple[int, in
 
 
 def _check(config: Namespace, cores: int) -> None:
+    if importlib.util.find_spec("torch_xla") is None:
+        raise UserError("rehearse: torch_xla is not installed: pip install -e '.[rehearse]' in the project's folder")
     if config.resume:
         raise UserError("--resume: a rehearsal begins anew: give --config=RUN/config.yaml")
     if not config.hours > 0:
@@ -140,12 +142,12 @@ def _check(config: Namespace, cores: int) -> None:
     if config.size_px < SMALLEST:
         raise UserError(f"--size_px={config.size_px}: must be at least {SMALLEST}")
     if config.json is not None:
-        _check_place(Path(config.json).expanduser())
+        _check_json(Path(config.json).expanduser())
     _check_batch(config.data.batch_size, cores)
     Compiler(find_chip(config.chip), config.compiler)  # known now whether it is there, not after minutes of tracing
 
 
-def _check_place(file: Path) -> None:
+def _check_json(file: Path) -> None:
     if file.is_dir():
         raise UserError(f"--json={file}: is a folder: give a file")
     if not os.access(file.parent, os.W_OK):  # known now, not after minutes of compiling

@@ -5,19 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 from lightning_flowers.records.text import table
+from lightning_flowers.rehearse.behaviour import Behaviour
 from lightning_flowers.rehearse.calibration import spread
 from lightning_flowers.rehearse.estimate import Budget, Estimate
-from lightning_flowers.rehearse.findings import Findings
 from lightning_flowers.rehearse.operations import Operation
 from lightning_flowers.rehearse.tracing import Trace
 
 _INDENT = " " * 12
 _HERE = f"{Path(__file__).parents[2]}/"
-# torch_xla's words for it.
-_WHY = {
-    "user torch_xla.sync": "a step is sent off",
-    "most likely user code trying to access tensor value before torch_xla.sync": "a value is read",
-}
 _ALONE = "an estimate, of the cores' work alone"
 
 
@@ -71,7 +66,7 @@ def of_step(step: Estimate, state: int) -> str:
     ]
     copies, own = sum(copy.cycles for copy in step.copies), compiled.memory["output"] - compiled.memory["alias"]
     exchanged = sum(operation.bytes for operation in step.collectives)
-    wide = Counter(step.graph.wide)
+    wide = Counter(step.graph.float32_products)
     lines = [
         head("dearest", table(("cycles", "operation", "result", "module", "line"), rows, indent=_INDENT).lstrip()),
         head(
@@ -104,20 +99,15 @@ def of_budget(budget: Budget, hours: float) -> str:
     )
 
 
-def of_behaviour(found: Findings) -> str:
+def of_behaviour(found: Behaviour) -> str:
     """What was seen on virtual cores."""
     ran = f"{found.steps} steps of {found.batch} pictures of {found.size} px in {found.epochs} epochs"
-    rows = [(sent.name, sent.dtype, _shape(sent.shape), sent.sharding or "whole") for sent in found.inputs]
-    graphs = [
-        (count, graph.when, _WHY.get(graph.why, graph.why), _short(graph.where))
-        for graph, count in Counter(found.graphs).items()
-    ]
+    rows = [(sent.dtype, " x ".join(map(str, sent.shape)), sent.sharding) for sent in found.inputs]
     fell = ", ".join(f"{name} {count} times" for name, count in found.fallbacks.items())
     lines = [
         head("behaviour", f"{ran}, on {found.cores} cores of torch_xla's CPU client"),
-        head("inputs", table(("what", "type", "shape", "sharding"), rows, indent=_INDENT).lstrip()),
-        head("causes", f"of {len(found.graphs)} of {found.compiled} graphs; {found.late} after the first epoch"),
-        table(("graphs", "when", "why", "where"), graphs, indent=_INDENT),
+        head("inputs", table(("type", "shape", "sharding"), rows, indent=_INDENT).lstrip()),
+        head("compiled", f"{found.compiled} graphs, {len(found.late)} after the first epoch"),
         head("fallbacks", f"{fell or 'none'}; {found.reads} values read back within steps"),
         head("traffic", f"{found.traffic / 1e6:.3f} MB a step to the cores"),
     ]
@@ -155,10 +145,6 @@ def _cut(text: str, most: int = 44) -> str:
 def _short(where: str) -> str:
     """A line of Python by its path within the package that it is of."""
     return re.sub(r"\(.*/site-packages/", "(", where.replace(_HERE, ""))
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def _gb(count: float) -> str:

@@ -16,7 +16,7 @@ from pytorch_lightning.profilers import Profiler
 from lightning_flowers.model.ema import averaged
 from lightning_flowers.model.features import feature_views
 from lightning_flowers.model.views import check_views, views_of
-from lightning_flowers.rehearse.operations import wide_products, without_names
+from lightning_flowers.rehearse.operations import float32_products, without_names
 from lightning_flowers.rehearse.rehearsal import Rehearsal, quietly
 
 # What Lightning is at when a graph is sent off, and what that graph is.
@@ -43,9 +43,9 @@ class Graph(NamedTuple):
     donated: tuple[int, ...]
 
     @property
-    def wide(self) -> list[str]:
+    def float32_products(self) -> list[str]:
         """Names of its convolutions and matrix products of float32."""
-        return wide_products(self.hlo)
+        return float32_products(self.hlo)
 
 
 class Trace(NamedTuple):
@@ -128,11 +128,11 @@ class _Tracing(Rehearsal):
         if self.model.ema_decay:
             yield from averaged(self.model).values()
 
-    def _take(self, traced: Any) -> None:
-        program = without_names(traced.hlo)
+    def _take(self, hlo: str, donated: tuple[int, ...]) -> None:
+        program = without_names(hlo)
         if program not in self._seen:
             self._seen.add(program)
-            self.graphs.append(Graph(self._stage(program), traced.hlo, traced.donated))
+            self.graphs.append(Graph(self._stage(program), hlo, donated))
 
     def _stage(self, hlo: str) -> str:
         at = self._stages.current

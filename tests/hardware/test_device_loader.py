@@ -92,7 +92,7 @@ def test_another_thread_sends_and_only_so_far_ahead(cores):
     batches: Any = iter(feed(loader, cores))
     next(batches)
     time.sleep(0.3)
-    assert cores.threads == {"feed"}
+    assert cores.threads == {"device-loader_0"}
     assert loader.given == 1 + AHEAD
     batches.close()
 
@@ -127,7 +127,7 @@ def test_a_consumer_that_leaves_early_ends_the_thread_and_the_loader(cores):
     next(batches)
     batches.close()
     assert loader.closed == 1
-    assert not any(thread.name == "feed" for thread in threading.enumerate())
+    assert not any(thread.name.startswith("device-loader") for thread in threading.enumerate())
 
 
 def test_the_state_is_that_of_the_consumer_not_of_the_thread(cores):

@@ -43,10 +43,11 @@ def run(out: Path, commands: list[list[str]]) -> int:
     runtime.Cores.send = noting
     die_at(int(os.environ.get("DIE_AT", "0")))
     status = next((status for command in commands if (status := main(command))), 0)
+    seen = compiles.counters()
     counted = {
         "status": status,
-        "graphs": compiles.compiles().graphs,
-        "fallbacks": compiles.fallbacks(),
+        "graphs": seen.graphs,
+        "fallbacks": seen.fallbacks,
         "causes": causes.causes(),
         "shardings": {shape: sorted(set(found)) for shape, found in shardings.items()},
     }

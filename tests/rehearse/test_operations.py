@@ -1,8 +1,8 @@
 from lightning_flowers.rehearse.operations import (
+    float32_products,
     goes_to_host,
     is_collective,
     operations,
-    wide_products,
     without_names,
 )
 
@@ -52,7 +52,7 @@ def test_products_of_float32_are_named():
   %a = f32[2,2]{1,0} dot(f32[2,2]{1,0} %x, f32[2,2]{1,0} %y), metadata={op_name="head.0/aten__addmm"}
   %b = bf16[2,2]{1,0} dot(bf16[2,2]{1,0} %x, bf16[2,2]{1,0} %y), metadata={op_name="head.1/aten__addmm"}
 """
-    assert wide_products(hlo) == ["head.0/aten__addmm"]
+    assert float32_products(hlo) == ["head.0/aten__addmm"]
 
 
 def test_equal_programs_are_equal_without_names():

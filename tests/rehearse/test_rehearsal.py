@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from jsonargparse import Namespace
 
 from lightning_flowers.__main__ import main
 from lightning_flowers.errors import UserError
-from lightning_flowers.rehearse import client
+from lightning_flowers.rehearse import rehearsal
 
 SLOW = "LIGHTNING_FLOWERS_SLOW"
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -51,7 +52,8 @@ def test_a_run_on_eight_cores_goes_well(done):
     assert [path.name for path in folder.iterdir()] == ["found.json"]
     assert (found["cores"], found["precision"], found["failures"]) == (8, "bf16-mixed", [])
     seen = found["behaviour"]
-    assert (seen["late"], seen["reads"], seen["fallbacks"], seen["steps"]) == (0, 0, {}, 6)
+    assert (seen["late"], seen["reads"], seen["fallbacks"], seen["steps"]) == ([], 0, {}, 6)
+    assert seen["compiled"] > 3
 
 
 @with_libtpu
@@ -67,7 +69,7 @@ def test_each_graph_is_estimated(done):
 @pytest.mark.slow
 def test_all_inputs_are_split(done):
     seen = done[1]["behaviour"]["inputs"]
-    assert {sent["name"] for sent in seen} == {"image", "label, index", "mask"}
+    assert {sent["dtype"] for sent in seen} == {"uint8", "int64", "bool"}
     assert all(sent["sharding"].startswith("{devices=[8") for sent in seen)
 
 
@@ -76,15 +78,6 @@ def test_all_inputs_are_split(done):
 def test_little_more_than_the_batch_crosses_to_the_cores(done):
     batch = 8 * (32 * 32 * 3 + 8 + 8 + 1)
     assert batch <= done[1]["behaviour"]["traffic"] <= 1.1 * batch
-
-
-@with_libtpu
-@pytest.mark.slow
-def test_graphs_are_known_by_their_causes(done):
-    seen = done[1]["behaviour"]
-    assert 0 < len(seen["graphs"]) <= seen["compiled"]
-    assert {graph["when"] for graph in seen["graphs"]} == {"first epoch", "after training"}
-    assert any("metrics.py" in graph["where"] for graph in seen["graphs"])
 
 
 @with_xla
@@ -115,9 +108,9 @@ def test_a_mistake_is_one_line(flag, answer, capsys, monkeypatch):
 
 
 def test_without_torch_xla_there_is_nothing_to_rehearse_on(monkeypatch):
-    monkeypatch.setattr(client.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(rehearsal.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"torch_xla is not installed: pip install -e '\.\[rehearse\]'"):
-        client.choose_client(8)
+        rehearsal._check(Namespace(), 8)
 
 
 def test_help_names_the_command_and_its_flags(capfd):

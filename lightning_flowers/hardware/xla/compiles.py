@@ -9,30 +9,30 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from lightning_flowers.hardware.xla.causes import causes
 
 _MOST_WARNINGS = 5
+_READ = "aten::_local_scalar_dense"  # a value that is read back; torch_xla counts it with the operators it has not
 
 
-class Compiles(NamedTuple):
-    """Graphs that were compiled since the process began, and the seconds that it took."""
+class Counters(NamedTuple):
+    """What torch_xla has counted since the process began.
+
+    graphs, seconds: that were compiled, and what that took.
+    sent: bytes that crossed from the host to the cores.
+    reads: values that were read back, one by one.
+    fallbacks: how often each operator ran on the host's CPU, for want of one for XLA.
+    """
 
     graphs: int
     seconds: float
+    sent: int
+    reads: int
+    fallbacks: dict[str, int]
 
 
-def compiles() -> Compiles:
-    """What was compiled so far."""
-    data: Any = met.metric_data("CompileTime")
-    return Compiles(data[0], data[1] / 1e9) if data else Compiles(0, 0.0)
-
-
-def fallbacks() -> dict[str, int]:
-    """How often each operator ran on the host's CPU, for want of one for XLA."""
-    return {name: met.counter_value(name) for name in met.counter_names() if name.startswith("aten::")}
-
-
-def sent() -> int:
-    """Bytes that crossed from the host to the cores so far."""
-    data: Any = met.metric_data("OutboundData")
-    return int(data[1]) if data else 0
+def counters() -> Counters:
+    """What was counted so far."""
+    compiled, sent = (met.metric_data(name) or (0, 0.0) for name in ("CompileTime", "OutboundData"))
+    fallbacks: Any = {name: met.counter_value(name) for name in met.counter_names() if name.startswith("aten::")}
+    return Counters(compiled[0], compiled[1] / 1e9, int(sent[1]), fallbacks.pop(_READ, 0), fallbacks)
 
 
 class CompileWatch(Callback):
@@ -41,60 +41,42 @@ class CompileWatch(Callback):
     Each one costs as long as a TPU needs for many steps.
 
     Attributes:
-        late: how many graphs were compiled after these.
+        late: for each graph that was compiled after these, why and at which line, as far as torch_xla tells.
     """
 
     def __init__(self) -> None:
-        self.late = 0
+        self.late: list[str] = []
         self._known: int | None = None
-        self._validated = False
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._first = trainer.current_epoch
+        self._causes = 0
+        self._validated = self._is_warm = False
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        validated = self._validated or not trainer.enable_validation
-        if self._known is None and validated and trainer.current_epoch > self._first:
-            self._known = compiles().graphs
-        self._look(trainer)
+        if self._is_warm and self._known is None:
+            self._known, self._causes = counters().graphs, len(causes())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._look(trainer)
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._look(trainer)
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._validated = self._validated or not trainer.sanity_checking
-        self._look(trainer)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._is_warm = self._validated or not trainer.enable_validation
         self._look(trainer)
 
     def _look(self, trainer: Trainer) -> None:
-        graphs = compiles().graphs
+        graphs = counters().graphs
         if self._known is None or graphs == self._known:
             return
         new, self._known = graphs - self._known, graphs
-        self.late += new
-        if self.late - new < _MOST_WARNINGS:
-            warnings.warn(_describe(new, trainer.current_epoch + 1), stacklevel=2)
-
-
-def _describe(new: int, epoch: int) -> str:
-    last = causes()[-1:]
-    cause = f": {last[0].why}, at {last[0].where}" if last else ""
-    return (
-        f"XLA compiled {new} graph{'s' * (new > 1)} in epoch {epoch}, where none should be new{cause} "
-        "(a value that is read back, or a shape that changes, does it)"
-    )
+        told = [f"{cause.why}, at {cause.where}" for cause in causes()[self._causes :]]
+        self._causes += len(told)
+        self.late += [*told, *["no cause is known"] * new][:new]
+        if len(self.late) - new < _MOST_WARNINGS:
+            warnings.warn(
+                f"XLA compiled {new} graph{'s' * (new > 1)} in epoch {trainer.current_epoch + 1}, where none should be "
+                f"new: {self.late[-1]} (a value that is read back, or a shape that changes, does it)",
+                stacklevel=2,
+            )

@@ -1,16 +1,16 @@
 """Batches on their way to the cores, a few ahead of the step that takes them."""
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Any
 
 from torch import Tensor
 
-AHEAD = 2  # batches on the cores, or on their way, beside the one in use: one waits for room in the queue
-_JOIN_SECONDS = 5.0  # seconds that a thread gets to end; what it is at, such as computing features, may take longer
-_POLL_SECONDS = 0.1  # seconds between two looks whether the consumer has gone
+AHEAD = 2  # batches on the cores, or on their way, beside the one in use
+_CLOSE_SECONDS = 5.0  # that a thread gets to end; what it is at, such as computing features, may take longer
 
 
 class DeviceLoader:
@@ -57,55 +57,34 @@ class DeviceLoader:
         Raises:
             Exception: whatever reading or sending a batch has raised.
         """
-        sent: queue.Queue[_Sent] = queue.Queue(AHEAD - 1)
-        stop = threading.Event()
-        thread = threading.Thread(target=self._work, args=(sent, stop), name="feed", daemon=True)
         self._sync()  # not beside the thread: it may itself compute, features for its first batch
-        thread.start()
+        batches, thread = self._send_batches(), ThreadPoolExecutor(1, thread_name_prefix="device-loader")
+        ahead = deque(thread.submit(next, batches, None) for _ in range(AHEAD))
         try:
             while True:
                 start = time.perf_counter()
-                batch, state, error = sent.get()
+                sent = ahead.popleft().result()
                 self.waited += time.perf_counter() - start
-                if error is not None:
-                    raise error
-                if batch is None:
+                if sent is None:
                     return
-                self._state = state
+                ahead.append(thread.submit(next, batches, None))
+                batch, self._state = sent
                 yield {name: _as_channels_first(name, tensor) for name, tensor in batch.items()}
                 self._sync()
         finally:
-            stop.set()
-            thread.join(_JOIN_SECONDS)
+            for future in ahead:
+                future.cancel()
+            closed = thread.submit(batches.close)  # the loader's threads must not outlive ours
+            wait([closed], _CLOSE_SECONDS)
+            thread.shutdown(wait=closed.done())
             self._sync()
 
-    def _work(self, sent: "queue.Queue[_Sent]", stop: threading.Event) -> None:
-        batches: Any = None
-        try:
-            batches = iter(self.loader)
+    def _send_batches(self) -> Generator[tuple[dict[str, Tensor], dict[str, Any]]]:
+        """Batches on the cores, each with the loader's state after it."""
+        with closing(iter(self.loader)) as batches:
             for batch in batches:
                 on_cores = {name: self._send(_as_stored(name, tensor)) for name, tensor in batch.items()}
-                if not _put(sent, (on_cores, self.loader.state_dict(), None), stop):
-                    return
-            _put(sent, (None, None, None), stop)
-        except BaseException as error:
-            _put(sent, (None, None, error), stop)
-        finally:
-            if batches is not None:
-                batches.close()  # its threads must not outlive ours
-
-
-_Sent = tuple[dict[str, Tensor] | None, dict[str, Any] | None, BaseException | None]
-
-
-def _put(sent: "queue.Queue[_Sent]", what: _Sent, stop: threading.Event) -> bool:
-    while not stop.is_set():
-        try:
-            sent.put(what, timeout=_POLL_SECONDS)
-            return True
-        except queue.Full:
-            continue
-    return False
+                yield on_cores, self.loader.state_dict()
 
 
 def _as_stored(name: str, tensor: Tensor) -> Tensor:

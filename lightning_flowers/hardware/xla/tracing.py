@@ -4,7 +4,7 @@ import gc
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.distributed.tensor  # torch_xla imports it with the first placeholder: not within a step
@@ -18,19 +18,11 @@ _native: Any = torch_xla._XLAC  # pyright: ignore[reportPrivateImportUsage]
 _SCOPE_NUMBER = re.compile(r"(?<=[\w\]])\.\d+(?=/)")
 
 
-class Traced(NamedTuple):
-    """A graph that would have been compiled and executed.
-
-    hlo: its text, not yet partitioned; each operation with its module's name and its line of Python.
-    donated: numbers of the parameters whose memory it may use for its results, as their tensors get new values.
-    """
-
-    hlo: str
-    donated: tuple[int, ...]
+Take = Callable[[str, tuple[int, ...]], None]
 
 
 @contextmanager
-def traced(cores: Cores, batch: int, take: Callable[[Traced], None]) -> Iterator[None]:
+def traced(cores: Cores, batch: int, take: Take) -> Iterator[None]:
     """Within the block, what would be sent to the cores is handed to `take` instead.
 
     Tensors that a graph would have updated keep the values they had; those that it would have made are ones.
@@ -38,7 +30,9 @@ def traced(cores: Cores, batch: int, take: Callable[[Traced], None]) -> Iterator
     Args:
         cores: of the run.
         batch: the global batch: results of so many rows lie split over the cores, as XLA would leave them.
-        take: gets each graph.
+        take: gets each graph: its text, not yet partitioned, each operation with its module's name and its line of
+            Python; and the numbers of the parameters whose memory it may use for its results, as their tensors get new
+            values.
     """
     torch_xla.sync(wait=True)
     tracer = _Tracer(cores, batch, take)
@@ -82,7 +76,7 @@ def name_operations(model: nn.Module) -> None:
 class _Tracer:
     """Stands in the place of torch_xla's step marker."""
 
-    def __init__(self, cores: Cores, batch: int, take: Callable[[Traced], None]) -> None:
+    def __init__(self, cores: Cores, batch: int, take: Take) -> None:
         self._cores, self._batch, self._take = cores, batch, take
         self._known: Any = WeakTensorKeyDictionary()  # what lay in each tensor when the graph began
         self._remember(_on_cores())
@@ -93,18 +87,18 @@ class _Tracer:
         needed: list[bool] = _native._check_tensor_need_materialization(tensors)
         pending = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs]
         if pending:
-            self._take(self._trace(pending))
+            self._take(*self._trace(pending))
             for tensor in pending:
                 _native._replace_xla_tensor(tensor, self._known_value(tensor).clone())
         self._remember(tensors)
 
-    def _trace(self, pending: list[Tensor]) -> Traced:
+    def _trace(self, pending: list[Tensor]) -> tuple[str, tuple[int, ...]]:
         numbered = {_native._xla_get_tensor_id(tensor): tensor for tensor in pending}
         distinct = [numbered[number] for number in sorted(numbered)]  # in torch_xla's order
         hlo: str = _native._get_xla_tensors_hlo(distinct)
         given = _handles(_native._get_tensors_xla_device_data_node(distinct)[1])
         updated = set(_handles([self._known[tensor] for tensor in distinct if tensor in self._known]))
-        return Traced(_SCOPE_NUMBER.sub("", hlo), tuple(i for i, handle in enumerate(given) if handle in updated))
+        return _SCOPE_NUMBER.sub("", hlo), tuple(i for i, handle in enumerate(given) if handle in updated)
 
     def _known_value(self, tensor: Tensor) -> Tensor:
         value: Tensor | None = self._known.get(tensor)
