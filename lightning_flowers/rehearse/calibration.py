@@ -2,7 +2,6 @@
 
 import csv
 from importlib.resources import files
-from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -46,20 +45,10 @@ class Estimated(BaseModel):
         """Of train and val."""
         return None if self.train_seconds is None or self.val_seconds is None else self.train_seconds + self.val_seconds
 
-
-class Calibration(NamedTuple):
-    """Seconds that an epoch of the competition's records took on a v3-8, and what libtpu expects of the cores."""
-
-    backbone: str
-    size: int
-    batch: int
-    measured: float
-    estimated: float
-
     @property
-    def ratio(self) -> float:
-        """How many times as long as estimated it took."""
-        return self.measured / self.estimated
+    def measured(self) -> float | None:
+        """Seconds that such an epoch took where others measured it."""
+        return MEASURED.get((self.backbone, self.size, self.batch)) if self.chip == "v3-8" else None
 
 
 def read_table() -> list[Estimated]:
@@ -70,15 +59,14 @@ def read_table() -> list[Estimated]:
         return [Estimated.model_validate({k: v or None for k, v in row.items()}) for row in csv.DictReader(lines)]
 
 
-def calibrations() -> list[Calibration]:
-    """All measured runs of which the table has an estimate."""
-    rows = {(row.backbone, row.size, row.batch): row.epoch_seconds for row in read_table() if row.chip == "v3-8"}
-    return [Calibration(*run, seconds, found) for run, seconds in MEASURED.items() if (found := rows.get(run))]
+def calibrations() -> list[tuple[Estimated, float]]:
+    """Rows beside which something was measured, and how many times as long as estimated that took."""
+    return [(row, row.measured / row.epoch_seconds) for row in read_table() if row.measured and row.epoch_seconds]
 
 
 def spread() -> str:
     """How far measured runs were from their estimates, in words; empty without a table."""
-    ratios = [one.ratio for one in calibrations()]
+    ratios = [ratio for _, ratio in calibrations()]
     if not ratios:
         return ""
     return (

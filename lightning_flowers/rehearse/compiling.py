@@ -99,7 +99,7 @@ class Compiler:
             RefusedError: libtpu does not take it.
         """
         job = {"topology": self.chip.topology, "donated": donated, "cores": cores, "effort": effort}
-        kept = self._place(hlo, job)
+        kept = self._cache_file(hlo, job)
         if not kept.is_file():
             write_text(kept, json.dumps(self._run(hlo, job)))
         result = json.loads(kept.read_text("utf-8"))
@@ -107,7 +107,7 @@ class Compiler:
             raise RefusedError(result["error"])
         return Compiled(**{**result, "operations": tuple(Operation(*row) for row in result["operations"])})
 
-    def _place(self, hlo: str, job: dict[str, Any]) -> Path:
+    def _cache_file(self, hlo: str, job: dict[str, Any]) -> Path:
         what = (without_names(hlo), job, self.versions, self._flags())
         name = hashlib.sha256(repr(what).encode()).hexdigest()[:32]
         folder = Path(platformdirs.user_cache_dir("lightning_flowers")) / "rehearsed"

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from jsonargparse import Namespace
-from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
 from pytorch_lightning.profilers import Profiler
 
 from lightning_flowers.model.ema import averaged
@@ -82,7 +82,7 @@ def _trace(args: list[str]) -> Trace:
     with TemporaryDirectory(prefix="lightning_flowers_trace_") as folder:
         run = quietly(lambda: _Tracing(args, Path(folder)))
     facts = (run.asked, run.cores, run.size, str(run.trainer.precision), run.state, run.records)
-    return Trace(run.graphs, *facts)
+    return Trace(list(run.graphs.values()), *facts)
 
 
 class _Tracing(Rehearsal):
@@ -95,15 +95,14 @@ class _Tracing(Rehearsal):
         trainer: Any = super().instantiate_trainer(**kwargs)
         trainer.callbacks[:] = [callback for callback in trainer.callbacks if not isinstance(callback, Checkpoint)]
         trainer.profiler = self._stages = _Stages()
-        trainer.callbacks.append(_Begin(self))
-        self.graphs: list[Graph] = []
-        self._seen: set[str] = set()
+        trainer.callbacks.append(LambdaCallback(on_fit_start=lambda *_: self._begin()))
+        self.graphs: dict[str, Graph] = {}  # by their text without names
         self._keeps_features = feature_views(self.model, bool(self.datamodule.augment))[0] > 0
         self._tracing = ExitStack()
         return trainer
 
-    def begin(self) -> None:
-        """From here on steps are traced."""
+    def _begin(self) -> None:
+        """From here on, when all that lasts lies on the cores, steps are traced."""
         from lightning_flowers.hardware.xla import tracing
 
         self.state = sum(tensor.nbytes for tensor in self._updated())
@@ -130,9 +129,8 @@ class _Tracing(Rehearsal):
 
     def _take(self, hlo: str, donated: tuple[int, ...]) -> None:
         program = without_names(hlo)
-        if program not in self._seen:
-            self._seen.add(program)
-            self.graphs.append(Graph(self._stage(program), hlo, donated))
+        if program not in self.graphs:
+            self.graphs[program] = Graph(self._stage(program), hlo, donated)
 
     def _stage(self, hlo: str) -> str:
         at = self._stages.current
@@ -142,16 +140,6 @@ class _Tracing(Rehearsal):
         if " convolution(" not in hlo and " dot(" not in hlo:
             return OTHER
         return FEATURES if " convolution(" in hlo and self._keeps_features else stage
-
-
-class _Begin(Callback):
-    """Begins tracing once all that lasts lies on the cores."""
-
-    def __init__(self, run: _Tracing) -> None:
-        self._run = run
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._run.begin()
 
 
 class _Stages(Profiler):

@@ -89,8 +89,8 @@ def markdown(rows: list[Estimated]) -> str:
     lines += [_line(row) for row in rows if (row.size, row.batch) == (512, 128)]
     lines += ["", "| on a v3-8 | px | batch | measured s an epoch | estimated | times as long |", f"|---|{'---:|' * 5}"]
     lines += [
-        f"| {one.backbone} | {one.size} | {one.batch} | {one.measured:g} | {one.estimated:.1f} | {one.ratio:.1f} |"
-        for one in calibrations()
+        f"| {row.backbone} | {row.size} | {row.batch} | {row.measured:g} | {row.epoch_seconds:.1f} | {ratio:.1f} |"
+        for row, ratio in calibrations()
     ]
     return "\n".join(lines)
 
