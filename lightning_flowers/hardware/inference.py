@@ -1,4 +1,4 @@
-"""Where a trained model answers, without Lightning's Trainer around it."""
+"""Inference without Lightning's Trainer: the device, the model on it, and batches for it."""
 
 import os
 

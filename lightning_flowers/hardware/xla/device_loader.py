@@ -1,4 +1,4 @@
-"""Batches on their way to the cores, a few ahead of the step that takes them."""
+"""A loader that copies batches to the cores ahead of the step that takes them (prefetching)."""
 
 import time
 from collections import deque

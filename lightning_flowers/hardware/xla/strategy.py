@@ -56,7 +56,7 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
         set_random_seed(torch.initial_seed() % (1 << 63))
         super().setup(trainer)
         for optimizer in self.optimizers:
-            _prepare(optimizer)
+            _init_state(optimizer)
         assert self.model is not None
         self.cores.replicate([*self.model.parameters(), *self.model.buffers(), *_state_tensors(self.optimizers)])
 
@@ -142,7 +142,7 @@ def _and_sync(result: Any) -> Any:
     return result
 
 
-def _prepare(optimizer: Optimizer) -> None:
+def _init_state(optimizer: Optimizer) -> None:
     """Make the optimizer's state beforehand: made in the first step, it would give that a graph of its own.
 
     The state is Adam's and AdamW's, as `torch.optim.Adam._init_group` makes it. Gradients end with the step that has
