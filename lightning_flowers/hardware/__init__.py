@@ -1,4 +1,4 @@
-"""Everything that depends on the accelerator: which one, its precision and strategy, copies to it, memory layout and memory.
+"""Everything that depends on the accelerator: which one, its precision and strategy, copies to it, memory and layout.
 
 The only room that knows XLA, CUDA and CPU; torch_xla is imported only in `hardware.xla`, and only when a TPU is used.
 """

@@ -121,7 +121,6 @@ def runs(petals, place, photographs):
                 *fit("mixed", *MIXED, "--trainer.callbacks+=xla_run.Reader"),
                 *("--", "classify", str(place / "mixed"), *photographs, "--csv", "--top=4", "--accelerator=tpu"),
             ],
-            PYTHONPATH=str(HERE),
         ),
     }
     with ThreadPoolExecutor(2) as pool:
