@@ -60,7 +60,8 @@ class Behaviour(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """In types that JSON knows."""
         inputs = [sent._asdict() for sent in self.inputs]
-        return {**self._asdict(), "inputs": inputs, "failures": self.failures()}
+        late = {"late": len(self.late), "causes": self.late}
+        return {**self._asdict(), **late, "inputs": inputs, "failures": self.failures()}
 
 
 def behaviour(args: list[str]) -> Behaviour:
