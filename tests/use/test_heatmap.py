@@ -73,7 +73,7 @@ def test_a_blends_places_are_its_members_by_weight():
     members = (replace(first, weight=0.7), replace(second, weight=0.3, size_px=32))  # sees it shrunk
     found = heat_map(replace(one, members=members), PIXELS, 0)
     assert (found.method, found.places.shape) == ("gradients", (2, 2))
-    shrunk = resize(hardware.send(PIXELS[None], one.device), 32)
+    shrunk = resize(hardware.to_batch(PIXELS[None], one.device), 32)
     second_logit = float(second.model(shrunk)[0, 0].detach())
     assert found.places.sum() + found.rest == pytest.approx(0.7 * logits(one)[0] + 0.3 * second_logit, abs=1e-4)
     same = heat_map(replace(one, members=(replace(first, weight=0.4), replace(first, weight=0.6))), PIXELS, 1)
