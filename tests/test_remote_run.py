@@ -64,7 +64,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("lightning_flowers.data.sources.remote.driver.BACKOFF", wait_none())
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.filesystem.BACKOFF", wait_none())
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)

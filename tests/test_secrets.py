@@ -56,7 +56,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("lightning_flowers.data.sources.remote.driver.BACKOFF", wait_none())
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.filesystem.BACKOFF", wait_none())
     monkeypatch.setenv("WANDB__DISABLE_META", "")
     monkeypatch.delenv("WANDB__DISABLE_META")  # and what is set from now on does not outlive the test
     (tmp_path / "here").mkdir()

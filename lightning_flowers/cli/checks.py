@@ -28,7 +28,7 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder
     data.open(*names)
     if command not in ("fit", "predict"):
         return
-    if "test" in names and not splits["test"].lazy:
+    if "test" in names and not splits["test"].remote:
         test_ids(splits["test"], data.source.sample_submission())
     if folder is not None:
         mend = "give --out=FOLDER" if command == "predict" else "start a new run"

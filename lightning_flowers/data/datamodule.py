@@ -176,7 +176,7 @@ class PetalsDataModule(LightningDataModule):
         """Warn if augmenting a picture takes longer than decoding it, measured on the first few."""
         split = self.splits["train"]
         good = [position for position in range(min(len(split), PROBED)) if position not in split.bad]
-        if self.augment and good and not split.lazy:
+        if self.augment and good and not split.remote:
             with suppress(ValueError):  # one that cannot be decoded: the loader says which, or leaves it out
                 warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
 
@@ -253,7 +253,7 @@ class PetalsDataModule(LightningDataModule):
     def _describe_missing(self) -> str:
         """Which classes cannot be learnt, as far as is known without fetching a shard."""
         train = self.splits.get("train")
-        if train is None or train.lazy:
+        if train is None or train.remote:
             return ""
         missing = np.setdiff1d(np.arange(len(self.classes)), train.labels).tolist()
         first = ", ".join(self.classes[label] for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
@@ -269,7 +269,7 @@ class PetalsDataModule(LightningDataModule):
             seed=self.seed,
             rank=rank,
             world=world,
-            groups=split.rows[:, 0] if split.lazy else None,
+            groups=split.rows[:, 0] if split.remote else None,
             regroup=split.streams,
         )
         pin = self.trainer is not None and hardware.pins_memory(self.trainer.strategy.root_device)

@@ -22,8 +22,8 @@ from lightning_flowers.batch import Batch
 from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.order import Order, Place
-from lightning_flowers.data.reading import Reading
+from lightning_flowers.data.order import EpochProgress, Order
+from lightning_flowers.data.prefetch import Prefetch
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL
 from lightning_flowers.errors import RecordError
@@ -64,7 +64,7 @@ class Loader:
         sampler: the order; Lightning calls its `set_epoch`.
         waited: seconds that the consumer has spent waiting for batches, over all epochs.
         resized: pictures of the last epoch that had another size and were resized.
-        place: how far the current epoch has come.
+        progress: how far the current epoch has come.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Loader:
         self.threads, self.pin = threads, pin
         self.waited = 0.0
         self.resized = 0
-        self.place = Place(order)
+        self.progress = EpochProgress(order)
         self._warned = False
         self._pool: list[NDArray[np.uint8]] = []
 
@@ -91,7 +91,7 @@ class Loader:
 
     def state_dict(self) -> dict[str, int]:
         """How far the current epoch has come."""
-        return self.place.state_dict()
+        return self.progress.state_dict()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken.
@@ -99,7 +99,7 @@ class Loader:
         Raises:
             UserError: batches have another size now, or the split another number of records.
         """
-        self.place.load_state_dict(state)
+        self.progress.load_state_dict(state)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order's epoch.
@@ -111,15 +111,15 @@ class Loader:
         epoch = self.sampler.epoch
         self.resized = 0
         self.split.check_bad()  # other processes may have found some
-        start = self.place.begin()
-        reading = Reading(self.split, self.sampler.positions(start), self._keeps)
+        start = self.progress.begin()
+        prefetch = Prefetch(self.split, self.sampler.positions(start), self._keeps)
         try:
             for batch, positions in self._batches(epoch, start):
-                reading.finish(positions)
-                self.place.advance()
+                prefetch.advance(positions)
+                self.progress.advance()
                 yield batch
         finally:
-            reading.close()
+            prefetch.close()
 
     def _batches(self, epoch: int, start: int) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
         """The batches, and what each was made of; no thread works on any more once this has ended."""

@@ -91,7 +91,7 @@ class Order:
         return order[np.argsort(ranks[self._groups[order]], kind="stable")]
 
 
-class Place:
+class EpochProgress:
     """How far into an epoch of `order` a loader has come, so that another one can go on there."""
 
     def __init__(self, order: Order) -> None:

@@ -39,7 +39,6 @@ class Split:
 
     Attributes:
         bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
-        reading: the pass over it that began last.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Split:
         self._places: list[list[int]] = self.rows.tolist()  # the same: a list answers sooner than an array
         self.skips = any(shard.rules.skip for shard in shards)
         self.bad: dict[int, str] = {}
-        self.reading: object = None
         self._labels: NDArray[np.int64] | None = None
         self._lock = Lock()
         if not len(self.rows):
@@ -86,7 +84,7 @@ class Split:
             DataError: the record is damaged.
         """
         shard, record = self._places[position]
-        return self.shards[shard].open().image_bytes(record)
+        return self.shards[shard].records().image_bytes(record)
 
     def label(self, position: int) -> int:
         """The label of one record, -1 where unknown."""
@@ -117,8 +115,8 @@ class Split:
         return np.array([identity for records in self._all_records() for identity in records.ids])[self._flat()]
 
     @property
-    def lazy(self) -> bool:
-        """Whether shards come from elsewhere when they are needed."""
+    def remote(self) -> bool:
+        """Whether shards are fetched when they are needed."""
         return any(shard.store for shard in self.shards)
 
     @property
@@ -210,7 +208,7 @@ class Split:
 
     def _all_records(self) -> Iterator[ShardRecords]:
         """What is known of each shard's records. Shards that come from elsewhere for this alone may go at once."""
-        fetch(shard for shard in self.shards if not shard.indexed)
+        prefetch(shard for shard in self.shards if not shard.indexed)
         for shard in self.shards:
             known, records = shard.indexed, shard.records()
             if shard.store and not known:
@@ -238,14 +236,14 @@ def join(splits: Sequence[Split], name: str) -> Split:
     return joined
 
 
-def fetch(shards: Iterable[SplitShard]) -> None:
-    """Have those that come from elsewhere fetched ahead, in this order."""
+def prefetch(shards: Iterable[SplitShard]) -> None:
+    """Have those that lie elsewhere fetched ahead, in this order."""
     wanted: dict[Store, list[str]] = {}
     for shard in shards:
         if shard.store:
-            wanted.setdefault(shard.store, []).append(shard.place)
-    for store, places in wanted.items():
-        store.plan(places)
+            wanted.setdefault(shard.store, []).append(shard.path)
+    for store, paths in wanted.items():
+        store.prefetch(paths)
 
 
 def _all_rows(shards: Sequence[SplitShard]) -> NDArray[np.int64]:

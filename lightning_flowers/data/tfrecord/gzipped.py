@@ -10,7 +10,7 @@ from lightning_flowers.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b\x08"  # https://www.rfc-editor.org/rfc/rfc1952, with its one compression method
 _WITH_HEADER = 16 + zlib.MAX_WBITS
-_PIECE = 1 << 14  # unpacks to 16 MB at most
+_PIECE = 1 << 10  # of which nothing is unpacked where it is damaged: a small part of a picture
 
 
 def unzipped(packed: BinaryIO, path: Path) -> tuple[int, str]:
@@ -22,7 +22,7 @@ def unzipped(packed: BinaryIO, path: Path) -> tuple[int, str]:
 
     Returns:
         The open temporary file's descriptor, which is the caller's to close, and what went wrong, empty if nothing
-        did. All that came before the damage is in the file.
+        did. All that came before the damage is in the file, but for a piece.
 
     Raises:
         DataError: the disk for temporary files is full, or there is none.
@@ -50,19 +50,8 @@ def _unpack(packed: BinaryIO, file: BinaryIO) -> str:
         while piece := piece.lstrip(b"\0") if member.eof else piece:  # zeros may follow, or another member
             if member.eof:
                 member = zlib.decompressobj(_WITH_HEADER)
-            before = member.copy()
             try:
                 file.write(member.decompress(piece))
             except zlib.error as error:
-                return f" (gzip, near packed byte {end - len(piece) + _salvage(before, piece, file)}: {error})"
+                return f" (gzip, near packed byte {end - len(piece)}: {error})"
             piece = member.unused_data
-
-
-def _salvage(member: "zlib._Decompress", piece: bytes, file: BinaryIO) -> int:
-    """Unpack a damaged piece up to the damage, as zlib gives nothing of it; gives the number of good bytes."""
-    for position in range(len(piece)):
-        try:
-            file.write(member.decompress(piece[position : position + 1]))
-        except zlib.error:
-            return position
-    return len(piece)

@@ -1,8 +1,9 @@
 """The records of one shard: where each picture lies, its label and its id, found without reading a picture."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -27,14 +28,12 @@ class Rules:
         num_classes: labels must lie in 0..num_classes-1.
         labelled: whether every record must have a `class`; if not, labels are -1.
         skip: whether damaged records are noted in place of failing.
-        evictable: whether the files lie in a cache that may delete them.
         order: what each label is in the run, where the data set has the run's classes in another order.
     """
 
     num_classes: int
     labelled: bool
     skip: bool = False
-    evictable: bool = False
     order: tuple[int, ...] | None = None
 
 
@@ -44,6 +43,7 @@ class ShardRecords:
     Args:
         path: the shard.
         rules: what its records must keep to.
+        locate: where the shard lies when it is opened again. Default: at `path`.
 
     Attributes:
         shard: the file.
@@ -58,8 +58,8 @@ class ShardRecords:
             the rules say skip, only a file that cannot be read at all.
     """
 
-    def __init__(self, path: Path, rules: Rules) -> None:
-        self.shard = Shard(path, rules.skip, rules.evictable)
+    def __init__(self, path: Path, rules: Rules, locate: Callable[[], Path] | None = None) -> None:
+        self.shard = Shard(path, rules.skip, locate)
         self.bad = self.shard.bad
         self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
         self.ids = [self._name(record) for record in range(len(self.shard))]
@@ -147,15 +147,15 @@ class ShardRecords:
 class Store(Protocol):
     """Brings shards from elsewhere."""
 
-    def plan(self, paths: Sequence[str]) -> None:
-        """These will be needed, in this order."""
+    def prefetch(self, paths: Sequence[str]) -> None:
+        """Fetch these ahead: they will be needed, in this order."""
 
     def get(self, path: str) -> Path:
         """The file, once it is here, whole and checked."""
         ...
 
-    def done(self, path: str) -> None:
-        """Not needed for now."""
+    def release(self, path: str) -> None:
+        """The file is not needed for now."""
 
 
 class SplitShard:
@@ -166,13 +166,11 @@ class SplitShard:
         rules: what its records must keep to.
         bytes: its size as it is stored, or None where that is not known.
         store: what brings it, if it is not a file of this host.
-        place: its path in the store.
+        path: in the store.
     """
 
-    def __init__(
-        self, where: str, rules: Rules, bytes: int | None, store: Store | None = None, place: str = ""
-    ) -> None:
-        self.where, self.rules, self.bytes, self.store, self.place = where, rules, bytes, store, place
+    def __init__(self, where: str, rules: Rules, bytes: int | None, store: Store | None = None, path: str = "") -> None:
+        self.where, self.rules, self.bytes, self.store, self.path = where, rules, bytes, store, path
         self.name = ShardName.parse(Path(where))
         self._records: ShardRecords | None = None
         self._lock = Lock()
@@ -186,38 +184,24 @@ class SplitShard:
         return self._records
 
     def records(self) -> ShardRecords:
-        """What is known of its records; the first time this waits for a shard that is still on its way.
+        """Its records; the first time this waits for a shard that is still on its way.
 
         Raises:
             DataError: it cannot be had, or it is damaged.
         """
-        return self._records or self.open()
-
-    def open(self) -> ShardRecords:
-        """Its records, with the file open to read pictures from.
-
-        Raises:
-            DataError: it cannot be had, or it is damaged.
-        """
-        records = self._records
-        if records is not None and not records.shard.closed:
-            return records
-        with self._lock:
-            if self._records is None:
-                self._records = ShardRecords(self._path(), self.rules)
-            elif self._records.shard.closed:
-                self._records.shard.reopen(self._path())
-            return self._records
+        if self._records is None:
+            with self._lock:
+                if self._records is None:
+                    locate = partial(self.store.get, self.path) if self.store else partial(Path, self.where)
+                    self._records = ShardRecords(locate(), self.rules, locate)
+        return self._records
 
     def close(self) -> None:
-        """Close the file, which its store may then let go; what is known of its records stays."""
+        """Close the file until it is read from again; its store may let it go meanwhile."""
         if self._records is not None:
             self._records.shard.close()
         if self.store:
-            self.store.done(self.place)
-
-    def _path(self) -> Path:
-        return self.store.get(self.place) if self.store else Path(self.where)
+            self.store.release(self.path)
 
 
 def _unchecked(buffer: Window, features: dict[str, Feature], offset: int) -> str:

@@ -33,6 +33,7 @@ class Reopened:
 
     def __init__(self, open_file: Callable[[], int], number: int | None = None) -> None:
         self._open_file, self._held = open_file, None
+        self._opening = Lock()
         if number is not None:
             self._hold(number)
 
@@ -42,7 +43,14 @@ class Reopened:
         Raises:
             OSError: it cannot be opened, or whatever `open_file` raises.
         """
-        return self._held or self._hold(self._open_file())
+        if (held := self._held) is not None:
+            return held
+        with self._opening:
+            return self._held or self._hold(self._open_file())
+
+    def close(self) -> None:
+        """Close it until it is asked for again; who holds it reads on."""
+        self._held = None
 
     def _hold(self, number: int) -> Descriptor:
         self._held = held = Descriptor(number)

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from lightning_flowers.data.tfrecord.framing import (
     read_span,
 )
 from lightning_flowers.data.tfrecord.gzipped import GZIP_MAGIC, unzipped
-from lightning_flowers.data.tfrecord.open_files import Descriptor, Reopened
+from lightning_flowers.data.tfrecord.open_files import Reopened
 from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
@@ -57,13 +58,14 @@ class Shard:
     """A shard whose framing was walked once: every length and its CRC checked, no payload read.
 
     A gzip file is unpacked to a nameless temporary file first. The file may be closed while many others are read, and
-    is opened again by its name. Records are read with `pread`, not from a mapping: a
-    file that somebody cuts while it is in use is then an error, where a mapping would kill the process (SIGBUS).
+    is opened again by its name; one that was replaced or deleted while it is open is read on. Records are read with
+    `pread`, not from a mapping: a file that somebody cuts while it is in use is then an error, where a mapping would
+    kill the process (SIGBUS).
 
     Args:
         path: a file named `NN-SxS-COUNT.tfrec`.
         skip: keep damaged records in `bad` in place of failing.
-        evictable: the file lies in a cache that may delete it; an open one is read on all the same.
+        locate: where the file lies when it is opened again. Default: at `path`.
 
     Attributes:
         bytes: size in bytes, unpacked.
@@ -75,14 +77,14 @@ class Shard:
             fewer records than its name says; with or without, it holds more.
     """
 
-    def __init__(self, path: Path, skip: bool = False, evictable: bool = False) -> None:
-        self.path, self._evictable = path, evictable
+    def __init__(self, path: Path, skip: bool = False, locate: Callable[[], Path] | None = None) -> None:
+        self.path = path
         self.name = ShardName.parse(path)
         self.bad: dict[int, str] = {}
-        self.reopen(path)
-        file = self._opened()
-        self._state = _state(file.number)
-        self.bytes = self._state[0]
+        number, self._broken = _open(path)
+        self._file = Reopened(partial(_open_again, locate or partial(Path, path)), number)
+        file = self._file.get()
+        self.bytes = os.fstat(file.number).st_size
         self.spans = self._walk(self.window(), skip)
         if len(self.spans) > self.name.records:
             raise DataError(f"{path}: {self._miscounted()}")
@@ -91,45 +93,31 @@ class Shard:
         """The number of records that the name states."""
         return self.name.records
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called since the file was last opened."""
-        return self._file is None
-
     def close(self) -> None:
-        """Close the file; what is known of its records stays."""
-        self._file = None
-
-    def reopen(self, path: Path) -> None:
-        """Open the file, again after `close`, wherever it lies now.
-
-        Raises:
-            DataError: it cannot be read.
-        """
-        self.path = path
-        number, self._broken = _open(path)
-        self._file = Reopened(partial(_open_again, path), number)
+        """Close the file until it is read from again; what is known of its records stays."""
+        self._file.close()
 
     def window(self) -> Window:
         """The whole file, to look at a few bytes here and there without reading the rest."""
-        return Window(self._opened(), self.bytes)
+        return Window(self._file.get(), self.bytes)
 
     def payload(self, record: int) -> bytes:
         """The payload of one record, its CRC checked.
 
         Raises:
-            DataError: the record is damaged, or the file was changed or cut since it was opened.
+            DataError: the record is damaged, or the file was changed or cut since it was opened, or cannot be opened
+                again.
         """
         if record in self.bad:
             raise self.error(record, self.bad[record])
         offset, length, stored = self.spans[record]
         try:
-            file = self._opened()
+            file = self._file.get()
             payload = os.pread(file.number, length, offset)
         except OSError as error:
             raise self.error(record, f"cannot be read: {error.strerror}") from error
-        if _state(file.number) != self._state and not self._evictable:
-            raise self.error(record, "the file was changed, replaced or deleted while it was in use: start again")
+        if os.fstat(file.number).st_size != self.bytes:
+            raise self.error(record, "the file was changed while it was in use: start again")
         if masked_crc(payload) != stored:
             raise self.error(record, f"the payload does not match its CRC: {MEND}")
         return payload
@@ -140,12 +128,6 @@ class Shard:
         at_end = last.offset + last.length + FOOTER_BYTES
         start = self.spans[record].offset - HEADER_BYTES if record < len(self.spans) else at_end
         return RecordError(self.path, record, start, what)
-
-    def _opened(self) -> Descriptor:
-        file = self._file
-        if file is None:
-            raise DataError(f"{self.path}: was closed while it was read: start again")
-        return file.get()
 
     def _check_kind(self) -> None:
         """Fail if the file is of another kind, which its first record then is not."""
@@ -193,8 +175,8 @@ class Shard:
         return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
 
 
-def _open_again(path: Path) -> int:
-    return _open(path)[0]
+def _open_again(locate: Callable[[], Path]) -> int:
+    return _open(locate())[0]
 
 
 def _open(path: Path) -> tuple[int, str]:
@@ -210,9 +192,3 @@ def _open(path: Path) -> tuple[int, str]:
         return file, ""
     with os.fdopen(file, "rb") as packed:
         return unzipped(packed, path)
-
-
-def _state(file: int) -> tuple[int, bool]:
-    """What tells that a file is still the one that was opened: its size, and whether it still has a name."""
-    status = os.fstat(file)
-    return status.st_size, status.st_nlink > 0

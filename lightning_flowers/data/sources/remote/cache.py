@@ -1,35 +1,48 @@
 """A bounded folder of fetched files that the processes of a host share.
 
-Each version of a file has a folder of its own, named by URL, version and size. The folder's being there reserves the
-size; the file appears in it under its own name when it is whole. Locks are the kernel's: they end with their process.
+Each version of a file has a folder of its own, named by URL, version and size, whose being there reserves the size. The
+kernel locks the folders that are held: whatever happens to a process, its locks end with it.
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from lightning_flowers.data.sources.remote.entry import Entry
-from lightning_flowers.data.sources.remote.files import RemoteFile
-from lightning_flowers.data.tfrecord.open_files import most_open
+from lightning_flowers.data.sources.remote.folder import RemoteFile
+from lightning_flowers.data.tfrecord.open_files import Descriptor
 from lightning_flowers.errors import UserError
 
 _KEY = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}-(\d+)")
 
-Rank = Callable[[str], int | None]  # of a key: the lowest is evicted first, None never
 
+class Held:
+    """One version of a file, which stays in the cache until nobody holds this any more.
 
-class _Present(NamedTuple):
-    key: str
-    size: int
-    used: float
+    Attributes:
+        path: where it lies once it is whole, under its own name: a shard's is part of what is checked.
+        part: where it grows until then.
+    """
+
+    def __init__(self, folder: Path, file: RemoteFile) -> None:
+        self._size, self.folder = file.size, folder
+        name = PurePosixPath(file.url).name
+        self.path, self.part = folder / name, folder / "part" / name
+        self._lock = Descriptor(os.open(folder, os.O_RDONLY))
+        fcntl.flock(self._lock.number, fcntl.LOCK_SH)
+        os.utime(folder)  # it was used now
+
+    def is_whole(self) -> bool:
+        """Whether the file is there."""
+        with suppress(OSError):
+            return self.path.stat().st_size == self._size
+        return False
 
 
 class Cache:
@@ -37,137 +50,84 @@ class Cache:
 
     Args:
         folder: made if need be.
-        limit: bytes that all entries may take together, those that are being fetched at their full size.
+        limit: bytes that all files may take together, those that are being fetched at their full size.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self.folder, self.limit = folder, limit
-        self._pins: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self.folder, self._limit = folder, limit
 
-    def entry(self, file: RemoteFile) -> Entry:
-        """The place of a file, whether or not it is there."""
-        return Entry(self.folder, file)
-
-    def reserve(self, entry: Entry, rank: Rank, forced: bool) -> bool:
-        """Make room for an entry; whether there is some.
+    def hold(self, file: RemoteFile, forced: bool = False) -> Held | None:
+        """Have a place for a file, for which those that nobody holds go, the one last used longest ago first.
 
         Args:
-            entry: what is to be fetched.
-            rank: which others may go, and in which order; those of one rank go least recently used first.
-            forced: whether what other processes still need may go too.
+            file: which may be there, or be fetched into its place.
+            forced: whether whole files that others hold may go too; who has them open reads on.
+
+        Returns:
+            None where there is no room.
 
         Raises:
-            UserError: it is larger than the limit, or the folder cannot be written.
+            UserError: it is larger than the limit.
         """
-        if entry.file.size > self.limit:
+        if file.size > self._limit:
             raise UserError(
-                f"{entry.file.url}: {entry.file.size} bytes, more than the {self.limit} that may be kept of remote "
-                "files at a time: raise the limit"
+                f"{file.url}: {file.size} bytes, more than the {self._limit} that may be kept of remote files at a "
+                "time: raise the limit (--data.remote_limit)"
             )
+        folder = self.folder / _key(file)
         (self.folder / "locks").mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "locks" / "folder.lock"):
-            if entry.folder.is_dir():
-                return True
-            present = self._present()
-            for old in present:
-                if old.key.startswith(entry.of_url):  # another version of the same file
-                    self._evict(old, forced)
-            if fits := self._make_room(entry.file.size, rank, forced):
-                entry.folder.mkdir()
-            return fits
+            if not folder.is_dir():
+                if not self._make_room(file.size, forced):
+                    return None
+                folder.mkdir()
+            return Held(folder, file)
 
     @contextmanager
-    def fetching(self, entry: Entry, wait: bool, stopped: Callable[[], bool]) -> Iterator[bool]:
-        """Yield whether the reserved entry is this thread's alone, of all processes, until the block ends.
+    def filling(self, held: Held, stopped: Callable[[], bool]) -> Iterator[None]:
+        """Nobody else, of all threads and processes, fetches the file meanwhile.
 
-        Args:
-            entry: what to fetch.
-            wait: whether to wait for whoever has it.
-            stopped: ends the waiting.
+        Raises:
+            TimeoutError: `stopped` while somebody else did.
         """
-        lock = self._entry_lock(entry.key)
+        lock = FileLock(self.folder / "locks" / f"{held.folder.name}.lock")
+        lock.acquire(cancel_check=stopped)
         try:
-            lock.acquire(blocking=wait, cancel_check=stopped)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield entry.folder.is_dir()
+            yield
         finally:
             lock.release()
 
-    def pin(self, entry: Entry) -> None:
-        """Tell all processes that this one needs the entry, and that it was used now; within `fetching`."""
-        self.unpin(entry.key)  # which may be of a folder that is no longer there
-        folder = os.open(entry.folder, os.O_RDONLY)
-        fcntl.flock(folder, fcntl.LOCK_SH)
-        with self._lock:
-            self._pins[entry.key] = folder
-        os.utime(entry.folder)
-
-    def unpin(self, key: str) -> None:
-        """This process no longer needs the entry."""
-        with self._lock:
-            if (folder := self._pins.pop(key, None)) is not None:
-                os.close(folder)
-
-    @property
-    def may_pin_more(self) -> bool:
-        """Whether more may be fetched before it is needed: what is pinned is an open folder."""
-        return len(self._pins) < most_open()
-
-    def has_pinned(self, entry: Entry) -> bool:
-        """Whether this process needs the entry, and it is there, whole."""
-        return entry.key in self._pins and entry.is_whole()
-
-    def close(self) -> None:
-        """This process needs nothing any more."""
-        for key in list(self._pins):
-            self.unpin(key)
-
-    def _make_room(self, size: int, rank: Rank, forced: bool) -> bool:
-        present = self._present()
-        room = self.limit - sum(other.size for other in present)
-        ranked = [(place, other.used, other) for other in present if (place := rank(other.key)) is not None]
-        for _, _, other in sorted(ranked):
+    def _make_room(self, size: int, forced: bool) -> bool:
+        folders = [folder for folder in self.folder.iterdir() if _KEY.fullmatch(folder.name)]
+        room = self._limit - sum(map(_size, folders))
+        for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime):
             if room >= size:
                 break
-            room += other.size if self._evict(other, forced) else 0
+            if not _is_held(folder) or (forced and _is_whole(folder)):
+                shutil.rmtree(folder)
+                room += _size(folder)
         return room >= size
 
-    def _evict(self, old: _Present, forced: bool) -> bool:
-        lock = self._entry_lock(old.key)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:  # it is being fetched
-            return False
-        try:
-            self.unpin(old.key)
-            if not forced and self._is_needed(old.key):
-                return False
-            shutil.rmtree(self.folder / old.key)  # whoever has the file open reads on
-            return True
-        finally:
-            lock.release()
 
-    def _is_needed(self, key: str) -> bool:
-        """Whether another process has pinned it."""
-        folder = os.open(self.folder / key, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(folder)
-        return False
+def _key(file: RemoteFile) -> str:
+    url, version = (hashlib.sha256(text.encode()).hexdigest() for text in (file.url, file.version))
+    return f"{url[:16]}-{version[:8]}-{file.size}"
 
-    def _present(self) -> list[_Present]:
-        found = []
-        for folder in self.folder.iterdir():
-            if match := _KEY.fullmatch(folder.name):
-                found.append(_Present(folder.name, int(match[1]), folder.stat().st_mtime))
-        return found
 
-    def _entry_lock(self, key: str) -> FileLock:
-        return FileLock(self.folder / "locks" / f"{key}.lock")
+def _size(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
+
+
+def _is_held(folder: Path) -> bool:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(number)
+    return False
+
+
+def _is_whole(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.iterdir())

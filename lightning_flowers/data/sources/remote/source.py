@@ -49,7 +49,7 @@ class RemoteSource(Source):
         Raises:
             DataError: no shard, or one is misnamed or missing.
         """
-        rules = Rules(len(self.classes), split != "test", skip, evictable=True, order=self.order)
+        rules = Rules(len(self.classes), split != "test", skip, self.order)
         folder = f"{self.store.url}/{self.sizes[size]}/{split}"  # without passwords
         places = {PurePosixPath(place).name: place for place in self._places(split, size)}
         names = [path.name for path in in_order([Path(name) for name in places], folder, size)]

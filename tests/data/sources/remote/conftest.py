@@ -123,9 +123,8 @@ class Site:
 @pytest.fixture(autouse=True)
 def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranges of 64 KiB, no waiting between attempts, no proxy."""
-    monkeypatch.setattr("lightning_flowers.data.sources.remote.driver.BACKOFF", wait_none())
-    for name, size in {"FIRST_RANGE": 1 << 16, "LEAST_RANGE": 1 << 14, "MOST_RANGE": 1 << 16}.items():
-        monkeypatch.setattr(f"lightning_flowers.data.sources.remote.files.{name}", size)
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.filesystem.BACKOFF", wait_none())
+    monkeypatch.setattr("lightning_flowers.data.sources.remote.folder.RANGE", 1 << 16)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
@@ -152,7 +151,7 @@ def site(shards: dict[str, bytes]) -> Iterator[Site]:
 def fetch_threads() -> Callable[[], list[str]]:
     """The threads that fetch for this test: a run of an earlier one may still hold its store."""
     before = set(threading.enumerate())
-    return lambda: [one.name for one in threading.enumerate() if one.name.startswith("fetch-") and one not in before]
+    return lambda: [one.name for one in threading.enumerate() if one.name == "fetch" and one not in before]
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
-"""One pass over a split: shards that lie elsewhere come before they are needed, and go when they are read."""
+"""Prefetches the shards that a pass over a split reads, and lets them go when they are read."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.splits.split import Split, fetch
+from lightning_flowers.data.splits.split import Split, prefetch
 
 
-class Reading:
-    """What a pass still has to read of each shard. Nothing needs doing where all shards are local.
+class Prefetch:
+    """What a pass still has to read of each remote shard. Nothing needs doing where all shards are local.
 
     Args:
         split: what is read.
@@ -20,14 +20,13 @@ class Reading:
     def __init__(self, split: Split, positions: NDArray[np.int64], kept: Callable[[int], bool]) -> None:
         self._split = split
         self._left: dict[int, int] = {}
-        if not split.lazy:
+        if not split.remote:
             return
         numbers, first, counts = np.unique(split.rows[positions, 0], return_index=True, return_counts=True)
         self._left = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-        fetch(split.shards[number] for number in numbers[np.argsort(first)].tolist() if not kept(number))
-        split.reading = self
+        prefetch(split.shards[number] for number in numbers[np.argsort(first)].tolist() if not kept(number))
 
-    def finish(self, positions: NDArray[np.int64]) -> None:
+    def advance(self, positions: NDArray[np.int64]) -> None:
         """These have been read: shards of which nothing is left may go."""
         if not self._left:
             return
@@ -38,12 +37,10 @@ class Reading:
 
     def close(self) -> None:
         """The pass ends here: all shards may go."""
-        for number, left in self._left.items():
-            if left:
-                self._close(number)
-        self._left = {}
+        for number in list(self._left):
+            self._close(number)
 
     def _close(self, number: int) -> None:
-        # A pass that began later reads on, and its threads must not find the file closed.
-        if self._split.reading is self and self._split.shards[number].store:
+        del self._left[number]
+        if self._split.shards[number].store:
             self._split.shards[number].close()

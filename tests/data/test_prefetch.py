@@ -35,12 +35,12 @@ class Shelf:
         self.gates: dict[str, threading.Event] = {}
         self.planned: list[list[str]] = []
         self.got: list[str] = []
-        self.out: set[str] = set()  # got and not done
+        self.out: set[str] = set()  # got and not released
         self.most = 0  # that were out at once
         self.lost: set[str] = set()
         self._lock = threading.Lock()
 
-    def plan(self, paths: Sequence[str]) -> None:
+    def prefetch(self, paths: Sequence[str]) -> None:
         self.planned.append([*paths])
 
     def get(self, path: str) -> Path:
@@ -55,7 +55,7 @@ class Shelf:
         self._kept.mkdir(exist_ok=True)
         return Path(shutil.copy(self._source / path, self._kept / path))
 
-    def done(self, path: str) -> None:
+    def release(self, path: str) -> None:
         with self._lock:
             self.out.discard(path)
         (self._kept / path).unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def shelf(source: Path, tmp_path: Path) -> Iterator[Shelf]:
 
 
 def split_of(shelf: Shelf, source: Path, skip: bool = False, streams: bool = False) -> Split:
-    rules = Rules(4, labelled=True, skip=skip, evictable=True)
+    rules = Rules(4, labelled=True, skip=skip)
     names = sorted(path.name for path in source.iterdir())
     return Split(
         "shelf", [SplitShard(f"shelf://{name}", rules, None, shelf, name) for name in names], 32, None, streams
@@ -99,7 +99,7 @@ def order_of(split: Split, batch_size: int = 4) -> Order:
 def in_order(split: Split, order: Order) -> list[str]:
     """The shards in the order in which an epoch comes to them."""
     numbers = split.rows[order.positions(), 0].tolist()
-    return [split.shards[number].place for number in dict.fromkeys(numbers)]
+    return [split.shards[number].path for number in dict.fromkeys(numbers)]
 
 
 def epoch(loader: Loader, number: int = 0) -> list[Batch]:
@@ -148,7 +148,7 @@ def test_a_shard_that_is_read_is_given_back_before_the_epoch_ends(split: Split, 
     for number in range(3):
         shelf.forget()
         assert_right(epoch(loader, number), source)
-        assert sorted(shelf.got) == sorted(shard.place for shard in split.shards)
+        assert sorted(shelf.got) == sorted(shard.path for shard in split.shards)
         assert shelf.most == 2
         assert not shelf.out
 
@@ -210,14 +210,13 @@ def test_a_pass_that_ends_early_gives_its_shards_back(split: Split, shelf: Shelf
     assert_right(epoch(loader), source)
 
 
-def test_a_pass_that_ends_late_does_not_close_what_the_next_one_reads(split: Split, shelf: Shelf, source: Path) -> None:
+def test_a_pass_that_ends_late_takes_nothing_from_the_next_one(split: Split, shelf: Shelf, source: Path) -> None:
     loader = Loader(split, order_of(split), threads=2)
     old = iter(loader)
     next(old)
     new = iter(loader)
     out = [next(new)]
     old.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert shelf.out
     assert_right([*out, *new], source)
     assert not shelf.out
 
@@ -250,7 +249,7 @@ def test_a_shard_that_cannot_be_had_is_an_error_also_where_bad_records_are_skipp
 def test_labels_and_ids_are_read_shard_by_shard(split: Split, shelf: Shelf, source: Path) -> None:
     near = open_split(source, 32, 4, labelled=True)
     assert split.labels.tolist() == near.labels.tolist()
-    assert shelf.planned == [[shard.place for shard in split.shards]]
+    assert shelf.planned == [[shard.path for shard in split.shards]]
     assert shelf.most == 1
     assert not shelf.out
     assert split.ids.tolist() == near.ids.tolist()
@@ -262,9 +261,9 @@ def url(petals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """The tiny data set in fsspec's memory; what is fetched of it goes to a folder of this test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     memory = fsspec.filesystem("memory")
-    memory.put(str(petals_root), "/lazy-petals", recursive=True)
-    yield "memory://lazy-petals"
-    memory.rm("/lazy-petals", recursive=True)
+    memory.put(str(petals_root), "/prefetch-petals", recursive=True)
+    yield "memory://prefetch-petals"
+    memory.rm("/prefetch-petals", recursive=True)
 
 
 def indices(batches: list[Batch]) -> NDArray[np.int64]:

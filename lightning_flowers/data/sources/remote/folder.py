@@ -1,21 +1,18 @@
-"""What lies under a URL: the list of its files, their versions, and their bytes, range by range."""
+"""The folder under a URL: the list of its files, their versions, and their bytes, range by range."""
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lightning_flowers.data.sources.remote.driver import Driver
+from lightning_flowers.data.sources.remote.filesystem import FileSystem
 from lightning_flowers.errors import DataError
 from lightning_flowers.secrets import bare
 
 LISTING = "listing.txt"
 TABLES = ("classes.txt", "sample_submission.csv")
 LISTING_ATTEMPTS = 2  # a mistyped host must be told of at once
-FIRST_RANGE, LEAST_RANGE, MOST_RANGE = 1 << 20, 1 << 16, 1 << 23  # bytes
-QUICK = 2.0  # seconds: a range that took less may be followed by one twice as long
+RANGE = 1 << 22  # bytes that are asked for at a time; half as many in each further attempt
 # Where stores say which version of a file they hold.
 _VERSIONS = ("ETag", "etag", "md5Hash", "generation", "Last-Modified", "LastModified", "updated", "mtime", "created")
 
@@ -29,7 +26,7 @@ class RemoteFile(NamedTuple):
     version: str
 
 
-class Remote:
+class RemoteFolder:
     """The files under one URL. Any thread may call any method.
 
     Args:
@@ -38,20 +35,16 @@ class Remote:
 
     Attributes:
         url: without user, password and query, for messages.
-        driver: the file system behind it.
-        fetched_bytes: what came over the network, files' contents only.
+        filesystem: that of the URL.
 
     Raises:
         UserError: nothing that is installed can read such a URL.
     """
 
     def __init__(self, url: str, attempts: int) -> None:
-        self.url = bare(url).rstrip("/")
-        self.driver = Driver(url)
-        self.attempts = attempts
-        self.fetched_bytes = 0
-        self._by_listing = self.driver.protocol in ("http", "https")
-        self._listing, self._counting = threading.Lock(), threading.Lock()
+        self.url, self.attempts = bare(url).rstrip("/"), attempts
+        self.filesystem = FileSystem(url)
+        self._by_listing = self.filesystem.protocol in ("http", "https")
         self._sizes: dict[str, int | None] = {}
         self._known: dict[str, RemoteFile] = {}
 
@@ -61,23 +54,19 @@ class Remote:
         Raises:
             DataError: the URL cannot be listed, or there is no shard under it.
         """
-        with self._listing:
-            if not self._sizes:
-                found = self._read_listing() if self._by_listing else self._find()
-                self._sizes = {path: size for path, size in sorted(found.items()) if _is_wanted(path)}
-                if not any(".tfrec" in path for path in self._sizes):
-                    raise DataError(
-                        f"{self.url}: no shards there (such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec): "
-                        "check the names of bucket and folder"
-                    )
-        return dict(self._sizes)
+        if not self._sizes:
+            found = self._read_listing() if self._by_listing else self._find()
+            sizes = {path: size for path, size in sorted(found.items()) if _is_wanted(path)}
+            if not any(".tfrec" in path for path in sizes):
+                raise DataError(
+                    f"{self.url}: no shards there (such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec): "
+                    "check the names of bucket and folder"
+                )
+            self._sizes = sizes
+        return self._sizes
 
-    def stat(self, path: str, attempts: int = 0) -> RemoteFile:
-        """The version of a file that is there now, or was when it was last asked for.
-
-        Args:
-            path: one of `files()`.
-            attempts: how often to ask whether it is still the same; 0 takes it to be.
+    def stat(self, path: str, anew: bool = False) -> RemoteFile:
+        """The version of a file (one of `files()`) that was there when it was last asked for, or is there now.
 
         Raises:
             DataError: it is not there, the server does not say how long it is, or the listing says otherwise.
@@ -85,8 +74,8 @@ class Remote:
         sizes = self.files()
         if path not in sizes:
             raise DataError(f"{self.url}/{path}: not among the files there")
-        if attempts or path not in self._known:
-            self._known[path] = self._ask_version(path, sizes[path], attempts or self.attempts)
+        if anew or path not in self._known:
+            self._known[path] = self._ask_version(path, sizes[path])
         return self._known[path]
 
     def pieces(self, file: RemoteFile, start: int) -> Iterator[bytes]:
@@ -95,41 +84,28 @@ class Remote:
         Raises:
             DataError: a range did not come in all attempts, or cannot come.
         """
-        step = FIRST_RANGE
 
-        def read() -> bytes:
-            nonlocal step
-            try:
-                return self._read(file, start, min(start + step, file.size))
-            except Exception:
-                step = max(step // 2, LEAST_RANGE)
-                raise
+        def read(attempt: int) -> bytes:
+            stop = min(start + (RANGE >> (attempt - 1)), file.size)
+            data: bytes = self.filesystem.call("cat_file", file.name, start=start, end=stop)
+            if len(data) == file.size:  # all of it: what a server sends that knows no ranges
+                return data[start:]
+            if len(data) != stop - start:
+                raise OSError(f"{len(data)} bytes came where {stop - start} were asked for")
+            return data
 
         while start < file.size:
-            began = time.monotonic()
             try:
-                data = self.driver.retry(file.url, self.attempts, read)
+                data = self.filesystem.retry(file.url, self.attempts, read)
             except FileNotFoundError as error:
                 raise DataError(f"{file.url}: no longer there: put it there again") from error
-            if time.monotonic() - began < QUICK:
-                step = min(2 * step, MOST_RANGE)
             start += len(data)
             yield data
-
-    def _read(self, file: RemoteFile, start: int, stop: int) -> bytes:
-        data: bytes = self.driver.call("cat_file", file.name, start=start, end=stop)
-        with self._counting:
-            self.fetched_bytes += len(data)
-        if len(data) == file.size:  # all of it: what a server sends that knows no ranges
-            return data[start:]
-        if len(data) != stop - start:
-            raise OSError(f"{len(data)} bytes came where {stop - start} were asked for")
-        return data
 
     def _read_listing(self) -> dict[str, int | None]:
         url, name = f"{self.url}/{LISTING}", self._name(LISTING)
         try:
-            data = self.driver.retry(url, LISTING_ATTEMPTS, lambda: self.driver.call("cat_file", name))
+            data = self.filesystem.retry(url, LISTING_ATTEMPTS, lambda _: self.filesystem.call("cat_file", name))
         except FileNotFoundError as error:
             raise DataError(
                 f"{url}: not there, and a web server cannot say which files it has: make it in the data's folder "
@@ -138,21 +114,21 @@ class Remote:
         return parse_listing(data, url)
 
     def _find(self) -> dict[str, int | None]:
-        root = self.driver.root
+        root = self.filesystem.root
         try:
-            find = lambda: self.driver.call("find", root, detail=True)  # noqa: E731
-            infos: dict[str, Any] = self.driver.retry(self.url, LISTING_ATTEMPTS, find)
+            find = lambda _: self.filesystem.call("find", root, detail=True)  # noqa: E731
+            infos = self.filesystem.retry(self.url, LISTING_ATTEMPTS, find)
         except FileNotFoundError:
             return {}
         paths = {name.removeprefix(root).lstrip("/"): info for name, info in infos.items() if name.startswith(root)}
         self._known = {path: self._as_file(path, info) for path, info in paths.items() if info.get("size") is not None}
         return {path: file.size for path, file in self._known.items()}
 
-    def _ask_version(self, path: str, listed: int | None, attempts: int) -> RemoteFile:
+    def _ask_version(self, path: str, listed: int | None) -> RemoteFile:
         url, name = f"{self.url}/{path}", self._name(path)
-        self.driver.forget()
+        self.filesystem.forget()
         try:
-            info = self.driver.retry(url, attempts, lambda: self.driver.call("info", name))
+            info = self.filesystem.retry(url, self.attempts, lambda _: self.filesystem.call("info", name))
         except FileNotFoundError as error:
             raise DataError(f"{url}: not there, though it is listed: put it there, or list anew") from error
         if info.get("size") is None:
@@ -167,9 +143,10 @@ class Remote:
         return RemoteFile(f"{self.url}/{path}", name, int(info["size"]), told or urlsplit(name).query)
 
     def _name(self, path: str) -> str:
+        root = self.filesystem.root
         if not self._by_listing:
-            return f"{self.driver.root}/{path}"
-        base = urlsplit(self.driver.root)  # a query (a signature, say) stays behind the path
+            return f"{root}/{path}"
+        base = urlsplit(root)  # a query (a signature, say) stays behind the path
         return urlunsplit(base._replace(path=f"{base.path.rstrip('/')}/{quote(path)}"))
 
 
