@@ -160,12 +160,8 @@ class FeatureLoader:
     """
 
     def __init__(self, loader: Loader, features: Callable[[], Features]) -> None:
-        self.sampler, self.split, self._progress, self._features = (
-            loader.sampler,
-            loader.split,
-            loader.progress,
-            features,
-        )
+        self.sampler, self.split, self._progress = loader.sampler, loader.split, loader.progress
+        self._features = features
         self.batch_sampler = None
         self.waited = 0.0
 

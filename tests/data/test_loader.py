@@ -190,7 +190,7 @@ def damaged(petals_root: Path, tmp_path: Path) -> Split:
     """The training split, its record 17 (record 3 of shard 01) damaged."""
     shutil.copytree(petals_root / FOLDER / "train", tmp_path / "train")
     split = open_split(tmp_path / "train", 32, 4, labelled=True)
-    shard = split.shards[1].open().shard
+    shard = split.shards[1].records().shard
     data = bytearray(shard.path.read_bytes())
     data[shard.spans[3].offset + shard.spans[3].length // 2] ^= 0xFF
     shard.path.write_bytes(data)

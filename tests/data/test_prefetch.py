@@ -1,5 +1,6 @@
 """Splits whose shards come from elsewhere: the first batch needs the first shard alone, and what was read may go."""
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,9 @@ class Shelf:
         self.planned.append([*paths])
 
     def get(self, path: str) -> Path:
+        return self._kept / path
+
+    def open(self, path: str) -> int:
         if path in self.gates:
             assert self.gates[path].wait(20)
         with self._lock:
@@ -53,7 +57,7 @@ class Shelf:
             self.out.add(path)
             self.most = max(self.most, len(self.out))
         self._kept.mkdir(exist_ok=True)
-        return Path(shutil.copy(self._source / path, self._kept / path))
+        return os.open(shutil.copy(self._source / path, self._kept / path), os.O_RDONLY)
 
     def release(self, path: str) -> None:
         with self._lock:

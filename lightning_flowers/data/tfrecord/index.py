@@ -43,7 +43,7 @@ class ShardRecords:
     Args:
         path: the shard.
         rules: what its records must keep to.
-        locate: where the shard lies when it is opened again. Default: at `path`.
+        opener: opens the shard, and gives its descriptor, now and whenever it was closed. Default: opens `path`.
 
     Attributes:
         shard: the file.
@@ -58,8 +58,8 @@ class ShardRecords:
             the rules say skip, only a file that cannot be read at all.
     """
 
-    def __init__(self, path: Path, rules: Rules, locate: Callable[[], Path] | None = None) -> None:
-        self.shard = Shard(path, rules.skip, locate)
+    def __init__(self, path: Path, rules: Rules, opener: Callable[[], int] | None = None) -> None:
+        self.shard = Shard(path, rules.skip, opener)
         self.bad = self.shard.bad
         self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
         self.ids = [self._name(record) for record in range(len(self.shard))]
@@ -151,7 +151,11 @@ class Store(Protocol):
         """Fetch these ahead: they will be needed, in this order."""
 
     def get(self, path: str) -> Path:
-        """The file, once it is here, whole and checked."""
+        """Where the file lies, once it is here, whole and checked."""
+        ...
+
+    def open(self, path: str) -> int:
+        """Its descriptor, to read from."""
         ...
 
     def release(self, path: str) -> None:
@@ -192,8 +196,9 @@ class SplitShard:
         if self._records is None:
             with self._lock:
                 if self._records is None:
-                    locate = partial(self.store.get, self.path) if self.store else partial(Path, self.where)
-                    self._records = ShardRecords(locate(), self.rules, locate)
+                    path = self.store.get(self.path) if self.store else Path(self.where)
+                    opener = partial(self.store.open, self.path) if self.store else None
+                    self._records = ShardRecords(path, self.rules, opener)
         return self._records
 
     def close(self) -> None:

@@ -65,7 +65,7 @@ class Shard:
     Args:
         path: a file named `NN-SxS-COUNT.tfrec`.
         skip: keep damaged records in `bad` in place of failing.
-        locate: where the file lies when it is opened again. Default: at `path`.
+        opener: opens the file, and gives its descriptor, now and whenever it was closed. Default: opens `path`.
 
     Attributes:
         bytes: size in bytes, unpacked.
@@ -77,12 +77,13 @@ class Shard:
             fewer records than its name says; with or without, it holds more.
     """
 
-    def __init__(self, path: Path, skip: bool = False, locate: Callable[[], Path] | None = None) -> None:
+    def __init__(self, path: Path, skip: bool = False, opener: Callable[[], int] | None = None) -> None:
         self.path = path
         self.name = ShardName.parse(path)
         self.bad: dict[int, str] = {}
-        number, self._broken = _open(path)
-        self._file = Reopened(partial(_open_again, locate or partial(Path, path)), number)
+        opener = opener or partial(open_file, path)
+        number, self._broken = _open(path, opener)
+        self._file = Reopened(partial(_open_again, path, opener), number)
         file = self._file.get()
         self.bytes = os.fstat(file.number).st_size
         self.spans = self._walk(self.window(), skip)
@@ -175,13 +176,13 @@ class Shard:
         return f"{counts} (up to byte {self.bytes}){self._broken}: {MEND}, or give it its own name back"
 
 
-def _open_again(locate: Callable[[], Path]) -> int:
-    return _open(locate())[0]
+def _open_again(path: Path, opener: Callable[[], int]) -> int:
+    return _open(path, opener)[0]
 
 
-def _open(path: Path) -> tuple[int, str]:
+def _open(path: Path, opener: Callable[[], int]) -> tuple[int, str]:
     """The file, unpacked if it is gzip's, and what broke while it was unpacked."""
-    file = open_file(path)
+    file = opener()
     try:
         head = os.pread(file, HEADER_BYTES, 0)
     except OSError as error:

@@ -181,14 +181,6 @@ def test_a_file_that_changes_while_it_is_fetched_is_fetched_anew(site, open_stor
     assert open_store(site.url).get(first).read_bytes() == shards[other]
 
 
-def test_a_check_of_ones_own_decides(site, open_store, shards, first):
-    def refuse(path):
-        raise DataError(f"{path}: not to my liking")
-
-    with pytest.raises(DataError, match=f"^{site.url}/{first}: not to my liking"):
-        open_store(site.url, check=refuse).get(first)
-
-
 @pytest.mark.parametrize("sizes", [True, False])
 def test_a_listing_tells_which_shards_and_tables_there_are(site, open_store, shards, sizes):
     site.files |= {"classes.txt": b"rose\ntulip\n", "README": b"", "tfrecords-jpeg-32x32/.tmp.tfrec": b""}
