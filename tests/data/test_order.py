@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_flowers.data.order import Order, Place
+from lightning_flowers.data.order import EpochProgress, Order
 from lightning_flowers.errors import UserError
 
 RECORDS = st.integers(1, 60)
@@ -171,12 +171,12 @@ def test_the_positions_from_a_batch_on_are_those_of_its_batches(records: int, si
 
 def test_a_place_says_how_many_batches_were_given_out_and_begins_there_once() -> None:
     order = Order(10, 3)
-    place = Place(order)
+    place = EpochProgress(order)
     assert place.begin() == 0
     for done in (1, 2, 3):
         place.advance()
         assert place.state_dict() == {"batches": done, "batch_size": 3, "records": 10}
-    other = Place(order)
+    other = EpochProgress(order)
     other.load_state_dict(place.state_dict())
     assert other.begin() == 3
     assert other.state_dict() == place.state_dict()
@@ -187,9 +187,9 @@ def test_a_place_says_how_many_batches_were_given_out_and_begins_there_once() ->
 
 @pytest.mark.parametrize("now", [(10, 4), (11, 3)])
 def test_a_place_inside_an_epoch_of_other_batches_is_refused(now: tuple[int, int]) -> None:
-    place = Place(Order(10, 3))
+    place = EpochProgress(Order(10, 3))
     place.begin()
     place.advance()
     with pytest.raises(UserError, match="--resume: the run stopped inside an epoch of 10 records in batches of 3"):
-        Place(Order(*now)).load_state_dict(place.state_dict())
-    Place(Order(*now)).load_state_dict({"batches": 0, "batch_size": 3, "records": 10})  # between epochs they may change
+        EpochProgress(Order(*now)).load_state_dict(place.state_dict())
+    EpochProgress(Order(*now)).load_state_dict({"batches": 0, "batch_size": 3, "records": 10})  # between epochs they may change
