@@ -147,6 +147,8 @@ class PetalsDataModule(LightningDataModule):
 
     def on_exception(self, exception: BaseException) -> None:
         self.wrap = None
+        for split in self.splits.values():
+            split.interrupt()
 
     def check_batch_size(self, devices: int) -> None:
         """Fail unless `devices` divide the global batch.

@@ -133,6 +133,9 @@ class Loader:
                     if not pending:  # the last one: a consumer that counts batches asks for no more
                         self._warn_of_resizing()
                     yield batch, positions
+            except (Exception, KeyboardInterrupt):
+                self.split.interrupt()
+                raise
             finally:
                 for *_, futures in pending:
                     for future in futures:

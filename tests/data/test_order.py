@@ -192,4 +192,6 @@ def test_a_place_inside_an_epoch_of_other_batches_is_refused(now: tuple[int, int
     place.advance()
     with pytest.raises(UserError, match="--resume: the run stopped inside an epoch of 10 records in batches of 3"):
         EpochProgress(Order(*now)).load_state_dict(place.state_dict())
-    EpochProgress(Order(*now)).load_state_dict({"batches": 0, "batch_size": 3, "records": 10})  # between epochs they may change
+    EpochProgress(Order(*now)).load_state_dict(
+        {"batches": 0, "batch_size": 3, "records": 10}
+    )  # between epochs they may change

@@ -64,6 +64,10 @@ class Shelf:
             self.out.discard(path)
         (self._kept / path).unlink(missing_ok=True)
 
+    def interrupt(self) -> None:
+        for gate in self.gates.values():
+            gate.set()
+
     def forget(self) -> None:
         self.planned, self.got, self.most = [], [], 0
 
@@ -248,6 +252,16 @@ def test_a_shard_that_cannot_be_had_is_an_error_also_where_bad_records_are_skipp
         epoch(Loader(split, order, threads=2))
     assert shelf.got.count(lost) <= 4  # not once for each record
     assert not split.bad
+
+
+def test_an_error_ends_the_waiting_for_other_shards(split: Split, shelf: Shelf) -> None:
+    order = order_of(split, 20)
+    lost, withheld, _ = in_order(split, order)
+    shelf.lost = {lost}
+    shelf.gates = {withheld: threading.Event()}
+    with pytest.raises(DataError, match=f"{lost}: cannot be fetched"):
+        epoch(Loader(split, order, threads=3))
+    assert shelf.gates[withheld].is_set()
 
 
 def test_labels_and_ids_are_read_shard_by_shard(split: Split, shelf: Shelf, source: Path) -> None:

@@ -194,6 +194,11 @@ class Split:
             again = int(np.flatnonzero(ids == twice)[1])
             raise self.error(again, f"the id {twice!r} stands more than once: each record needs its own")
 
+    def interrupt(self) -> None:
+        """End all waiting for shards that lie elsewhere, as nobody reads on: a dead network may take minutes."""
+        for store in {shard.store for shard in self.shards if shard.store}:
+            store.interrupt()
+
     def select(self, positions: NDArray[np.int64], name: str | None = None) -> "Split":
         """A split of some of these records, over the same shards.
 

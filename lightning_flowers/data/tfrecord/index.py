@@ -161,6 +161,9 @@ class Store(Protocol):
     def release(self, path: str) -> None:
         """The file is not needed for now."""
 
+    def interrupt(self) -> None:
+        """End all fetching, and all waiting in other threads."""
+
 
 class SplitShard:
     """One shard of a split, opened when it is first needed.

@@ -1,12 +1,11 @@
 """An fsspec file system: opened with time limits on what a dead network may take, asked again while it fails."""
 
 import asyncio
-import errno
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import wait
 from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_after_attempt, wait_exponential_jitter
@@ -15,8 +14,8 @@ from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.secrets import MARK, bare, redact, scrub
 
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10, 30  # seconds; a slow link that still sends is never given up
+_LOOK = 0.1  # seconds between looks whether to stop
 BACKOFF = wait_exponential_jitter(initial=1, max=30, jitter=1)  # seconds
-_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs", "s3a": "s3fs"}
 _S3_LOGIN = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for a public bucket"
 _GS_LOGIN = "log in (gcloud auth application-default login), or set FSSPEC_GS_TOKEN=anon for a public bucket"
 _HTTP_LOGIN = "check what it takes to read it: user and password (in ~/.netrc), or a signature that has not expired"
@@ -25,13 +24,12 @@ _LOGINS = {**_OBJECT_STORES, "http": _HTTP_LOGIN, "https": _HTTP_LOGIN}
 # Drivers share no base class for a failing network, and need not be installed: these are the names of theirs.
 _NETWORK = {"OSError", "ClientError", "HTTPClientError", "ConnectionError", "HTTPException", "HttpError"}
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, ValueError)
-_LASTING_ERRNOS = (errno.EINVAL, errno.EPERM, errno.ENOSYS)
 _REFUSALS = ("PermissionError", "NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
 _T = TypeVar("_T")
 
 
 class StoppedError(RuntimeError):
-    """The file system was closed."""
+    """The file system was stopped or closed."""
 
 
 class FileSystem:
@@ -43,7 +41,7 @@ class FileSystem:
     Attributes:
         protocol: such as `s3`.
         root: the URL's path, as the file system calls it.
-        stopped: set once it is closed.
+        stopped: set to end all that is under way in other threads, for now; it is once it is closed.
 
     Raises:
         UserError: nothing that is installed can read such a URL, or it is no place for keys.
@@ -54,21 +52,19 @@ class FileSystem:
         self.protocol, self._url = url.partition("://")[0], url
         self._fs, self.root = _open(url, self.protocol)
         self.stopped = threading.Event()
-        self._running: set[Future[Any]] = set()
-        self.close = weakref.finalize(self, _close, self._fs, self.stopped, self._running)  # also at the process's end
+        self.close = weakref.finalize(self, _close, self._fs, self.stopped)  # also at the process's end
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of fsspec's file system, once; `close` ends it, where the driver is asynchronous."""
+        """Call a method of fsspec's file system, once; `stopped` ends it, where the driver is asynchronous."""
         if (loop := getattr(self._fs, "loop", None)) is None:
             return getattr(self._fs, method)(*args, **kwargs)
         future = asyncio.run_coroutine_threadsafe(getattr(self._fs, f"_{method}")(*args, **kwargs), loop)
-        self._running.add(future)
         try:
-            self.check_open()
+            while not wait([future], _LOOK).done:
+                self.check_open()
             return future.result()
         finally:
-            future.cancel()  # where Ctrl-C ended the wait
-            self._running.discard(future)
+            future.cancel()
 
     def retry(self, shown: str, attempts: int, question: Callable[[int], _T]) -> _T:
         """Ask a question, again with exponential back-off while the network is what fails.
@@ -81,7 +77,7 @@ class FileSystem:
         Raises:
             FileNotFoundError: there is no such file.
             DataError: it failed for good, or in all attempts.
-            StoppedError: it is closed, or was meanwhile, which ends what is under way.
+            StoppedError: it is stopped, or was meanwhile.
         """
         retrying = Retrying(
             stop=stop_after_attempt(attempts),
@@ -108,7 +104,7 @@ class FileSystem:
         self._fs.invalidate_cache()
 
     def check_open(self) -> None:
-        """Raise StoppedError if it is closed."""
+        """Raise StoppedError if it is stopped."""
         if self.stopped.is_set():
             raise StoppedError("the store of remote files is closed")
 
@@ -128,10 +124,9 @@ class FileSystem:
 def is_transient(error: BaseException) -> bool:
     """Whether asking again may help."""
     cause = _cause(error)
-    if isinstance(cause, _LASTING) or (isinstance(cause, OSError) and cause.errno in _LASTING_ERRNOS):
+    if isinstance(cause, _LASTING):
         return False
-    status = _status(cause)
-    if status is not None:
+    if (status := _status(cause)) is not None:
         return status in (408, 425, 429) or status >= 500
     return any(kind.__name__ in _NETWORK for kind in type(cause).__mro__)
 
@@ -165,9 +160,8 @@ def _open(url: str, protocol: str) -> tuple[Any, str]:
     try:
         fs, root = url_to_fs(url, skip_instance_cache=True, **options)
     except ImportError as error:
-        package = _PACKAGES.get(protocol)
-        mend = f"pip install {package}" if package else scrub(str(error), url)
-        raise UserError(f"{bare(url)}: what reads {protocol}:// is not installed: {mend}") from error
+        said = scrub(str(error), url)  # which names the package
+        raise UserError(f"{bare(url)}: what reads {protocol}:// is not installed: {said}") from error
     except ValueError as error:
         said = scrub(str(error), url)
         raise UserError(f"{bare(url)}: no such URL can be read ({said}): give gs://, s3:// or https://") from error
@@ -176,10 +170,8 @@ def _open(url: str, protocol: str) -> tuple[Any, str]:
     return fs, root.rstrip("/")
 
 
-def _close(fs: Any, stopped: threading.Event, running: set[Future[Any]]) -> None:
+def _close(fs: Any, stopped: threading.Event) -> None:
     stopped.set()
-    for future in list(running):
-        future.cancel()
     fs = getattr(fs, "fs", fs)  # what lies below simplecache:: and its like
     for name in ("_session", "_s3"):  # fsspec itself closes connections only when it is garbage collected
         if (session := getattr(fs, name, None)) is not None:

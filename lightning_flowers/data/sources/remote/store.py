@@ -66,7 +66,10 @@ class RemoteStore:
         with self._lock:
             self._planned = list(dict.fromkeys([*paths, *self._planned]))
             self._served = False
-            while len(self._threads) < THREADS and not self._stopped.is_set():
+            if not self._remote.filesystem.close.alive:
+                return
+            self._stopped.clear()
+            while len(self._threads) < THREADS:
                 self._threads.append(threading.Thread(target=self._work, name="fetch", daemon=True))
                 self._threads[-1].start()
 
@@ -93,6 +96,12 @@ class RemoteStore:
                 self._planned.remove(path)
             if file := self._needed.pop(path, None):
                 self._cache.release(file)
+
+    def interrupt(self) -> None:
+        """End all fetching and waiting, with `StoppedError`, until something is planned anew."""
+        with self._lock:
+            self._planned = []
+        self._stopped.set()
 
     def close(self) -> None:
         """End all fetching; what has come of a file is kept, and gone on from the next time."""

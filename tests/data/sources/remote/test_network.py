@@ -252,7 +252,7 @@ def test_secrets_in_a_url_are_not_shown(site, open_store, status):
 def test_a_missing_driver_says_what_to_install(open_store, monkeypatch, url, package):
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, url.partition(":")[0], raising=False)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(UserError, match=f"{url}: what reads .* is not installed: pip install {package}"):
+    with pytest.raises(UserError, match=f"{url}: what reads .* is not installed: .*nstall {package}"):
         open_store(url)
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -234,6 +235,21 @@ def test_closing_ends_a_silent_link_at_once(site, open_store, shards, fetch_thre
     assert not fetch_threads()
     with pytest.raises(RuntimeError, match="closed"):
         store.get(second)
+
+
+def test_an_interrupted_wait_ends_at_once_and_the_store_goes_on_with_the_next_plan(site, open_store, shards):
+    first, *_ = shards
+    gate, reached = site.gate(first)
+    store = open_store(site.url)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(store.get, first)
+        assert reached.wait(5)
+        store.interrupt()
+        with pytest.raises(RuntimeError, match="closed"):
+            waiting.result(5)
+    gate.set()
+    store.prefetch(list(shards))
+    assert {path: store.get(path).read_bytes() for path in shards} == shards
 
 
 def test_a_store_of_which_nothing_more_is_needed_leaves_no_threads(site, open_store, fetch_threads, shards):
