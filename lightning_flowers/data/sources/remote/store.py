@@ -66,10 +66,8 @@ class RemoteStore:
         with self._lock:
             self._planned = list(dict.fromkeys([*paths, *self._planned]))
             self._served = False
-            if not self._remote.filesystem.close.alive:
-                return
-            self._stopped.clear()
-            while len(self._threads) < THREADS:
+            self._go_on()
+            while len(self._threads) < THREADS and not self._stopped.is_set():
                 self._threads.append(threading.Thread(target=self._work, name="fetch", daemon=True))
                 self._threads[-1].start()
 
@@ -91,14 +89,11 @@ class RemoteStore:
 
     def release(self, path: str) -> None:
         """Nobody in this process needs the file for now, however often they got it: it may go first."""
-        with self._lock:
-            if path in self._planned:
-                self._planned.remove(path)
-            if file := self._needed.pop(path, None):
-                self._cache.release(file)
+        self._forget(path)
+        self._go_on()
 
     def interrupt(self) -> None:
-        """End all fetching and waiting, with `StoppedError`, until something is planned anew."""
+        """End all fetching and waiting, with `StoppedError`, until something is released or planned."""
         with self._lock:
             self._planned = []
         self._stopped.set()
@@ -108,6 +103,18 @@ class RemoteStore:
         self._remote.filesystem.close()
         for thread in list(self._threads):
             thread.join(_JOIN)
+
+    def _forget(self, path: str) -> None:
+        with self._lock:
+            if path in self._planned:
+                self._planned.remove(path)
+            if file := self._needed.pop(path, None):
+                self._cache.release(file)
+
+    def _go_on(self) -> None:
+        """Fetch again after `interrupt`."""
+        if self._remote.filesystem.close.alive:
+            self._stopped.clear()
 
     def _work(self) -> None:
         """Fetch what is planned, until nothing is."""
@@ -136,7 +143,7 @@ class RemoteStore:
             try:
                 file = self._remote.stat(path)
             except UserError:
-                self.release(path)
+                self._forget(path)
                 raise
             needed = sum(other.size for other in list(self._needed.values()))
             fits = path in self._needed or needed + file.size <= self._cache.limit
@@ -159,7 +166,7 @@ class RemoteStore:
             self._served = True
             return found
         except BaseException:
-            self.release(path)
+            self._forget(path)
             raise
         finally:
             with self._lock:
