@@ -2,19 +2,17 @@
 downloaded to see a run from end to end."""
 
 import csv
-import errno
 import hashlib
-import itertools
+import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import simplejpeg
+from filelock import FileLock
 from tqdm import tqdm
 
 from lightning_flowers.data.sources.demo.draw import draw_flower
@@ -23,11 +21,12 @@ from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import DataError, UserError
 
-VERSION = 1  # of the drawings: another one gets another folder
+VERSION = 2  # of the drawings: another one gets another folder
 SIZE = 192
 PICTURES_PER_SPECIES = {"train": 44, "val": 10, "test": 9}
 SHARDS = {"train": 4, "val": 2, "test": 2}
 JPEG_QUALITY = 95
+TABLES = ("sample_submission.csv", "test_labels.csv")
 CLASSES = "".join(f"{species.name}\n" for species in SPECIES)
 
 
@@ -57,18 +56,14 @@ def ensure(folder: Path | None = None) -> Path:
 def is_whole(root: Path) -> bool:
     """Whether the demo data set is there with every record undamaged (CRCs are checked) and its tables."""
     try:
-        records = all(_is_whole_split(root, name) for name in PICTURES_PER_SPECIES)
-        tables = all((root / name).stat().st_size for name in ("sample_submission.csv", "test_labels.csv"))
-        return records and tables and (root / "classes.txt").read_text("utf-8") == CLASSES
+        for name, count in PICTURES_PER_SPECIES.items():
+            split = open_split(_folder(root, name), SIZE, len(SPECIES), labelled=name != "test")
+            if len([split.image_bytes(position) for position in range(len(split))]) != count * len(SPECIES):
+                return False
+        tables = all((root / name).stat().st_size for name in TABLES)
+        return tables and (root / "classes.txt").read_text("utf-8") == CLASSES
     except (DataError, OSError, UnicodeDecodeError):
         return False
-
-
-def _is_whole_split(root: Path, name: str) -> bool:
-    split = open_split(_folder(root, name), SIZE, len(SPECIES), labelled=name != "test")
-    for position in range(len(split)):
-        split.image_bytes(position)
-    return len(split) == PICTURES_PER_SPECIES[name] * len(SPECIES)
 
 
 def write(root: Path, seed: int = 0) -> None:
@@ -84,8 +79,10 @@ def write(root: Path, seed: int = 0) -> None:
     with tqdm(total=total, desc="drawing demo petals", unit="picture", disable=None) as bar:
         for number, name in enumerate(PICTURES_PER_SPECIES):
             records = _draw_split(number, name, seed, bar)
-            if name == "test":
-                records = _without_labels(root, records)
+            if name == "test":  # as the competition gives them; their labels go to a table of their own
+                for table, labels in zip(TABLES, ([0] * len(records), [one.label for one in records]), strict=True):
+                    _write_csv(root / table, [(one.id, label) for one, label in zip(records, labels, strict=True)])
+                records = [record._replace(label=None) for record in records]
             write_split(_folder(root, name), SIZE, records, SHARDS[name])
 
 
@@ -105,35 +102,17 @@ def _draw_split(number: int, name: str, seed: int, bar: tqdm) -> list[Record]:
         return list(pool.map(draw, range(len(labels))))
 
 
-def _without_labels(root: Path, records: Sequence[Record]) -> list[Record]:
-    """The test split's records as the competition gives them; their labels go to a table of their own."""
-    _write_csv(root / "sample_submission.csv", [(record.id, 0) for record in records])
-    _write_csv(root / "test_labels.csv", [(record.id, record.label) for record in records])
-    return [record._replace(label=None) for record in records]
-
-
 def _replace(root: Path) -> None:
-    """Draw beside `root` and put the whole in its place at once, so that no other process sees half of it."""
+    """Draw beside `root` and put the whole in its place at once; other processes wait, and find it done."""
     root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent, ignore_cleanup_errors=True) as work:
-        fresh = Path(work) / "fresh"
-        write(fresh)
-        for attempt in itertools.count():
-            if _moved(fresh, root) or is_whole(root):
-                return
-            with suppress(FileNotFoundError):  # another process was quicker to take the damaged one away
-                root.rename(Path(work) / f"damaged-{attempt}")
-
-
-def _moved(fresh: Path, root: Path) -> bool:
-    """Rename `fresh` to `root` unless there is a folder with something in it, damaged or put there meanwhile."""
-    try:
-        fresh.rename(root)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-            raise
-        return False
-    return True
+    with FileLock(root.with_name(f".{root.name}.lock")):
+        if is_whole(root):
+            return
+        with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent, ignore_cleanup_errors=True) as work:
+            write(Path(work) / "fresh")
+            if root.exists():
+                shutil.rmtree(root)
+            (Path(work) / "fresh").rename(root)
 
 
 def _folder(root: Path, split: str) -> Path:

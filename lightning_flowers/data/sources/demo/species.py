@@ -1,191 +1,131 @@
-"""The sixteen species of the demo petals, as a table.
+"""The sixteen species of the demo petals, as a table, and the words that describe a flower.
 
 Most colours are shared by several species, and most species come in several colours, so that colour alone tells none.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from lightning_flowers.data.sources.demo.parts import Centre, Habit, Palette, Petal, Whorl
+RGB = tuple[int, int, int]
+Span = tuple[float, float]
+Colours = tuple[RGB, RGB]  # of a petal, at its base and at its tip
+Pose = tuple[Span, Span]
 
 
 @dataclass(frozen=True)
-class Species:
-    """One kind of flower: its petals whorl by whorl, its colours (one is drawn for a plant), centre and habit."""
+class Petals:
+    """Petals alike around one axis, or leaves."""
+
+    outline: str  # a key of sprites.OUTLINES
+    width: float  # in petal lengths, as the cuts and waves of the edge: notch, teeth and ruffle
+    count: tuple[int, int] = (1, 1)  # least and most
+    lift: Span = (8, 8)  # degrees above the blossom's plane, of the first and the last petal
+    length: Span = (1, 1)  # in blossom radii, likewise
+    spiral: bool = False  # set at golden angles, not evenly
+    notch: float = 0
+    teeth: float = 0
+    ruffle: float = 0
+    spots: int = 0
+    fade: Span = (0, 1)  # where along the petal the base's colour ends, and where the tip's begins
+    colours: Colours | None = None  # where they are not the plant's
+    height: float = 0  # of the bases above the blossom's own, in its radii
+    rim: float = 0  # how far the bases are from the axis, likewise
+
+
+class Centre(NamedTuple):
+    """A disc or dome of florets, from inner to rim colour, and stamens; lengths are in blossom radii."""
+
+    radius: float = 0
+    inner: RGB = (150, 170, 60)
+    rim: RGB = (214, 190, 40)
+    dome: float = 0.3
+    stamens: int = 0
+    reach: float = 0.3
+    anther: RGB = (225, 180, 50)
+
+
+class Species(NamedTuple):
+    """One kind of flower."""
 
     name: str
-    whorls: tuple[Whorl, ...]
-    palettes: tuple[Palette, ...]
-    centre: Centre
-    habit: Habit
+    petals: Sequence[Petals]
+    colours: Sequence[Colours]  # of which a plant has one
+    centre: Centre = Centre()
+    radius: float = 0.33  # of a blossom, as a share of the picture; plants differ from it by a quarter
+    leaf: str = "lance"  # a key of sprites.LEAVES
+    pose: Pose = ((0, 50), (0, 360))  # degrees that blossoms lean from the viewer, and whither on the screen (90: down)
+    florets: tuple[int, int] = (1, 1)  # least and most blossoms of a plant that has many
+    dome: bool = False  # these stand together at the top of its stem, not along it
 
 
-WHITE = Palette((222, 226, 205), (246, 246, 240), (190, 196, 180))
-GOLD = Palette((232, 160, 8), (252, 212, 30), (196, 120, 10))
-ORANGE = Palette((240, 150, 40), (238, 104, 24), (112, 34, 16))
-SCARLET = Palette((170, 14, 16), (222, 40, 24), (34, 12, 22))
-CRIMSON = Palette((150, 10, 40), (206, 28, 62), (96, 6, 30))
-PINK = Palette((250, 226, 226), (238, 138, 172), (212, 84, 134))
-MAGENTA = Palette((196, 60, 140), (214, 86, 168), (130, 24, 96))
-MAUVE = Palette((150, 62, 120), (200, 120, 180), (124, 50, 104))
-BLUE = Palette((48, 60, 170), (84, 106, 226), (34, 36, 120))
-VIOLET = Palette((96, 84, 190), (128, 116, 220), (66, 52, 150))
-SKY = Palette((244, 246, 250), (112, 166, 236), (84, 120, 200))
+WHITE = ((222, 226, 205), (246, 246, 240))
+GOLD = ((232, 160, 8), (252, 212, 30))
+LEMON = ((226, 180, 20), (252, 230, 60))
+ORANGE = ((240, 150, 40), (238, 104, 24))
+AMBER = ((250, 196, 60), (250, 170, 40))
+CRIMSON = ((150, 10, 40), (206, 28, 62))
+PINK = ((250, 226, 226), (238, 138, 172))
+MAGENTA = ((196, 60, 140), (214, 86, 168))
+MAUVE = ((150, 62, 120), (200, 120, 180))
+PURPLE = ((70, 20, 100), (150, 60, 170))
+BLUE = ((48, 60, 170), (84, 106, 226))
+VIOLET = ((96, 84, 190), (128, 116, 220))
+SKY = ((244, 246, 250), (112, 166, 236))
+GREEN_TIPPED = ((238, 240, 232), (66, 136, 50))
+BLACK_RED, BLACK_ORANGE = ((34, 12, 22), (222, 40, 24)), ((60, 20, 16), ORANGE[1])
+YELLOW_CREAM, YELLOW_PINK = ((238, 176, 20), (248, 238, 160)), ((244, 196, 40), (220, 96, 160))
+
+DAISY = [Petals("strap", 0.24, (17, 26), (6, 10), notch=0.03)]
+DANDELION = [Petals("strap", 0.17, (44, 60), (4, 78), (1, 0.35), spiral=True, teeth=0.04)]
+ROSE = [Petals("wedge", 1.08, (5, 5), (14, 14), notch=0.12, ruffle=0.07, fade=(0.1, 0.7))]
+SUNFLOWER = [Petals("pointed", 0.28, (32, 43), (4, 14), (1, 0.85), spiral=True)]
+SNOWDROP = [
+    Petals("cup", 0.36, (3, 3), (52, 60)),
+    Petals("wedge", 0.5, (3, 3), (78, 78), (0.6, 0.6), notch=0.2, fade=(0.45, 0.62), colours=GREEN_TIPPED),
+]
+BUTTERCUP = [Petals("round", 0.98, (5, 5), (26, 38))]
+BLUEBELL = [
+    Petals("cup", 0.5, (6, 6), (76, 76), (0.9, 0.9)),
+    Petals("pointed", 0.6, (6, 6), (-12, -12), (0.36, 0.36), height=0.78, rim=0.2),
+]
+CORNFLOWER = [
+    Petals("trumpet", 0.6, (8, 12), (14, 26), teeth=0.32),
+    Petals("strap", 0.16, (16, 24), (35, 80), (0.5, 0.3), spiral=True, colours=PURPLE),
+]
+POPPY = [Petals("wedge", 1.25, (4, 4), (14, 34), ruffle=0.14, fade=(0.2, 0.32))]
+TULIP = [Petals("cup", 0.72, (6, 6), (70, 77))]
+LILY = [Petals("pointed", 0.42, (6, 6), (12, 22), spots=24, ruffle=0.03)]
+PRIMROSE = [Petals("wedge", 0.86, (5, 5), (5, 12), notch=0.2, fade=(0.22, 0.36))]
+FORGET_ME_NOT = [Petals("round", 0.98, (5, 5), (4, 12), fade=(0.2, 0.34))]
+CONEFLOWER = [Petals("strap", 0.27, (12, 18), (-32, -12), notch=0.05)]
+DAHLIA = [Petals("spoon", 0.42, (38, 50), (2, 68), (1, 0.2), spiral=True)]
+FOXGLOVE = [
+    Petals("cup", 0.5, (5, 5), (80, 80), (1.1, 1.1)),
+    Petals("round", 1, (5, 5), (35, 35), (0.3, 0.3), height=0.9, rim=0.2),
+]
+
+NONE, EYE = Centre(), Centre(0.2, (140, 90, 20), (246, 210, 50))
+CONE = Centre(0.36, (70, 60, 20), (206, 92, 24), 1.0)
+CAPSULE = Centre(0.14, (120, 140, 80), (70, 84, 50), 0.7, 46, 0.27, (46, 34, 50))
+UPRIGHT, SKYWARD = ((60, 95), (-110, -70)), ((25, 65), (-130, -50))
+NODDING, HANGING = ((60, 100), (35, 80)), ((70, 125), (65, 115))
 
 SPECIES: tuple[Species, ...] = (
-    Species(
-        "ox-eye daisy",
-        (Whorl(Petal("strap", 0.24, notch=0.03, veins=0.3), (17, 26), lift=(6, 10)),),
-        (WHITE,),
-        Centre(0.32, (214, 158, 14), (248, 206, 40), dome=0.35),
-        Habit("solitary", (0.24, 0.42), leaf="cut"),
-    ),
-    Species(
-        "common dandelion",
-        (Whorl(Petal("strap", 0.17, teeth=0.04, veins=0.2), (56, 74), (1.0, 0.35), (4, 78), "spiral"),),
-        (GOLD,),
-        Centre(0.0, GOLD.base, GOLD.tip),
-        Habit("solitary", (0.22, 0.38), leaf="cut"),
-    ),
-    Species(
-        "wild rose",
-        (Whorl(Petal("wedge", 1.08, notch=0.12, ruffle=0.07, veins=0.16, fade=(0.1, 0.7)), (5, 5), lift=(14, 14)),),
-        (PINK, Palette((240, 240, 214), (250, 246, 242), (232, 214, 214))),
-        Centre(0.1, (150, 170, 60), (214, 190, 60), stamens=34, reach=0.34),
-        Habit("solitary", (0.26, 0.42), leaf="toothed"),
-    ),
-    Species(
-        "sunflower",
-        (
-            Whorl(Petal("pointed", 0.28, veins=0.35), (17, 23), lift=(4, 4)),
-            Whorl(Petal("pointed", 0.28, veins=0.35), (15, 20), (0.9, 0.9), (14, 14)),
-        ),
-        (GOLD,),
-        Centre(0.44, (60, 40, 18), (112, 66, 20), dome=0.14),
-        Habit("solitary", (0.28, 0.46), leaf="oval"),
-    ),
-    Species(
-        "snowdrop",
-        (
-            Whorl(Petal("cup", 0.36, veins=0.16), (3, 3), lift=(52, 60)),
-            Whorl(
-                Petal("wedge", 0.5, notch=0.2, blotch=0.0, fade=(0.45, 0.62)),
-                (3, 3),
-                (0.6, 0.6),
-                (78, 78),
-                palette=Palette((238, 240, 232), (66, 136, 50), (200, 206, 190)),
-            ),
-        ),
-        (WHITE,),
-        Centre(0.13, (60, 120, 40), (110, 160, 70), dome=0.9),
-        Habit("solitary", (0.28, 0.46), (70, 125), (65, 115), leaf="sword"),
-    ),
-    Species(
-        "meadow buttercup",
-        (Whorl(Petal("round", 0.98, veins=0.14), (5, 5), lift=(26, 38)),),
-        (GOLD, Palette((226, 180, 20), (252, 230, 60), (206, 150, 20))),
-        Centre(0.17, (150, 166, 40), (216, 186, 30), dome=0.5, stamens=30, reach=0.3),
-        Habit("solitary", (0.2, 0.36), leaf="cut"),
-    ),
-    Species(
-        "common bluebell",
-        (
-            Whorl(Petal("cup", 0.5, veins=0.3), (6, 6), (0.9, 0.9), (76, 76)),
-            Whorl(Petal("pointed", 0.6, veins=0.2), (6, 6), (0.36, 0.36), (-12, -12), height=0.78, rim=0.2),
-        ),
-        (VIOLET, PINK, WHITE),
-        Centre(0.0, VIOLET.base, VIOLET.tip),
-        Habit("raceme", (0.12, 0.17), (70, 110), (40, 85), (9, 14), "blade"),
-    ),
-    Species(
-        "cornflower",
-        (
-            Whorl(Petal("trumpet", 0.6, teeth=0.32, veins=0.2), (8, 12), lift=(14, 26)),
-            Whorl(
-                Petal("strap", 0.16),
-                (16, 24),
-                (0.5, 0.3),
-                (35, 80),
-                "spiral",
-                palette=Palette((70, 20, 100), (150, 60, 170), (60, 10, 90)),
-            ),
-        ),
-        (BLUE, MAUVE),
-        Centre(0.0, BLUE.base, BLUE.tip),
-        Habit("solitary", (0.24, 0.4), leaf="lance"),
-    ),
-    Species(
-        "corn poppy",
-        (
-            Whorl(Petal("wedge", 1.3, ruffle=0.14, veins=0.25, blotch=0.26), (2, 2), lift=(14, 22)),
-            Whorl(Petal("wedge", 1.15, ruffle=0.14, veins=0.25, blotch=0.26), (2, 2), (0.9, 0.9), (34, 34)),
-        ),
-        (SCARLET, ORANGE),
-        Centre(0.14, (120, 140, 80), (70, 84, 50), dome=0.7, stamens=46, reach=0.27, anther=(46, 34, 50)),
-        Habit("solitary", (0.28, 0.44), leaf="cut"),
-    ),
-    Species(
-        "garden tulip",
-        (
-            Whorl(Petal("cup", 0.72, veins=0.2), (3, 3), lift=(70, 70)),
-            Whorl(Petal("cup", 0.72, veins=0.2), (3, 3), (0.97, 0.97), (76, 76)),
-        ),
-        (CRIMSON, GOLD, PINK, WHITE),
-        Centre(0.1, (160, 170, 70), (60, 50, 30), dome=1.0),
-        Habit("solitary", (0.36, 0.55), (60, 95), (-110, -70), leaf="sword"),
-    ),
-    Species(
-        "tiger lily",
-        (
-            Whorl(Petal("pointed", 0.36, spots=22, veins=0.22), (3, 3), lift=(10, 18)),
-            Whorl(Petal("pointed", 0.46, spots=26, veins=0.22, ruffle=0.05), (3, 3), (0.97, 0.97), (16, 24)),
-        ),
-        (
-            ORANGE,
-            Palette((250, 196, 60), (250, 170, 40), (110, 40, 20)),
-            Palette((250, 236, 230), (236, 130, 160), (130, 20, 60)),
-        ),
-        Centre(0.05, (170, 190, 90), (150, 160, 60), stamens=7, reach=0.62, anther=(120, 50, 20)),
-        Habit("solitary", (0.34, 0.48), leaf="lance"),
-    ),
-    Species(
-        "common primrose",
-        (Whorl(Petal("wedge", 0.86, notch=0.2, veins=0.1, fade=(0.22, 0.36)), (5, 5), lift=(5, 12)),),
-        (
-            Palette((238, 176, 20), (248, 238, 160), (226, 160, 20)),
-            Palette((244, 196, 40), (220, 96, 160), (170, 40, 110)),
-        ),
-        Centre(0.07, (150, 170, 60), (200, 170, 30)),
-        Habit("solitary", (0.2, 0.34), leaf="oval"),
-    ),
-    Species(
-        "wood forget-me-not",
-        (Whorl(Petal("round", 0.98, veins=0.1, fade=(0.2, 0.34)), (5, 5), lift=(4, 12)),),
-        (SKY, Palette((250, 240, 244), (232, 150, 196), (190, 100, 150))),
-        Centre(0.2, (140, 90, 20), (246, 210, 50)),
-        Habit("umbel", (0.065, 0.095), florets=(9, 20), leaf="lance"),
-    ),
-    Species(
-        "purple coneflower",
-        (Whorl(Petal("strap", 0.27, notch=0.05, veins=0.35), (12, 18), lift=(-32, -12)),),
-        (MAUVE, WHITE),
-        Centre(0.36, (70, 60, 20), (206, 92, 24), dome=1.0),
-        Habit("solitary", (0.26, 0.42), (25, 65), (-130, -50), leaf="lance"),
-    ),
-    Species(
-        "garden dahlia",
-        (Whorl(Petal("spoon", 0.42, veins=0.2), (46, 60), (1.0, 0.2), (2, 68), "spiral"),),
-        (CRIMSON, GOLD, MAGENTA, WHITE),
-        Centre(0.0, GOLD.base, GOLD.tip),
-        Habit("solitary", (0.26, 0.42), leaf="toothed"),
-    ),
-    Species(
-        "common foxglove",
-        (
-            Whorl(Petal("cup", 0.5, veins=0.15), (5, 5), (1.1, 1.1), (80, 80)),
-            Whorl(Petal("round", 1.0, veins=0.1), (5, 5), (0.3, 0.3), (35, 35), height=0.9, rim=0.2),
-        ),
-        (MAGENTA, PINK, WHITE),
-        Centre(0.0, MAGENTA.base, MAGENTA.tip),
-        Habit("raceme", (0.13, 0.19), (55, 90), (30, 75), (13, 19), "oval"),
-    ),
+    Species("ox-eye daisy", DAISY, [WHITE], Centre(0.32, (214, 158, 14), (248, 206, 40), 0.35), leaf="cut"),
+    Species("common dandelion", DANDELION, [GOLD], radius=0.3, leaf="cut"),
+    Species("wild rose", ROSE, [PINK, WHITE], Centre(0.1, stamens=34, reach=0.34), leaf="toothed"),
+    Species("sunflower", SUNFLOWER, [GOLD], Centre(0.44, (60, 40, 18), (112, 66, 20), 0.14), 0.37, "oval"),
+    Species("snowdrop", SNOWDROP, [WHITE], Centre(0.13, (60, 120, 40), (110, 160, 70), 0.9), 0.36, "sword", HANGING),
+    Species("meadow buttercup", BUTTERCUP, [GOLD, LEMON], Centre(0.17, dome=0.5, stamens=30), 0.28, "cut"),
+    Species("common bluebell", BLUEBELL, [VIOLET, PINK, WHITE], NONE, 0.14, "blade", NODDING, (9, 14)),
+    Species("cornflower", CORNFLOWER, [BLUE, MAUVE]),
+    Species("corn poppy", POPPY, [BLACK_RED, BLACK_ORANGE], CAPSULE, 0.36, "cut"),
+    Species("garden tulip", TULIP, [CRIMSON, GOLD, PINK, WHITE], NONE, 0.45, "sword", UPRIGHT),
+    Species("tiger lily", LILY, [ORANGE, AMBER, PINK], Centre(0.05, stamens=7, reach=0.62, anther=(120, 50, 20)), 0.4),
+    Species("common primrose", PRIMROSE, [YELLOW_CREAM, YELLOW_PINK], Centre(0.07), 0.27, "oval"),
+    Species("wood forget-me-not", FORGET_ME_NOT, [SKY, PINK], EYE, 0.08, florets=(9, 17), dome=True),
+    Species("purple coneflower", CONEFLOWER, [MAUVE, WHITE], CONE, pose=SKYWARD),
+    Species("garden dahlia", DAHLIA, [CRIMSON, GOLD, MAGENTA, WHITE], leaf="toothed"),
+    Species("common foxglove", FOXGLOVE, [MAGENTA, PINK, WHITE], NONE, 0.16, "oval", NODDING, (11, 16)),
 )

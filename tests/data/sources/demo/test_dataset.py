@@ -63,7 +63,7 @@ def contents(root: Path) -> Contents:
 
 
 def names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
 
 
 def split(root: Path, name: str) -> Split:
@@ -226,56 +226,24 @@ def test_nothing_is_left_of_a_failure(
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_ensure_at_once_ends_with_one_whole_data_set(
+def test_ensure_at_once_draws_once_and_ends_with_one_whole_data_set(
     plain: None, damaged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, write, barrier = tmp_path / "petals", dataset.write, Barrier(2)
+    root, write, barrier, written = tmp_path / "petals", dataset.write, Barrier(2), list[Path]()
     if damaged:
         flip(dataset.ensure(root) / TRAIN_SHARD)
 
-    def write_together(folder: Path) -> None:
+    def write_noted(folder: Path) -> None:
+        written.append(folder)
         write(folder)
+
+    def ensure_together(folder: Path) -> Path:
         barrier.wait(10)
+        return dataset.ensure(folder)
 
-    monkeypatch.setattr(dataset, "write", write_together)
+    monkeypatch.setattr(dataset, "write", write_noted)
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(dataset.ensure, [root, root])) == [root, root]
+        assert list(pool.map(ensure_together, [root, root])) == [root, root]
     assert dataset.is_whole(root)
-    assert names(tmp_path) == ["petals"]
-
-
-def test_data_set_that_another_process_was_quicker_with_is_kept(
-    plain: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, write = tmp_path / "petals", dataset.write
-
-    def write_late(folder: Path) -> None:
-        write(folder)
-        write(root)
-        theirs.update(contents(root))
-
-    theirs: Contents = {}
-    monkeypatch.setattr(dataset, "write", write_late)
-    dataset.ensure(root)
-    assert contents(root) == theirs
-    assert names(tmp_path) == ["petals"]
-
-
-def test_damaged_data_set_that_another_process_took_away_is_replaced(
-    plain: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, is_whole = dataset.ensure(tmp_path / "petals"), dataset.is_whole
-    flip(root / TRAIN_SHARD)
-    seen: list[bool] = []
-
-    def is_whole_slowly(folder: Path) -> bool:
-        seen.append(is_whole(folder))
-        if len(seen) == 2:  # right before it is taken away here
-            shutil.rmtree(folder)
-        return seen[-1]
-
-    monkeypatch.setattr(dataset, "is_whole", is_whole_slowly)
-    dataset.ensure(root)
-    assert is_whole(root)
-    assert seen == [False, False]
+    assert len(written) == 1
     assert names(tmp_path) == ["petals"]
