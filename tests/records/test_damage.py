@@ -2,6 +2,7 @@
 
 import io
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from PIL import Image
 
 from lightning_flowers.data import photograph
 from lightning_flowers.data.photograph import PictureError, check_picture
-from lightning_flowers.records.convert.picture import render
+from lightning_flowers.records.convert.manifest import Settings
+from lightning_flowers.records.convert.write import render
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "MPO")
+SETTINGS = Settings([16, 24], "crop", 95, 1, None, 0.0, 0, False)
 EXACT = np.random.default_rng(0).integers(0, 255, (12, 18, 3), dtype=np.uint8)
 
 
@@ -56,7 +59,7 @@ def test_what_passes_the_check_is_rendered_and_all_else_is_told(tmp_path, kind, 
         except PictureError as error:
             told.append(str(error))
         else:
-            render(path, [16], 24, "crop", 95)
+            render(path, [16], SETTINGS)
     path.write_bytes(whole)
     assert check_picture(path, 24) == ((60, 90) if tagged and kind not in ("GIF", "BMP") else (90, 60))
     assert {len(why.splitlines()) for why in told} == {1}
@@ -119,6 +122,6 @@ def test_a_picture_is_decoded_alike_when_it_is_checked_and_rendered(tmp_path, mo
     monkeypatch.setattr(photograph, "_to_rgb", lambda *args: seen.append(to_rgb(*args)) or seen[-1])
     (tmp_path / "0.jpg").write_bytes(encoded("JPEG", exif()))
     check_picture(tmp_path / "0.jpg", 8)
-    render(tmp_path / "0.jpg", [8], 8, "crop", 95)
+    render(tmp_path / "0.jpg", [8], replace(SETTINGS, sizes=[8]))
     assert seen[0].size == seen[1].size == (30, 45)  # turned, and at half its scale
     assert seen[0].tobytes() == seen[1].tobytes()

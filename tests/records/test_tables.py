@@ -159,9 +159,9 @@ def test_classes_that_cannot_be_learned_are_told(records, here):
         (here / "in" / folder).mkdir()
     said = records("convert", "in", "--out=out", *FLAGS)[1]
     assert [line for line in said.splitlines() if line.startswith("note")] == [
+        "note: the folders 'rose' and 'rose ' are one class, 'rose'",
         "note: the folder test holds no picture",
         "note: the folder train/lily holds no picture",
-        "note: the folders 'rose' and 'rose ' are one class, 'rose'",
         "note: the folder val/rose  holds no picture",
         "note: 1 of 3 classes have no picture for training: lily",
         "note: the classes 'Lily' and 'lily' are hardly told apart: should they be one?",

@@ -11,13 +11,11 @@ from lightning_flowers.data.photograph import PictureError, Shape, check_picture
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.convert.folders import read_folder
-from lightning_flowers.records.convert.inputs import Input, Inputs, read_classes
-from lightning_flowers.records.convert.labels import list_labels, note_classes
+from lightning_flowers.records.convert.inputs import Input, Inputs, list_labels, read_classes
 from lightning_flowers.records.convert.manifest import LOCK, Manifest, Settings, begun, describe_inputs
-from lightning_flowers.records.convert.plan import Planned, make_shards, place
+from lightning_flowers.records.convert.plan import Planned, PlannedShard, make_shards, note_classes, place
 from lightning_flowers.records.convert.table import read_table
-from lightning_flowers.records.convert.tables import write_tables
-from lightning_flowers.records.convert.write import count_missing, write_missing
+from lightning_flowers.records.convert.write import missing_sizes, write_missing, write_tables
 from lightning_flowers.records.text import bar, say
 
 
@@ -62,13 +60,12 @@ def convert_records(
     if folder.absolute().is_relative_to(inputs.base.absolute()) and csv is None:
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
     described = describe_inputs(inputs)
-    begun(folder, settings, inputs.classes, described)  # before anything is written
+    manifest = begun(folder, settings, inputs.classes, described)  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK, timeout=0), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # of odd EXIF above all, which does no picture harm
-            manifest = begun(folder, settings, inputs.classes, described) or _begin(folder, settings, inputs, described)
-            _convert(folder, inputs, manifest)
+            _convert(folder, inputs, manifest or _begin(folder, settings, inputs, described))
     except Timeout as error:
         raise UserError(f"--out={out}: another process is converting into it: wait for it") from error
     return 0
@@ -151,14 +148,18 @@ def _convert(folder: Path, inputs: Inputs, manifest: Manifest) -> None:
     placed = _place(manifest.pictures(), settings)
     write_tables(folder, manifest, placed)
     planned = make_shards(placed, settings.shards, settings.seed)
-    total, before = len(planned) * len(settings.sizes), count_missing(planned, folder, settings.sizes)
+    total, before = len(planned) * len(settings.sizes), _count_missing(folder, planned, settings)
     try:
         write_missing(planned, folder, inputs.base, settings)
     except KeyboardInterrupt as interrupt:
-        there = total - count_missing(planned, folder, settings.sizes)
+        there = total - _count_missing(folder, planned, settings)
         message = f"interrupted; {there} of {total} shards are written: the same command goes on"
         raise KeyboardInterrupt(message) from interrupt
     _report(folder, manifest, placed, f"{before} of {total} shards written now")
+
+
+def _count_missing(folder: Path, planned: Sequence[PlannedShard], settings: Settings) -> int:
+    return sum(len(missing_sizes(one, folder, settings.sizes)) for one in planned)
 
 
 def _report(folder: Path, manifest: Manifest, placed: Sequence[Planned], written: str) -> None:

@@ -11,51 +11,6 @@ from lightning_flowers.errors import DataError
 from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
 
 
-class _Found:
-    """Gathers (path, split, class) and what is no picture."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.pictures: list[tuple[str, str | None, str | None]] = []
-        self.left_out: list[str] = []
-        self.notes: list[str] = []
-
-    def add(self, folder: Path, split: str | None, name: str | None) -> None:
-        """Take the pictures of a folder that holds nothing else to take.
-
-        Raises:
-            DataError: it holds a folder.
-        """
-        before = len(self.pictures)
-        for path in _entries(folder):
-            if path.is_dir():
-                raise DataError(
-                    f"{path}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
-                )
-            self._add_file(path, split, name)
-        if len(self.pictures) == before:
-            self.notes.append(f"the folder {folder.relative_to(self.root)} holds no picture")
-
-    def leave_out_files(self, folder: Path) -> None:
-        """Note the files of a folder that should hold folders.
-
-        Raises:
-            DataError: one of them is a picture, which has no class.
-        """
-        for path in _entries(folder):
-            if path.is_file():
-                if _is_picture(path):
-                    raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
-                self.left_out.append(path.relative_to(self.root).as_posix())
-
-    def _add_file(self, path: Path, split: str | None, name: str | None) -> None:
-        relative = path.relative_to(self.root).as_posix()
-        if _is_picture(path):
-            self.pictures.append((relative, split, name))
-        else:
-            self.left_out.append(relative)
-
-
 def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
     """The pictures of a folder tree.
 
@@ -67,7 +22,34 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    found = _Found(root)
+    found: list[tuple[str, str | None, str | None]] = []  # path, split, class
+    notes: list[str] = []
+    for folder, split, name in _list_folders(root, notes):
+        before = len(found)
+        for path in _entries(folder):
+            if path.is_dir():
+                raise DataError(
+                    f"{path}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
+                )
+            if _is_picture(path):
+                found.append((path.relative_to(root).as_posix(), split, name))
+        if len(found) == before:
+            notes.append(f"the folder {folder.relative_to(root)} holds no picture")
+    labels = number_classes([name for _, _, name in found if name is not None], classes)
+    paths = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file() and not _is_picture(path))
+    others = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
+    if others:
+        notes.append(f"{len(others):,} files that are no pictures are left out, the first: {others[0]}")
+    pictures = [Input(path, split, None if name is None else labels[name], None) for path, split, name in sorted(found)]
+    return Inputs(root, tuple(labels), pictures, notes)
+
+
+def _list_folders(root: Path, notes: list[str]) -> list[tuple[Path, str | None, str | None]]:
+    """The folders that hold pictures, each with its split and its class, None where it has none.
+
+    Raises:
+        DataError: splits stand beside classes, or a picture beside folders.
+    """
     folders = _folders(root)
     splits = [folder for folder in folders if folder.name in SPLITS]
     if splits and len(splits) < len(folders):
@@ -75,32 +57,30 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
         raise DataError(
             f"{root}: holds {splits[0].name} beside {other.name}: splits (train, val, test) or classes, not both"
         )
-    found.leave_out_files(root)
-    if splits:
-        for folder in splits:
-            _add_split(found, folder)
-    else:
-        _add_classes(found, root, None)
-    return _number(found, classes)
+    _refuse_pictures(root)
+    listed = _list_classes(root, None, notes) if not splits else []
+    for folder in splits:
+        flat = folder.name == "test" and not _folders(folder)
+        listed += [(folder, "test", None)] if flat else _list_classes(folder, folder.name, notes)
+    return listed
 
 
-def _add_split(found: _Found, folder: Path) -> None:
-    if folder.name == "test" and not _folders(folder):
-        found.add(folder, "test", None)
-        return
-    found.leave_out_files(folder)
-    if not _folders(folder):
-        found.notes.append(f"the folder {folder.name} holds no class")
-    _add_classes(found, folder, folder.name)
-
-
-def _add_classes(found: _Found, folder: Path, split: str | None) -> None:
+def _list_classes(folder: Path, split: str | None, notes: list[str]) -> list[tuple[Path, str | None, str | None]]:
+    _refuse_pictures(folder)
+    listed = [(one, split, _class_name(one)) for one in _folders(folder)]
     seen: dict[str, str] = {}
-    for one in _folders(folder):
-        name = _class_name(one)
+    for one, _, name in listed:
         if seen.setdefault(name, one.name) != one.name:
-            found.notes.append(f"the folders {seen[name]!a} and {one.name!a} are one class, {name!r}")
-        found.add(one, split, name)
+            notes.append(f"the folders {seen[name]!a} and {one.name!a} are one class, {name!r}")
+    if split and not listed:
+        notes.append(f"the folder {folder.name} holds no class")
+    return [*listed]
+
+
+def _refuse_pictures(folder: Path) -> None:
+    for path in _entries(folder):
+        if path.is_file() and _is_picture(path):
+            raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
 
 
 def _class_name(folder: Path) -> str:
@@ -111,17 +91,6 @@ def _class_name(folder: Path) -> str:
     if not name:
         raise DataError(f"{folder.parent}: the folder {folder.name!a} is blank: give it the name of its class")
     return name
-
-
-def _number(found: _Found, classes: tuple[str, ...] | None) -> Inputs:
-    labels = number_classes([name for _, _, name in found.pictures if name is not None], classes)
-    pictures = [
-        Input(path, split, None if name is None else labels[name], None) for path, split, name in sorted(found.pictures)
-    ]
-    notes = list(found.notes)
-    if found.left_out:
-        notes.append(f"{len(found.left_out):,} files that are no pictures are left out, the first: {found.left_out[0]}")
-    return Inputs(found.root, tuple(labels), pictures, notes)
 
 
 def _entries(folder: Path) -> list[Path]:

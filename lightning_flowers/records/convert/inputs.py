@@ -11,6 +11,7 @@ from lightning_flowers.data.sources import competition
 from lightning_flowers.errors import DataError, UserError
 
 PETALS = "petals"  # as --classes: the competition's
+_LISTED = 12  # classes; of more, the first and the last
 
 
 class Input(NamedTuple):
@@ -83,24 +84,23 @@ def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dic
         raise DataError(
             f"two or more classes are needed, {found} was found: each class needs a folder (or name) of its own"
         )
-    _check_numbers(known)
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise DataError(f"{name!r} is none of the {len(known)} --classes{f': {near[0]}?' if near else ''}")
+    seen: dict[int, str] = {}
+    for name in known:
+        number = read_number(name)
+        if number is not None and seen.setdefault(number, name) != name:
+            raise DataError(f"the classes {seen[number]!r} and {name!r} are one number: write it the same everywhere")
+    if unknown := next((name for name in names if name not in known), None):
+        near = get_close_matches(unknown, known, n=1)
+        raise DataError(f"{unknown!r} is none of the {len(known)} --classes{f': {near[0]}?' if near else ''}")
     return {name: label for label, name in enumerate(known)}
+
+
+def list_labels(classes: Sequence[str]) -> str:
+    """The labels with their classes, shortened where they are many."""
+    texts = [f"{label}={name}" for label, name in enumerate(classes)]
+    return ", ".join(texts if len(texts) <= _LISTED else [*texts[: _LISTED - 4], "...", *texts[-3:]])
 
 
 def _order(name: str) -> tuple[bool, int, str]:
     number = read_number(name)
     return number is None, number or 0, name
-
-
-def _check_numbers(names: Sequence[str]) -> None:
-    seen: dict[int, str] = {}
-    for name in names:
-        number = read_number(name)
-        if number is not None and number in seen:
-            raise DataError(f"the classes {seen[number]!r} and {name!r} are one number: write it the same everywhere")
-        if number is not None:
-            seen[number] = name

@@ -9,8 +9,7 @@ from typing import Any
 from lightning_flowers.data.photograph import Shape
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
-from lightning_flowers.records.convert.inputs import Input, Inputs
-from lightning_flowers.records.convert.labels import list_labels
+from lightning_flowers.records.convert.inputs import Input, Inputs, list_labels
 
 NAME = "convert.json"
 LOCK = ".convert.lock"

@@ -1,6 +1,8 @@
 """Which picture goes into which shard: the same for the same pictures and settings, wherever and whenever."""
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,22 +56,42 @@ def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: 
             raise UserError(f"--{name}_fraction={fraction}: there are pictures for {name} already: leave it out")
     wanted = 0.2 if val_fraction is None and "val" not in present else val_fraction or 0.0
     drawn = _draw(given, wanted, test_fraction, seed)
-    placed = [
-        Planned(one.path, drawn.get(number, one.split or "train"), one.label, one.id or _identity(one.path))
-        for number, one in enumerate(given)
-    ]
-    _check_ids(placed)
-    return placed
+    placed: dict[str, Planned] = {}
+    for number, one in enumerate(given):
+        # Twelve hex digits, in the manner of the competition's ids.
+        identity = one.id or hashlib.sha256(one.path.encode()).hexdigest()[:12]
+        if identity in placed:
+            raise DataError(
+                f"the id {identity!r} is that of {placed[identity].path} and of {one.path}: each needs its own"
+            )
+        placed[identity] = Planned(one.path, drawn.get(number, one.split or "train"), one.label, identity)
+    return list(placed.values())
 
 
 def make_shards(placed: Sequence[Planned], shards: int, seed: int) -> list[PlannedShard]:
     """Shuffle each split and cut it into shards of as equal counts as can be."""
-    return [
-        PlannedShard(name, number, [one[position] for position in positions.tolist()])
-        for split, name in enumerate(SPLITS)
-        if (one := [picture for picture in placed if picture.split == name])
-        for number, positions in _cut(len(one), shards, np.random.default_rng([seed, split]))
-    ]
+    planned = []
+    for split, name in enumerate(SPLITS):
+        one = [picture for picture in placed if picture.split == name]
+        order = np.random.default_rng([seed, split]).permutation(len(one))
+        cuts = np.array_split(order, min(shards, len(one))) if one else []
+        planned += [PlannedShard(name, number, [one[at] for at in cut.tolist()]) for number, cut in enumerate(cuts)]
+    return planned
+
+
+def note_classes(classes: Sequence[str], placed: Sequence[Planned]) -> Iterator[str]:
+    """Classes that nobody can learn, that may be one, and whether nothing is left to validate on."""
+    trained = {one.label for one in placed if one.split == "train"}
+    if missing := [name for label, name in enumerate(classes) if label not in trained]:
+        names = ", ".join(missing[:5]) + (f" and {len(missing) - 5:,} more" if len(missing) > 5 else "")
+        yield f"{len(missing):,} of {len(classes):,} classes have no picture for training: {names}"
+    seen: dict[str, str] = {}
+    for name in classes:
+        key = re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())
+        if key and seen.setdefault(key, name) != name:
+            yield f"the classes {seen[key]!r} and {name!r} are hardly told apart: should they be one?"
+    if all(one.split != "val" for one in placed):
+        yield "there is no val: train with --data.train_on=train+val, or --data.folds=5 --data.fold=0"
 
 
 def _draw(given: Sequence[Input], val: float, test: float, seed: int) -> dict[int, str]:
@@ -86,20 +108,3 @@ def _draw(given: Sequence[Input], val: float, test: float, seed: int) -> dict[in
         drawn |= dict.fromkeys(shuffled[:for_val], "val")
         drawn |= dict.fromkeys(shuffled[for_val : for_val + for_test], "test")
     return drawn
-
-
-def _cut(count: int, shards: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
-    return enumerate(np.array_split(rng.permutation(count), min(shards, count)))
-
-
-def _identity(path: str) -> str:
-    """Twelve hex digits, in the manner of the competition's ids."""
-    return hashlib.sha256(path.encode()).hexdigest()[:12]
-
-
-def _check_ids(placed: Sequence[Planned]) -> None:
-    paths: dict[str, str] = {}
-    for one in placed:
-        if one.id in paths:
-            raise DataError(f"the id {one.id!r} is that of {paths[one.id]} and of {one.path}: each needs its own")
-        paths[one.id] = one.path

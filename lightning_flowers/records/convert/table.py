@@ -1,12 +1,29 @@
-"""Pictures named in a CSV: path[,class][,label][,split][,id]."""
+"""Pictures named in a CSV, as people and spreadsheets write it: path[,class][,label][,split][,id]."""
 
+import csv
+import io
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
+from typing import Any, NamedTuple
 
-from lightning_flowers.data.class_names import read_number
+from lightning_flowers.data.class_names import clean_name, read_number
+from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.convert.inputs import Input, Inputs, number_classes
-from lightning_flowers.records.convert.rows import Row, read_rows
+from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
+
+_COLUMNS = ("path", "class", "label", "split", "id")
+
+
+class _Row(NamedTuple):
+    """A picture; an empty text where nothing is said; the number is that of the line."""
+
+    number: int
+    path: str
+    name: str
+    label: int | str | None
+    split: str
+    id: str
 
 
 def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -> Inputs:
@@ -14,7 +31,7 @@ def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -
 
     Args:
         path: of a CSV with the column path and any of class (a name), label (a number, or a name), split and id; an
-            empty cell says nothing.
+            empty cell says nothing; commas, semicolons or tabs part the cells.
         base: the folder that paths start from. Default: the table's.
         classes: names in the order of their labels. Default: the names in the table, sorted, or where it has numbers
             as labels, in their order.
@@ -22,22 +39,71 @@ def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -
     Raises:
         DataError: the table cannot be read, or says something that cannot be.
     """
-    rows, notes = read_rows(path)
     base = base or path.parent
+    header, lines = _read_csv(path)
+    others = ", ".join(repr(column) for column in header if column not in _COLUMNS)
     try:
+        rows = [_read_row(number, cells) for number, cells in lines]
         names, numbered = _names(rows, classes)
         labels = number_classes([name for name in names if name is not None], classes or numbered)
         pictures = [
             Input(_find(base, row), row.split or None, None if name is None else labels[name], row.id or None)
             for row, name in zip(rows, names, strict=True)
         ]
-    except DataError as error:
+        seen = set()
+        for one in pictures:
+            if one.path in seen:
+                raise DataError(f"the path {one.path!r} stands twice")
+            seen.add(one.path)
+    except (DataError, ValueError) as error:
         raise DataError(f"{path}: {error}") from error
-    _check_once([one.path for one in pictures], path, "path")
-    return Inputs(base, tuple(labels), sorted(pictures), notes)
+    return Inputs(base, tuple(labels), sorted(pictures), [f"columns that are not read: {others}"] if others else [])
 
 
-def _find(base: Path, row: Row) -> str:
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:
+    """The columns, and the lines that say something with their numbers; what is most in the first parts them all."""
+    try:
+        text = path.read_text("utf-8-sig")
+        mark = max(",;\t", key=text.partition("\n")[0].count)
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=mark, strict=True)
+        header = reader.fieldnames = [clean_name(cell).casefold() for cell in reader.fieldnames or ()]
+        lines = [(reader.line_num, cells) for cells in reader if any("".join(cell).strip() for cell in cells.values())]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"--csv={path}: cannot be read as a CSV in UTF-8: {error}") from error
+    if "path" not in header or not lines:
+        raise DataError(
+            f"--csv={path}: has no {'row' if 'path' in header else 'column path'}: expected {','.join(_COLUMNS)}"
+        )
+    if twice := next((column for column in _COLUMNS if header.count(column) > 1), None):
+        raise DataError(f"--csv={path}: has two columns {twice}: remove one")
+    return header, lines
+
+
+def _read_row(number: int, cells: Mapping[Any, Any]) -> _Row:
+    if "".join(cells.get(None, ())).strip():
+        width = len(cells) - 1
+        raise ValueError(
+            f"row {number} has {width + len(cells[None])} cells, the header {width}: quote what holds the mark"
+        )
+    said = {**dict.fromkeys(_COLUMNS, ""), **cells}
+    path, split, identity = said["path"].strip(), clean_name(said["split"]), said["id"].strip()
+    try:
+        name, label = class_name(said["class"]), clean_name(said["label"])
+        read = read_number(label)
+    except ValueError as error:
+        raise ValueError(
+            f"row {number}: {error}: give 0, 1, 2 ... or names, and leave empty what is unknown"
+        ) from error
+    if not path or "\0" in path:
+        raise ValueError(f"row {number} has no path")
+    if split not in ("", *SPLITS):
+        raise ValueError(f"row {number}: the split {split!r} is none of {', '.join(SPLITS)}")
+    if not name and not label and split != "test":
+        raise ValueError(f"row {number} has neither class nor label, which only the test split may lack")
+    return _Row(number, path, name, label or None if read is None else read, split, identity)
+
+
+def _find(base: Path, row: _Row) -> str:
     """The path of a picture as it is on this disk, where Windows' separators or the other Unicode form are not."""
     slashed = row.path.replace("\\", "/")
     for way in (row.path, slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed)):
@@ -48,40 +114,29 @@ def _find(base: Path, row: Row) -> str:
     return Path(row.path).as_posix()
 
 
-def _names(rows: list[Row], classes: tuple[str, ...] | None) -> tuple[list[str | None], tuple[str, ...] | None]:
+def _names(rows: list[_Row], classes: tuple[str, ...] | None) -> tuple[list[str | None], tuple[str, ...] | None]:
     """The class's name of each row, that of a bare number being its place in `classes`, or the number itself; and where
     the rows' labels are numbers, the names in their order."""
     named: dict[int | str, str] = dict(enumerate(classes or ()))
     of_name = {name: label for label, name in named.items()}
+    ambiguous = any(read_number(name) not in (None, place) for place, name in enumerate(classes or ()))
     for row in rows:
         if row.name and row.label is not None:
             if (name := named.setdefault(row.label, row.name)) != row.name:
                 raise DataError(f"row {row.number}: label {row.label} is {row.name!r} here and {name!r} before")
             if (label := of_name.setdefault(row.name, row.label)) != row.label:
                 raise DataError(f"row {row.number}: {row.name!r} has label {row.label} here and {label} before")
-    _check_places(rows, classes)
-    names = [_name(row, named) for row in rows]
-    numbers = {row.label: name for row, name in zip(rows, names, strict=True) if isinstance(row.label, int) and name}
-    return names, _in_order(rows, names, numbers) if numbers and classes is None else None
-
-
-def _name(row: Row, named: dict[int | str, str]) -> str | None:
-    return row.name or (None if row.label is None else named.get(row.label, str(row.label)))
-
-
-def _check_places(rows: list[Row], classes: tuple[str, ...] | None) -> None:
-    """Fail where a bare number may mean a place among `classes` or another of them."""
-    if all(read_number(name) in (None, place) for place, name in enumerate(classes or ())):
-        return
-    for row in rows:
-        if isinstance(row.label, int) and not row.name:
+        elif ambiguous and isinstance(row.label, int):
             raise DataError(
                 f"row {row.number}: label {row.label} may be a place in --classes or the name of another of them, "
                 "which are numbers too: give names, or a column class"
             )
+    names = [row.name or (None if row.label is None else named.get(row.label, str(row.label))) for row in rows]
+    numbers = {row.label: name for row, name in zip(rows, names, strict=True) if isinstance(row.label, int) and name}
+    return names, _in_order(rows, names, numbers) if numbers and classes is None else None
 
 
-def _in_order(rows: list[Row], names: list[str | None], numbers: dict[int, str]) -> tuple[str, ...]:
+def _in_order(rows: list[_Row], names: list[str | None], numbers: dict[int, str]) -> tuple[str, ...]:
     for row, name in zip(rows, names, strict=True):
         if name is not None and name not in numbers.values():
             raise DataError(f"row {row.number}: the class {name!r} has no number as label, which others have")
@@ -92,11 +147,3 @@ def _in_order(rows: list[Row], names: list[str | None], numbers: dict[int, str])
             "without a gap: name the classes (--classes, or a column class)"
         )
     return tuple(numbers[number] for number in found)
-
-
-def _check_once(values: list[str], path: Path, what: str) -> None:
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise DataError(f"{path}: the {what} {value!r} stands twice")
-        seen.add(value)

@@ -1,24 +1,26 @@
-"""Writes the shards of a plan that are not there yet."""
+"""Writes what is not there yet: the shards of a plan, and the small files beside them."""
 
-from collections.abc import Callable, Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
-from lightning_flowers.data.photograph import PictureError
+import simplejpeg
+
+from lightning_flowers.data.photograph import PictureError, squares
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.parallel import in_order
-from lightning_flowers.records.convert.manifest import Settings
-from lightning_flowers.records.convert.picture import render
+from lightning_flowers.records.convert.manifest import Manifest, Settings
 from lightning_flowers.records.convert.plan import Planned, PlannedShard
 from lightning_flowers.records.text import bar
 
 
-def count_missing(planned: Sequence[PlannedShard], folder: Path, sizes: Sequence[int]) -> int:
-    """How many files are still to be written."""
-    return sum(len(_missing(one, folder, sizes)) for one in planned)
+def missing_sizes(one: PlannedShard, folder: Path, sizes: Sequence[int]) -> list[int]:
+    """The sizes in which a shard is still to be written."""
+    return [size for size in sizes if not one.path(folder, size).exists()]
 
 
 def write_missing(planned: Sequence[PlannedShard], folder: Path, base: Path, settings: Settings) -> None:
@@ -27,38 +29,68 @@ def write_missing(planned: Sequence[PlannedShard], folder: Path, base: Path, set
     Raises:
         DataError: a picture cannot be read any more.
     """
-    missing = [(one, sizes) for one in planned if (sizes := _missing(one, folder, settings.sizes))]
+    missing = [(one, sizes) for one in planned if (sizes := missing_sizes(one, folder, settings.sizes))]
     with bar(sum(len(one.pictures) for one, _ in missing), "converting", "picture") as progress:
         for one, sizes in missing:
-            paths = [one.path(folder, size) for size in sizes]
-            _write(one, paths, partial(_render, base, sizes, settings), progress.update)
+            # In all its sizes at once, a picture at a time: each is decoded once, and memory stays small.
+            with ExitStack() as stack:
+                parts = [stack.enter_context(whole_file(one.path(folder, size))) for size in sizes]
+                files = [stack.enter_context(part.open("wb")) for part in parts]
+                rendered = in_order(lambda picture, sizes=sizes: _render(base, picture, sizes, settings), one.pictures)
+                for picture, images in zip(one.pictures, rendered, strict=True):
+                    label = None if one.split == "test" else picture.label
+                    for file, image in zip(files, images, strict=True):
+                        file.write(frame(serialize(Record(image, label, picture.id))))
+                    progress.update()
 
 
-def _missing(one: PlannedShard, folder: Path, sizes: Sequence[int]) -> list[int]:
-    return [size for size in sizes if not one.path(folder, size).exists()]
-
-
-def _write(
-    one: PlannedShard,
-    paths: Sequence[Path],
-    render_all: Callable[[Planned], list[bytes]],
-    done: Callable[[], object],
-) -> None:
-    """Write a shard in all its sizes at once, a picture at a time: each is decoded once, and memory stays small."""
-    with ExitStack() as stack:
-        parts = [stack.enter_context(whole_file(path)) for path in paths]
-        files = [stack.enter_context(part.open("wb")) for part in parts]
-        for picture, images in zip(one.pictures, in_order(render_all, one.pictures), strict=True):
-            label = None if one.split == "test" else picture.label
-            for file, image in zip(files, images, strict=True):
-                file.write(frame(serialize(Record(image, label, picture.id))))
-            done()
-
-
-def _render(base: Path, sizes: Sequence[int], settings: Settings, picture: Planned) -> list[bytes]:
+def _render(base: Path, picture: Planned, sizes: Sequence[int], settings: Settings) -> list[bytes]:
     try:
-        return render(base / picture.path, sizes, max(settings.sizes), settings.shape, settings.quality)
+        return render(base / picture.path, sizes, settings)
     except PictureError as error:
         raise DataError(
             f"{base / picture.path}: {error}: it was changed since it was checked: put it back, or begin another --out"
         ) from error
+
+
+def render(path: Path, sizes: Sequence[int], settings: Settings) -> list[bytes]:
+    """A picture as square JPEGs, RGB 4:4:4 as the competition's, one of each of `sizes` (some of the settings').
+
+    Raises:
+        PictureError: it cannot be used.
+    """
+    return [
+        simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
+        for picture in squares(path, sizes, max(settings.sizes), settings.shape)
+    ]
+
+
+def write_tables(folder: Path, manifest: Manifest, placed: Sequence[Planned]) -> None:
+    """Write those that are not there yet.
+
+    `classes.txt`; `pictures.csv` (which picture has which id); for a test split `sample_submission.csv`, and
+    `test_labels.csv` where its labels are known, which the shards do not tell; `skipped.csv` if any were.
+    """
+    test = [one for one in placed if one.split == "test"]
+    names = {None: "", **dict(enumerate(manifest.classes))}
+    texts = {
+        "classes.txt": "".join(f"{name}\n" for name in manifest.classes),
+        "pictures.csv": _csv(
+            ("id", "split", "class", "path"), ((one.id, one.split, names[one.label], one.path) for one in placed)
+        ),
+    }
+    if test:
+        texts["sample_submission.csv"] = _csv(("id", "label"), ((one.id, 0) for one in test))
+    if test and all(one.label is not None for one in test):
+        texts["test_labels.csv"] = _csv(("id", "label"), ((one.id, one.label) for one in test))
+    if manifest.bad():
+        texts["skipped.csv"] = _csv(("path", "why"), manifest.bad())
+    for name, text in texts.items():
+        if not (folder / name).exists():
+            write_text(folder / name, text)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([header, *rows])
+    return lines.getvalue()
