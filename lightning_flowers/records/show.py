@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file
 from lightning_flowers.grid import Shown, draw_grid
-from lightning_flowers.records.outputs import choose_out
 from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
-from lightning_flowers.records.text import say
+from lightning_flowers.records.survey import decode_record
+from lightning_flowers.records.text import choose_out, say
 
 
 def show_records(
@@ -54,7 +52,9 @@ def show_records(
     path = choose_out(out, "records.png")
     records = open_split(part.folder, part.size, len(source.classes), part.labelled)
     positions = _choose(records, _labels(classes, source.classes), count, seed)
-    shown = [Shown(_decode(records, position), _title(records, position, source.classes)) for position in positions]
+    shown = [
+        Shown(decode_record(records, position), _title(records, position, source.classes)) for position in positions
+    ]
     if augment is not None:
         shown = _beside_augmented(shown, positions, augment, (seed, epoch))
     pairs = augment is not None
@@ -86,15 +86,6 @@ def _choose(split: Split, labels: list[int] | None, count: int, seed: int) -> li
         raise UserError(f"--classes: {split.name} has no record of them")
     chosen = np.random.default_rng(seed).permutation(positions)[:count]
     return sorted(chosen.tolist(), key=lambda position: (split.label(position), position))
-
-
-def _decode(split: Split, position: int) -> NDArray[np.uint8]:
-    out = np.empty((split.size, split.size, 3), np.uint8)
-    try:
-        decode_into(split.image_bytes(position), out)
-    except ValueError as error:
-        raise split.error(position, str(error)) from error
-    return out
 
 
 def _title(split: Split, position: int, classes: Sequence[str]) -> str:

@@ -1,22 +1,16 @@
 """`records stats`: how many records each class has, the mean colour, and pictures that are there twice."""
 
-import csv
-import io
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
-from lightning_flowers.records.duplicates import Pair, as_csv, as_table, find_pairs
-from lightning_flowers.records.hashes import BITS
-from lightning_flowers.records.outputs import choose_out
+from lightning_flowers.records.duplicates import BITS, Pair, as_table, find_pairs
 from lightning_flowers.records.selection import choose_parts, choose_size, find
 from lightning_flowers.records.survey import Survey, survey
-from lightning_flowers.records.text import say
+from lightning_flowers.records.text import choose_out, csv_text, say
 
 
 def stats_records(
@@ -46,10 +40,19 @@ def stats_records(
     folder = choose_out(out, "records-stats")
     surveys = [survey(part, len(source.classes)) for part in parts]
     start = time.perf_counter()
-    pairs = find_pairs(surveys, distance)
+    seen = [one for each in surveys for one in each.seen]
+    pairs = find_pairs(seen, np.concatenate([one.hashes for one in surveys]), distance)
     seconds = time.perf_counter() - start
     counts = {one.name: _count(one, len(source.classes)) for one in surveys if (one.labels >= 0).any()}
-    _write(folder, source.classes, counts, pairs, f"{source.root.absolute().name}, {size} px")
+    if counts:
+        from lightning_flowers.records.histogram import draw_histogram
+
+        with whole_file(folder / "classes.png") as part:
+            draw_histogram(part, source.classes, counts, f"{source.root.absolute().name}, {size} px")
+        columns = zip(source.classes, *(count.tolist() for count in counts.values()), strict=True)
+        rows = ((label, *row) for label, row in enumerate(columns))
+        write_text(folder / "classes.csv", csv_text(("label", "class", *counts), rows))
+    write_text(folder / "duplicates.csv", csv_text(Pair._fields, pairs))
     _report(surveys, counts, pairs, distance, seconds)
     say(f"written: {folder}/{', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 0
@@ -59,35 +62,14 @@ def _count(one: Survey, classes: int) -> NDArray[np.int64]:
     return np.bincount(one.labels[one.labels >= 0], minlength=classes)
 
 
-def _write(
-    folder: Path, classes: Sequence[str], counts: dict[str, NDArray[np.int64]], pairs: list[Pair], title: str
-) -> None:
-    if counts:
-        from lightning_flowers.records.histogram import draw_histogram
-
-        with whole_file(folder / "classes.png") as part:
-            draw_histogram(part, classes, counts, title)
-        write_text(folder / "classes.csv", _counts_as_csv(classes, counts))
-    write_text(folder / "duplicates.csv", as_csv(pairs))
-
-
-def _counts_as_csv(classes: Sequence[str], counts: dict[str, NDArray[np.int64]]) -> str:
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(("label", "class", *counts))
-    for label, name in enumerate(classes):
-        writer.writerow((label, name, *(int(count[label]) for count in counts.values())))
-    return lines.getvalue()
-
-
 def _report(
     surveys: list[Survey], counts: dict[str, NDArray[np.int64]], pairs: list[Pair], distance: int, seconds: float
 ) -> None:
     for one in surveys:
-        say(f"{one.name}: {len(one.ids):,} records{_describe_counts(counts.get(one.name))}")
+        say(f"{one.name}: {len(one.seen):,} records{_describe_counts(counts.get(one.name))}")
         if one.name == "train":
             say(f"  mean {_three(one.mean)}, std {_three(one.std)} (red, green, blue in 0..1, over all pixels)")
-    records = sum(len(one.ids) for one in surveys)
+    records = sum(len(one.seen) for one in surveys)
     compared = records * (records - 1) // 2
     say(f"near-duplicates, {distance} of {BITS} bits or fewer apart ({compared:,} pairs in {seconds:.1f} s):")
     say(as_table(pairs, [one.name for one in surveys]))

@@ -1,9 +1,15 @@
-"""What the commands print: lines, tables and bars."""
+"""What the commands print and write: lines, tables, bars, and files that are never written over others."""
 
+import csv
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
 
 from tqdm import tqdm
+
+from lightning_flowers.errors import UserError
 
 
 def say(text: str = "") -> None:
@@ -26,14 +32,37 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], indent: str =
     )
 
 
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under a header as a CSV file's text."""
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([header, *rows])
+    return lines.getvalue()
+
+
+def choose_out(given: str | None, default: str) -> Path:
+    """The path that `--out` gives, else `default` in the current folder, numbered if that is taken.
+
+    Raises:
+        UserError: what `--out` names is there already.
+    """
+    if given is None:
+        path = Path(default)
+        numbered = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
+        return next(candidate for candidate in numbered if not candidate.exists())
+    path = Path(given).expanduser()
+    if path.exists():
+        raise UserError(f"--out={given}: is there already: choose another name, or remove it")
+    return path
+
+
 def bar(total: int, what: str, unit: str) -> tqdm:
     """A progress bar on stderr, shown only on a terminal."""
     return tqdm(total=total, desc=what, unit=unit, disable=None, leave=False)
 
 
-def megabytes(count: int) -> str:
+def megabytes(number: int) -> str:
     """A number of bytes, for people."""
-    return f"{count / 1e6:,.1f} MB"
+    return f"{number / 1e6:,.1f} MB"
 
 
 def _cell(value: object) -> str:

@@ -1,7 +1,8 @@
 """`records verify`: every length, CRC, count, label and id is checked, and every picture decoded."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,6 @@ from lightning_flowers.records.targets import Target, find_targets
 from lightning_flowers.records.text import bar, megabytes, say, table
 
 FAILED = 1
-_CHUNK = 16  # pictures a task: fewer would cost more in passing them around
 
 
 class Finding(NamedTuple):
@@ -30,24 +30,9 @@ class Finding(NamedTuple):
     what: str
 
 
-class Task(NamedTuple):
-    """Some of a shard's records, to be decoded; `last` if no more of them follow."""
-
-    records: ShardRecords
-    chunk: list[int]
-    last: bool
-
-
-class Decoded(NamedTuple):
-    """What came of a task: how many pictures had to be resized, and what is bad, by record."""
-
-    task: Task
-    resized: int
-    bad: dict[int, str]
-
-
-class Verifier:
-    """Checks targets one after another and gathers what it finds; none of it makes it stop.
+@dataclass
+class Verdict:
+    """What was found so far.
 
     Attributes:
         bad: what is bad.
@@ -58,43 +43,41 @@ class Verifier:
         bytes: of the shards, unpacked.
     """
 
-    def __init__(self) -> None:
-        self.bad: list[Finding] = []
-        self.shards = self.records = self.decoded = self.resized = self.bytes = 0
+    bad: list[Finding] = field(default_factory=list)
+    shards: int = 0
+    records: int = 0
+    decoded: int = 0
+    resized: int = 0
+    bytes: int = 0
 
-    def check(self, target: Target) -> Iterator[int]:
-        """Check one target; gives, now and then, how many more records were looked at."""
-        self.bad += [Finding(odd.path, None, None, odd.what) for odd in target.odd]
-        ids: dict[str, tuple[str, int]] = {}
-        bad: dict[int, str] = {}
-        for task, resized, undecodable in in_order(_decode, self._tasks(target)):
-            self.decoded += len(task.chunk) - len(undecodable)
-            self.resized += resized
-            bad |= undecodable
-            yield len(task.chunk)
-            if task.last:
-                self._finish(task.records, bad | task.records.bad, ids)
-                bad = {}
-                yield len(task.records.bad)
 
-    def _tasks(self, target: Target) -> Iterator[Task]:
-        """Walks the next shard while the pictures of the one before are being decoded."""
-        for path in target.paths:
-            try:
-                records = ShardRecords(path, target.rules(path))
-            except DataError as error:
-                self.bad.append(Finding(path, None, None, without_path(error, path)))
-                continue
-            good = [record for record in range(len(records)) if record not in records.bad]
-            for start in range(0, max(len(good), 1), _CHUNK):
-                yield Task(records, good[start : start + _CHUNK], start + _CHUNK >= len(good))
+def check(target: Target, verdict: Verdict, looked_at: Callable[[int], object]) -> None:
+    """Check one target; nothing that is found makes it stop.
 
-    def _finish(self, records: ShardRecords, bad: dict[int, str], ids: dict[str, tuple[str, int]]) -> None:
-        bad |= dict(_find_twice(records, bad, ids))
-        self.bad += [_finding(records, record, what) for record, what in bad.items()]
-        self.shards += 1
-        self.records += len(records)
-        self.bytes += records.shard.bytes
+    Args:
+        verdict: takes what is found.
+        looked_at: is told how many more records were.
+    """
+    verdict.bad += [Finding(odd.path, None, None, odd.what) for odd in target.odd]
+    ids: dict[str, str] = {}
+    for path in target.paths:
+        try:
+            shard = ShardRecords(path, target.rules(path))
+        except DataError as error:
+            verdict.bad.append(Finding(path, None, None, without_path(error, path)))
+            continue
+        bad = _decode_all(shard, verdict, looked_at)
+        for record, identity in enumerate(shard.ids):
+            if record not in bad and identity in ids:
+                bad[record] = f"its id {identity!r} is also that of {ids[identity]}"
+            elif record not in bad:
+                ids[identity] = f"{path.name} record {record}"
+        verdict.bad += [
+            Finding(path, record, shard.shard.error(record, what).offset, what) for record, what in bad.items()
+        ]
+        verdict.shards += 1
+        verdict.records += len(shard)
+        verdict.bytes += shard.shard.bytes
 
 
 def verify_records(paths: list[str] | None = None, size: int | None = None, splits: str = "train,val,test") -> int:
@@ -108,78 +91,71 @@ def verify_records(paths: list[str] | None = None, size: int | None = None, spli
     targets = find_targets(paths or [], size, splits)
     total = sum(ShardName.parse(path).records for target in targets for path in target.paths)
     start = time.perf_counter()
-    verifier = Verifier()
+    verdict = Verdict()
     with bar(total, "verifying", "record") as progress:
         for target in targets:
-            for records in verifier.check(target):
-                progress.update(records)
-    _report(verifier, time.perf_counter() - start)
-    return FAILED if verifier.bad else 0
+            check(target, verdict, progress.update)
+    _report(verdict, time.perf_counter() - start)
+    return FAILED if verdict.bad else 0
 
 
-def _decode(task: Task) -> Decoded:
-    side = task.records.shard.name.size
-    out = np.empty((side, side, 3), np.uint8)
-    resized, bad = 0, {}
-    for record in task.chunk:
-        try:
-            resized += decode_into(task.records.image_bytes(record), out)
-        except RecordError as error:
-            bad[record] = error.what
-        except ValueError as error:
-            bad[record] = f"the picture is damaged: {error}"
-    return Decoded(task, resized, bad)
+def _decode_all(shard: ShardRecords, verdict: Verdict, looked_at: Callable[[int], object]) -> dict[int, str]:
+    """What is bad, by record, of those of a shard."""
+    bad = dict(shard.bad)
+    looked_at(len(bad))
+    good = [record for record in range(len(shard)) if record not in bad]
+    for record, found in zip(good, in_order(lambda record: _decode(shard, record), good), strict=True):
+        if isinstance(found, str):
+            bad[record] = found
+        else:
+            verdict.decoded, verdict.resized = verdict.decoded + 1, verdict.resized + found
+        looked_at(1)
+    return bad
 
 
-def _find_twice(
-    records: ShardRecords, bad: dict[int, str], ids: dict[str, tuple[str, int]]
-) -> Iterator[tuple[int, str]]:
-    """Records whose id stood before, in this shard or another of the split."""
-    name = records.shard.path.name
-    for record, identity in enumerate(records.ids):
-        if record in bad:
-            continue
-        if identity in ids:
-            yield record, "its id {!r} is also that of {} record {}".format(identity, *ids[identity])
-        ids.setdefault(identity, (name, record))
+def _decode(shard: ShardRecords, record: int) -> bool | str:
+    """Whether a record's picture had to be resized, or what is bad."""
+    side = shard.shard.name.size
+    try:
+        return decode_into(shard.image_bytes(record), np.empty((side, side, 3), np.uint8))
+    except RecordError as error:
+        return error.what
+    except ValueError as error:
+        return f"the picture is damaged: {error}"
 
 
-def _finding(records: ShardRecords, record: int, what: str) -> Finding:
-    return Finding(records.shard.path, record, records.shard.error(record, what).offset, what)
-
-
-def _report(verifier: Verifier, seconds: float) -> None:
-    if verifier.bad:
-        say(table(("shard", "record", "byte", "what"), [_row(run) for run in _runs(sorted(verifier.bad, key=_place))]))
+def _report(verdict: Verdict, seconds: float) -> None:
+    if verdict.bad:
+        say(table(("shard", "record", "byte", "what"), [_row(run) for run in _runs(sorted(verdict.bad, key=_place))]))
         say()
-    if verifier.resized:
-        say(f"note: {verifier.resized:,} pictures have not the size their shard's name says: training resizes them")
-    bad = sum(finding.record is not None for finding in verifier.bad)
-    whole = len(verifier.bad) - bad
-    counts = f"{verifier.shards:,} shards, {verifier.records:,} records, {megabytes(verifier.bytes)}"
-    verdict = f"{bad:,} records and {whole:,} files or folders are bad" if verifier.bad else "all good"
-    speed = f"{verifier.decoded:,} pictures decoded, {verifier.decoded / seconds:,.0f} images/s on {cpu_count()} cores"
-    say(f"{counts}: {verdict} ({speed})")
+    if verdict.resized:
+        say(f"note: {verdict.resized:,} pictures have not the size their shard's name says: training resizes them")
+    bad = sum(finding.record is not None for finding in verdict.bad)
+    whole = len(verdict.bad) - bad
+    counts = f"{verdict.shards:,} shards, {verdict.records:,} records, {megabytes(verdict.bytes)}"
+    told = f"{bad:,} records and {whole:,} files or folders are bad" if verdict.bad else "all good"
+    speed = f"{verdict.decoded:,} pictures decoded, {verdict.decoded / seconds:,.0f} images/s on {cpu_count()} cores"
+    say(f"{counts}: {told} ({speed})")
 
 
 def _place(finding: Finding) -> tuple[Path, int]:
     return finding.path, -1 if finding.record is None else finding.record
 
 
-def _runs(findings: list[Finding]) -> Iterator[list[Finding]]:
+def _runs(findings: list[Finding]) -> list[list[Finding]]:
     """Findings that follow each other and say the same, such as of all records behind one damage, together."""
-    run: list[Finding] = []
+    runs: list[list[Finding]] = []
     for finding in findings:
-        last = run[-1] if run else None
-        follows = last and last.record is not None and finding.record == last.record + 1
-        if last and follows and (finding.path, finding.what) == (last.path, last.what):
-            run.append(finding)
-            continue
-        if run:
-            yield run
-        run = [finding]
-    if run:
-        yield run
+        last = runs[-1][-1] if runs else None
+        if (
+            last
+            and last.record is not None
+            and finding._replace(offset=last.offset) == last._replace(record=last.record + 1)
+        ):
+            runs[-1].append(finding)
+        else:
+            runs.append([finding])
+    return runs
 
 
 def _row(run: list[Finding]) -> tuple[str, str, str, str]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lightning_flowers.data.sources.demo.draw import draw_flower
 from lightning_flowers.data.tfrecord.writer import Record, write_split
-from lightning_flowers.records.hashes import BITS, near_pairs, perceptual_hash
+from lightning_flowers.records.duplicates import BITS, near_pairs, perceptual_hash
 
 SIDE = 96
 

@@ -1,8 +1,6 @@
 """Writes what is not there yet: the shards of a plan, and the small files beside them."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.convert.manifest import Manifest, Settings
 from lightning_flowers.records.convert.plan import Planned, PlannedShard
-from lightning_flowers.records.text import bar
+from lightning_flowers.records.text import bar, csv_text
 
 
 def missing_sizes(one: PlannedShard, folder: Path, sizes: Sequence[int]) -> list[int]:
@@ -75,22 +73,16 @@ def write_tables(folder: Path, manifest: Manifest, placed: Sequence[Planned]) ->
     names = {None: "", **dict(enumerate(manifest.classes))}
     texts = {
         "classes.txt": "".join(f"{name}\n" for name in manifest.classes),
-        "pictures.csv": _csv(
+        "pictures.csv": csv_text(
             ("id", "split", "class", "path"), ((one.id, one.split, names[one.label], one.path) for one in placed)
         ),
     }
     if test:
-        texts["sample_submission.csv"] = _csv(("id", "label"), ((one.id, 0) for one in test))
+        texts["sample_submission.csv"] = csv_text(("id", "label"), ((one.id, 0) for one in test))
     if test and all(one.label is not None for one in test):
-        texts["test_labels.csv"] = _csv(("id", "label"), ((one.id, one.label) for one in test))
+        texts["test_labels.csv"] = csv_text(("id", "label"), ((one.id, one.label) for one in test))
     if manifest.bad():
-        texts["skipped.csv"] = _csv(("path", "why"), manifest.bad())
+        texts["skipped.csv"] = csv_text(("path", "why"), manifest.bad())
     for name, text in texts.items():
         if not (folder / name).exists():
             write_text(folder / name, text)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows([header, *rows])
-    return lines.getvalue()
