@@ -12,7 +12,8 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
-from lightning_flowers.data.augmentation.augment import Augment, Preset
+from lightning_flowers.data.augmentation.augment import Augment
+from lightning_flowers.data.augmentation.presets import Preset
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.loader import AHEAD, Loader

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lightning_flowers.data.augmentation.augment import PRESETS, Augment, Preset, random_bits
+from lightning_flowers.data.augmentation.augment import Augment, random_bits
+from lightning_flowers.data.augmentation.presets import PRESETS, Preset
 
 SIZE = 24
 PICTURE = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from lightning_flowers.data.augmentation.augment import Augment
-from lightning_flowers.data.augmentation.transforms import A
+from lightning_flowers.data.augmentation.pipelines import Pipeline
+from lightning_flowers.data.augmentation.transforms import A, KernelAffine
 from lightning_flowers.errors import UserError
 
 SIZE = 24
@@ -50,8 +51,9 @@ def test_what_albumentations_saved_is_read_and_gives_the_same_pictures(tmp_path:
 
 def test_our_own_transform_can_be_saved_and_read(tmp_path: Path) -> None:
     path = tmp_path / "saved.yaml"
-    A.save(Augment("affine", SIZE).pipeline, path, data_format="yaml")
-    assert pictures(Augment(str(path), SIZE)) == pictures(Augment("affine", SIZE))
+    inline = [{"KernelAffine": {"p": 0.5}}]
+    A.save(A.Compose([KernelAffine(p=0.5)]), path, data_format="yaml")
+    assert pictures(Augment(str(path), SIZE)) == pictures(Augment([{"Compose": {"transforms": inline}}], SIZE))
 
 
 def test_a_single_transform_needs_no_list() -> None:
@@ -113,7 +115,6 @@ def test_what_is_neither_a_preset_nor_a_file_is_named() -> None:
 
 
 def test_a_fault_that_comes_by_chance_is_found_in_the_run() -> None:
-    augment = Augment([{"Transpose": {"p": 1.0}}], SIZE)
-    augment.pipeline.transforms[0] = A.RandomCrop(8, 8)
+    run = Pipeline(A.Compose([A.RandomCrop(8, 8)]))
     with pytest.raises(UserError, match=r"--data\.augment: the pipeline gives 8x8x3 pictures, not 24x24x3"):
-        augment(PICTURE, 0, 0, 0)
+        run(PICTURE, np.empty_like(PICTURE), 0)

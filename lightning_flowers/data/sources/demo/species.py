@@ -109,7 +109,7 @@ NONE, EYE = Centre(), Centre(0.2, (140, 90, 20), (246, 210, 50))
 CONE = Centre(0.36, (70, 60, 20), (206, 92, 24), 1.0)
 CAPSULE = Centre(0.14, (120, 140, 80), (70, 84, 50), 0.7, 46, 0.27, (46, 34, 50))
 UPRIGHT, SKYWARD = ((60, 95), (-110, -70)), ((25, 65), (-130, -50))
-NODDING, HANGING = ((60, 100), (35, 80)), ((70, 125), (65, 115))
+NODDING, HANGING, LEANING = ((70, 110), (40, 85)), ((70, 125), (65, 115)), ((50, 85), (25, 70))
 
 SPECIES: tuple[Species, ...] = (
     Species("ox-eye daisy", DAISY, [WHITE], Centre(0.32, (214, 158, 14), (248, 206, 40), 0.35), leaf="cut"),
@@ -127,5 +127,5 @@ SPECIES: tuple[Species, ...] = (
     Species("wood forget-me-not", FORGET_ME_NOT, [SKY, PINK], EYE, 0.08, florets=(9, 17), dome=True),
     Species("purple coneflower", CONEFLOWER, [MAUVE, WHITE], CONE, pose=SKYWARD),
     Species("garden dahlia", DAHLIA, [CRIMSON, GOLD, MAGENTA, WHITE], leaf="toothed"),
-    Species("common foxglove", FOXGLOVE, [MAGENTA, PINK, WHITE], NONE, 0.16, "oval", NODDING, (11, 16)),
+    Species("common foxglove", FOXGLOVE, [MAGENTA, PINK, WHITE], NONE, 0.18, "oval", LEANING, (12, 17)),
 )
