@@ -45,13 +45,19 @@ def draw_affine(generator: np.random.Generator, height: int, width: int) -> NDAr
     return affine_matrix(ROTATION * normal[0], SHEAR * normal[1], zoom, shift)
 
 
-def warp(picture: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Warp a picture uint8 (height, width, 3) by an `affine_matrix`; beyond its edge its nearest pixel goes on."""
+def warp(
+    picture: NDArray[np.uint8], matrix: NDArray[np.float64], out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Warp a picture uint8 (height, width, 3) by an `affine_matrix`; beyond its edge its nearest pixel goes on.
+
+    Args:
+        out: takes the result, and must not be the picture. Default: a new array.
+    """
     height, width = picture.shape[:2]
     middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
     to_places = np.array([[0, -1, middle_row], [1, 0, -middle_column], [0, 0, 1]])  # of (column, row, 1)
     to_pixels = np.array([[0, 1, middle_column], [-1, 0, middle_row], [0, 0, 1]])
     pixels = (to_pixels @ matrix @ to_places)[:2]
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP  # as the kernel; blending four pixels takes twice as long
-    warped = cv2.warpAffine(picture, pixels, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(picture, pixels, (width, height), out, flags, cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.uint8)

@@ -47,7 +47,8 @@ def study(picture: Picture, out: Picture, bits: int) -> None:
 
 def affine(picture: Picture, out: Picture, bits: int) -> None:
     """The rotation kernel's rotation, shear, zoom and shift."""
-    np.copyto(out, warp(picture, draw_affine(np.random.default_rng(bits), *picture.shape[:2])))
+    matrix = draw_affine(np.random.default_rng(bits), *picture.shape[:2])
+    warp(picture.copy() if picture is out else picture, matrix, out)
 
 
 PRESETS: dict[Preset, Callable[[Picture, Picture, int], None]] = {
