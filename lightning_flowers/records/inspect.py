@@ -19,11 +19,7 @@ _NAMED = 6  # absent classes that are told by name
 
 
 def inspect_records(
-    root: str | None = None,
-    size: int | None = None,
-    splits: str = "train,val,test",
-    first: int = 3,
-    json: bool = False,
+    root: str | None = None, size: int | None = None, splits: str = "train,val,test", first: int = 3, json: bool = False
 ) -> int:
     """Tell what shards hold.
 

@@ -21,12 +21,7 @@ Part = tuple[tuple[bool, float], tuple[Floats, Floats, Floats, Floats, float]]
 
 
 def paint_blossoms(
-    layer: Floats,
-    kind: Species,
-    colours: Colours | Floats,
-    heads: list[Head],
-    light: Floats,
-    rng: Generator,
+    layer: Floats, kind: Species, colours: Colours | Floats, heads: list[Head], light: Floats, rng: Generator
 ) -> None:
     """Paint a blossom at each of heads on layer (H, W, 4), lit from the unit vector light (3,)."""
     largest = max(head.radius for head in heads)
