@@ -1,5 +1,7 @@
 """Augmentation: drawn from its key alone."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -152,3 +154,9 @@ def grid(side: int) -> list[list[list[tuple[int, int, int]]]]:
 def test_no_two_keys_share_their_bits() -> None:
     keys = [key for plane in grid(32) for row in plane for key in row]
     assert len({random_bits(*key) for key in keys}) == len(keys)
+
+
+def test_a_preset_does_not_import_albumentations() -> None:
+    code = "from lightning_flowers.data.augmentation.augment import Augment; Augment('study', 8)"
+    run = [sys.executable, "-c", f"import sys; {code}; sys.exit('albumentations' in sys.modules)"]
+    assert subprocess.run(run, check=False).returncode == 0
