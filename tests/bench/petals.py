@@ -23,7 +23,7 @@ RECORDS = 384  # twelve batches of 32: no epoch ends in a batch that is filled u
 SHARDS = 4
 # The drawings are smoother than photographs. With a sensor's noise (grey levels) one weighs 153 KB at 512 px in the
 # mean, as photographs do at this quality.
-NOISE = 2.8
+NOISE = 3.3
 QUALITY = 95
 
 
