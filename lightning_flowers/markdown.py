@@ -1,9 +1,12 @@
-"""Markdown tables that a terminal can show as they are, and what stands in their cells."""
+"""Tables as Markdown and for a terminal, and what stands in their cells."""
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 
 NOTHING = "-"
+TERMINAL = 100  # characters of a line
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
@@ -18,6 +21,20 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: 
     lines = [[_pad(*one) for one in zip(row, widths, to_right, strict=True)] for row in cells]
     rule = ["-" * (width - 1) + (":" if ends else "-") for width, ends in zip(widths, to_right, strict=True)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
+    """The same for a terminal: cells are wrapped, the widest first, so that no line is over `TERMINAL` characters."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    while sum(widths) + 2 * (len(widths) - 1) > TERMINAL:
+        widths[widths.index(max(widths))] -= 1
+    lines = []
+    for row in (header, ["-" * width for width in widths], *rows):
+        wrapped = [wrap(cell, width, break_on_hyphens=False) for cell, width in zip(row, widths, strict=True)]
+        for parts in zip_longest(*wrapped, fillvalue=""):
+            cells = zip(parts, widths, (name in right for name in header), strict=True)
+            lines.append("  ".join(_pad(*cell) for cell in cells).rstrip())
+    return "\n".join(lines)
 
 
 def number(value: float | None, decimals: int = 0) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_flowers.cli.parsing import Parser
-from lightning_flowers.compare.comparison import to_markdown
+from lightning_flowers.compare.comparison import to_csv, to_markdown, to_text
 from lightning_flowers.compare.estimated import read_estimate
 from lightning_flowers.compare.groups import Group, group_runs
-from lightning_flowers.compare.sheet import to_csv
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import whole_file, write_text
 from lightning_flowers.run.results import Run, read_run
@@ -29,10 +28,9 @@ def run(args: Sequence[str]) -> int:
         raise UserError(f"--out={out}: is a file: give a folder")
     runs, left_out = _read(given.runs)
     groups = group_runs(runs)
-    markdown = to_markdown(groups, left_out)
-    sys.stdout.write(markdown)
+    sys.stdout.write(to_text(groups, left_out))
     if out:
-        _write(out, groups, markdown)
+        _write(out, groups, to_markdown(groups, left_out))
     if left_out:
         sys.stderr.write(
             f"lightning_flowers: left out {len(left_out)} of {len(given.runs)}: see the end of the tables\n"

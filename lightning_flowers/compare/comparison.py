@@ -1,15 +1,18 @@
-"""The comparison of runs as Markdown: a table for each group, and one of hardware."""
+"""The comparison of runs: what matters for a terminal, all of it as Markdown and CSV."""
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 
 from lightning_flowers.compare.groups import Group, describe
-from lightning_flowers.compare.rows import Figure, Row
-from lightning_flowers.compare.speed import Timing, line_up
-from lightning_flowers.markdown import NOTHING, join, markdown_table, number
+from lightning_flowers.compare.rows import FIGURES, Figure, Row
+from lightning_flowers.compare.speed import line_up
+from lightning_flowers.markdown import NOTHING, TERMINAL, join, markdown_table, number, text_table
 from lightning_flowers.run.results import Run
 
-TRAINED = {True: "whole", False: "head only", None: "-"}
-# Of the figures that the table shows: heading and decimals.
+_TRAINED = {True: "whole", False: "head only", None: NOTHING}
+# Of the figures that the tables show: heading and decimals.
 _FIGURES = {
     "val_loss": ("val loss", 4),
     "val_accuracy": ("accuracy", 4),
@@ -20,28 +23,55 @@ _FIGURES = {
     "images_per_second": ("images/s", 1),
 }
 _RIGHT = ("M param.", "depth", "px", "epochs", "batch", "times as fast", *(heading for heading, _ in _FIGURES.values()))
+# What a terminal has room for.
+_SCORES = ("run", "accuracy", "macro F1", "s/epoch", "data")
+_SPEEDS = ("run", "hardware", "batch", "s/epoch", "times as fast")
 _NOTES = """\
 Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs that differ in
 nothing but their seed. s/epoch and images/s leave out the first epoch, which warms up and compiles. "-" was not
 measured. Depth counts convolutions and dense layers on the longest way through the model. Rows of the study are its own
 figures, with TensorFlow."""
+_SHORT_NOTES = """\
+Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs
+that differ in nothing but their seed. s/epoch leaves out the first epoch. "-" was not measured.
+--out=FOLDER writes all columns, as Markdown and CSV."""
 _HARDWARE = "## The same backbone on different hardware"
 _ONE_HARDWARE = "No backbone ran on two kinds of hardware with the same data and size."
 
+Cells = dict[str, str]
+
 
 def to_markdown(groups: Sequence[Group], left_out: Sequence[str]) -> str:
-    """The comparison, for a terminal as for a file.
+    """A table for each group, one of hardware, and why folders are not in them, a line each."""
 
-    Args:
-        left_out: why folders are not in it, a line each.
+    def table(rows: Sequence[Cells], short: Sequence[str]) -> str:
+        kept = [name for name in rows[0] if name != "run"]
+        return markdown_table(kept, [[row[name] for name in kept] for row in rows], _RIGHT)
+
+    return "\n\n".join(_tell(groups, left_out, table, _NOTES)) + "\n"
+
+
+def to_text(groups: Sequence[Group], left_out: Sequence[str]) -> str:
+    """The same for a terminal: names, scores, seconds per epoch and what has to be known, in lines that fit."""
+
+    def table(rows: Sequence[Cells], short: Sequence[str]) -> str:
+        return text_table(short, [[row[name] for name in short] for row in rows], _RIGHT)
+
+    parts = _tell(groups, left_out, table, _SHORT_NOTES)
+    return "\n\n".join(fill(part, TERMINAL) if part.startswith("#") else part for part in parts) + "\n"
+
+
+def to_csv(groups: Sequence[Group]) -> str:
+    """One line for each row of the tables, numbers in full; a figure that is not there is empty.
+
+    Columns: which group of comparable runs (from 1), its data, what differs from group 1; `ours` or `study`; the row.
     """
-    names = _names([run for group in groups for row in group.rows for run in row.runs])
-    tables = [part for group in groups for part in (_heading(group), _table(group.rows, names))]
-    timings = line_up(groups)
-    parts = [*tables, _NOTES, _HARDWARE, _timings(timings, names) if timings else _ONE_HARDWARE]
-    if left_out:
-        parts += ["## Left out", "\n".join(f"- {line}" for line in left_out)]
-    return "\n\n".join(parts) + "\n"
+    text = io.StringIO()
+    records = [_record(number, group, row) for number, group in enumerate(groups, start=1) for row in group.rows]
+    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
 
 
 def figure(value: Figure | None, decimals: int) -> str:
@@ -49,6 +79,21 @@ def figure(value: Figure | None, decimals: int) -> str:
     if value is None:
         return NOTHING
     return number(value.mean, decimals) + (f" ± {value.std:.{decimals}f}" if value.std is not None else "")
+
+
+def _tell(
+    groups: Sequence[Group],
+    left_out: Sequence[str],
+    table: Callable[[Sequence[Cells], Sequence[str]], str],
+    notes: str,
+) -> list[str]:
+    names = _names([run for group in groups for row in group.rows for run in row.runs])
+    parts: list[str] = []
+    for group in groups:
+        parts += [_heading(group), table([_cells(row, names) for row in group.rows], _SCORES)]
+    speeds = [cells for group in groups for rows in line_up(group) for cells in _speeds(rows, names)]
+    parts += [notes, _HARDWARE, table(speeds, _SPEEDS) if speeds else _ONE_HARDWARE]
+    return [*parts, "## Left out", "\n".join(f"- {line}" for line in left_out)] if left_out else parts
 
 
 def _names(runs: Sequence[Run]) -> dict[str, str]:
@@ -64,58 +109,68 @@ def _heading(group: Group) -> str:
     return f"## Not comparable with the first table: {', '.join(group.differences)} ({data})"
 
 
-def _table(rows: Sequence[Row], names: Mapping[str, str]) -> str:
-    header = ["model", "M param.", "depth", "trained", "px", "epochs", *(heading for heading, _ in _FIGURES.values())]
-    return markdown_table([*header, "hardware", "data", "seeds", "runs"], [_cells(row, names) for row in rows], _RIGHT)
+def _cells(row: Row, names: Mapping[str, str]) -> Cells:
+    return {
+        "run": _name(row, names),
+        "model": row.model,
+        "M param.": number(row.parameters / 1e6, 1) if row.parameters is not None else NOTHING,
+        "depth": number(row.depth),
+        "trained": _TRAINED[row.trainable],
+        "px": number(row.size),
+        "epochs": row.epochs or NOTHING,
+        **{heading: figure(row.figures.get(name), decimals) for name, (heading, decimals) in _FIGURES.items()},
+        "hardware": row.hardware,
+        "data": "; ".join(row.marks),
+        "seeds": join(row.seeds),
+        "runs": _runs(row, names),
+    }
 
 
-def _cells(row: Row, names: Mapping[str, str]) -> list[str]:
-    return [
-        row.model,
-        number(row.parameters / 1e6, 1) if row.parameters is not None else "-",
-        number(row.depth),
-        TRAINED[row.trainable],
-        number(row.size),
-        row.epochs or NOTHING,
-        *(figure(row.figures.get(name), decimals) for name, (_, decimals) in _FIGURES.items()),
-        row.hardware,
-        "; ".join(row.marks),
-        join(row.seeds),
-        _runs(row, names),
-    ]
+def _speeds(rows: Sequence[Row], names: Mapping[str, str]) -> list[Cells]:
+    """What an epoch takes on each hardware, and how many times as fast that is as on the first."""
+    slowest = rows[0].mean("seconds_per_epoch") or 0
+    shown = ("run", "model", "trained", "px", "hardware", "s/epoch", "images/s", "compile s", "runs")
+    cells = []
+    for row in rows:
+        times = slowest / seconds if (seconds := row.mean("seconds_per_epoch")) else None
+        found = {name: text for name, text in _cells(row, names).items() if name in shown}
+        cells.append({**found, "batch": number(row.batch_size), "times as fast": number(times, 1)})
+    return cells
 
 
-def _timings(timings: Sequence[Timing], names: Mapping[str, str]) -> str:
-    header = [
-        "model",
-        "trained",
-        "px",
-        "hardware",
-        "batch",
-        "s/epoch",
-        "times as fast",
-        "images/s",
-        "compile s",
-        "runs",
-    ]
-    return markdown_table(header, [_timing_cells(timing, names) for timing in timings], _RIGHT)
+def _name(row: Row, names: Mapping[str, str]) -> str:
+    """The runs of a row, each with its seed where there are several; of the study's rows the model."""
+    if len(row.runs) < 2:
+        return _runs(row, names) if row.runs else row.model
+    pairs = [(names[str(run.path)], f"seed{number(run.seed)}") for run in row.runs]
+    return join(name if name.endswith(seed) else f"{name} ({seed})" for name, seed in pairs)
 
 
-def _timing_cells(timing: Timing, names: Mapping[str, str]) -> list[str]:
-    figures = timing.row.figures if timing.row else {}
-    return [
-        timing.model,
-        TRAINED[timing.trainable],
-        number(timing.size),
-        timing.hardware,
-        number(timing.batch_size),
-        number(timing.seconds_per_epoch, 1),
-        number(timing.times_as_fast, 1),
-        figure(figures.get("images_per_second"), 1),
-        figure(figures.get("compile_seconds"), 1),
-        _runs(timing.row, names),
-    ]
+def _runs(row: Row, names: Mapping[str, str]) -> str:
+    return join(names[str(run.path)] for run in row.runs)
 
 
-def _runs(row: Row | None, names: Mapping[str, str]) -> str:
-    return join(names[str(run.path)] for run in (row.runs if row else ()))
+def _record(number: int, group: Group, row: Row) -> dict[str, object]:
+    figures = {name: row.figures.get(name, (None, None)) for name in FIGURES}
+    return {
+        "group": number,
+        "data": describe(group.conditions),
+        "differences": "; ".join(group.differences),
+        "source": "ours" if row.runs else "study",
+        "model": row.model,
+        "timm_name": row.timm_name,
+        "runs": "; ".join(str(run.path) for run in row.runs),
+        "seeds": "; ".join(map(str, row.seeds)),
+        "parameters": row.parameters,
+        "depth": row.depth,
+        "trained": _TRAINED[row.trainable],
+        "size": row.size,
+        "epochs": row.epochs,
+        **{
+            f"{name}{end}": value
+            for name, pair in figures.items()
+            for end, value in zip(("", "_std"), pair, strict=True)
+        },
+        "hardware": row.hardware,
+        "marks": "; ".join(row.marks),
+    }

@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lightning_flowers.compare.study import HARDWARE, StudyResult
@@ -65,6 +65,13 @@ class Row:
         return self.figures[name].mean if name in self.figures else None
 
     @property
+    def batch_size(self) -> int | None:
+        """Over all devices; None if the settings are not known, and of the study."""
+        data = ((self.runs[0].settings or {}) if self.runs else {}).get("data")
+        size = data.get("batch_size") if isinstance(data, dict) else None
+        return size if isinstance(size, int) else None
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds of the runs, as far as they are known."""
         return [run.seed for run in self.runs if run.seed is not None]
@@ -94,18 +101,19 @@ def study_row(result: StudyResult, like: Row, same_data: bool) -> Row:
         "val_accuracy": Figure(result.val_accuracy),
         "seconds_per_epoch": Figure(result.seconds_per_epoch),
     }
-    return Row(
-        f"{result.model} (the study)",
-        like.timm_name,
-        None,
-        None,
-        result.trainable,
-        result.size,
-        str(result.epochs),
-        figures,
-        HARDWARE,
-        ("same records" if same_data else "other data or size",),
-        same_data and like.comparable,
+    return replace(
+        like,
+        model=f"{result.model} (the study)",
+        parameters=None,
+        depth=None,
+        trainable=result.trainable,
+        size=result.size,
+        epochs=str(result.epochs),
+        figures=figures,
+        hardware=HARDWARE,
+        marks=("same records" if same_data else "other data or size",),
+        comparable=same_data and like.comparable,
+        runs=(),
     )
 
 
@@ -168,9 +176,7 @@ def _marks(run: Run) -> list[str]:
     """What has to be known of a run before it is compared."""
     if run.estimated:
         return ["estimated"]
-    marks = [
-        "clean or external: unknown" if run.data.external is None else "external" if run.data.external else "clean"
-    ]
+    marks = [_ORIGIN[run.data.external]]
     if not run.finished:
         marks.append(_unfinished(run))
     if run.data.train_on != "train":

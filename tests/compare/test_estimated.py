@@ -24,8 +24,9 @@ def make_estimate(tmp_path):
     return make
 
 
-def test_an_estimate_is_a_marked_row_beside_runs_of_as_many_records(compare, make_run, make_estimate, tables):
-    status, out, _ = compare(make_estimate(), make_run("a"))
+def test_an_estimate_is_a_marked_row_beside_runs_of_as_many_records(compare, make_run, make_estimate, tables, tmp_path):
+    status, *_ = compare(make_estimate(), make_run("a"), f"--out={tmp_path}")
+    out = (tmp_path / "compare.md").read_text("utf-8")
     ours, study, estimated = (tables(out)[0][number] for number in (0, 1, 2))
     assert (status, ours["data"], study["data"]) == (0, "clean", "same records")
     assert (estimated["data"], estimated["runs"], estimated["hardware"]) == (
@@ -39,8 +40,9 @@ def test_an_estimate_is_a_marked_row_beside_runs_of_as_many_records(compare, mak
     assert (fastest["hardware"], fastest["batch"]) == ("v5e-8, bf16-mixed", "128")
 
 
-def test_estimates_alone_stand_beside_the_study(compare, make_estimate, tables):
-    status, out, _ = compare(make_estimate(), make_estimate("v3.json", chip="v3-8"))
+def test_estimates_alone_stand_beside_the_study(compare, make_estimate, tables, tmp_path):
+    status, *_ = compare(make_estimate(), make_estimate("v3.json", chip="v3-8"), f"--out={tmp_path}")
+    out = (tmp_path / "compare.md").read_text("utf-8")
     assert status == 0
     assert out.startswith("## 512 px, 12,753 train and 3,712 val records\n")
     assert [row["hardware"] for row in tables(out)[0]] == ["v5e-8, bf16-mixed", "TPU v3-8", "v3-8, bf16-mixed"]
