@@ -1,14 +1,12 @@
 """The comparison of runs: what matters for a terminal, all of it as Markdown and CSV."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 
 from lightning_flowers.compare.groups import Group, describe
 from lightning_flowers.compare.rows import FIGURES, Figure, Row
 from lightning_flowers.compare.speed import line_up
-from lightning_flowers.markdown import NOTHING, TERMINAL, join, markdown_table, number, text_table
+from lightning_flowers.markdown import NOTHING, TERMINAL, csv_table, join, markdown_table, number, text_table
 from lightning_flowers.run.results import Run
 
 _TRAINED = {True: "whole", False: "head only", None: NOTHING}
@@ -66,12 +64,8 @@ def to_csv(groups: Sequence[Group]) -> str:
 
     Columns: which group of comparable runs (from 1), its data, what differs from group 1; `ours` or `study`; the row.
     """
-    text = io.StringIO()
     records = [_record(number, group, row) for number, group in enumerate(groups, start=1) for row in group.rows]
-    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
+    return csv_table(list(records[0]), [record.values() for record in records])
 
 
 def figure(value: Figure | None, decimals: int) -> str:

@@ -8,12 +8,18 @@ from typing import get_args
 
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.ensemble.members import read_members
-from lightning_flowers.ensemble.options import Decision, Method, Options, parse_weights
-from lightning_flowers.ensemble.result import blend_members
-from lightning_flowers.ensemble.table import to_markdown
+from lightning_flowers.ensemble.result import Method, Options, Outcome, blend_members, parse_weights
+from lightning_flowers.ensemble.scoring import Candidate
 from lightning_flowers.ensemble.write import write_blend
+from lightning_flowers.evaluation.decision import Decision
+from lightning_flowers.markdown import NOTHING, join, markdown_table, number
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.folder import RunFolder
+
+_FIGURES = ("macro F1", "cross-validated", "accuracy", "log loss", "ECE")
+_NOTES = """\
+Scores are of val, macro F1 over all classes. "cross-validated" is the figure to compare: weights, best run and decision
+are fitted on the other of five folds; the rest are of the records that they were fitted on."""
 
 
 def run(args: Sequence[str]) -> int:
@@ -32,7 +38,7 @@ def run(args: Sequence[str]) -> int:
     folder = RunFolder.new(Path(given.runs_dir), given.name)
     lines = write_blend(folder, outcome)
     page = f"report     {leave_report(folder.path)}"
-    sys.stdout.write("\n".join([to_markdown(outcome), *lines, page]) + "\n")
+    sys.stdout.write("\n".join([_table(outcome), *lines, page]) + "\n")
     if outcome.warning:
         sys.stderr.write(f"warning: {outcome.warning}\n")
     return 0
@@ -59,3 +65,29 @@ def _parser() -> Parser:
     parser.add_argument("--name", default="ensemble", help="the new folder's name (default: ensemble)")
     parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
     return parser
+
+
+def _table(outcome: Outcome) -> str:
+    """A row for each candidate, the one that was taken marked, and notes."""
+    header = ["blend", "method", *_FIGURES, "taken", "weights"]
+    names = outcome.members.names
+    rows = [_cells(names, one, one is outcome.taken) for one in outcome.candidates]
+    return f"{markdown_table(header, rows, _FIGURES)}\n\n{_NOTES}\n"
+
+
+def _cells(names: Sequence[str], candidate: Candidate, taken: bool) -> list[str]:
+    figures = (
+        candidate.in_sample.macro_f1,
+        candidate.cross_validated,
+        candidate.in_sample.accuracy,
+        candidate.log_loss,
+        candidate.calibration_error,
+    )
+    shares = (f"{weight:.3f} {name}" for name, weight in zip(names, candidate.weights, strict=True) if weight)
+    return [
+        candidate.name,
+        candidate.method or NOTHING,
+        *(number(figure, 4) for figure in figures),
+        "yes" if taken else "",
+        join(shares),
+    ]

@@ -4,20 +4,31 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.class_names import class_order
-from lightning_flowers.data.splits.fingerprints import common
-from lightning_flowers.ensemble.alignment import Stack, stack
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """The members' predictions of a split.
+
+    Attributes:
+        ids: strings (records,), in the first member's order.
+        probabilities: float32 (members, records, classes).
+        labels: int64 (records,), or None where they are unknown.
+    """
+
+    ids: NDArray[np.str_]
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,29 +62,10 @@ def read_members(paths: Sequence[Path]) -> Members:
     test = _load_test(runs)
     orders = [_order(run, predictions, runs[0], val[0]) for run, predictions in zip(runs, val, strict=True)]
     val, test = ([one.reordered(order) for one, order in zip(some, orders, strict=False)] for some in (val, test))
-    of_val = stack(runs, val, "val")
+    of_val = _stack(runs, val, "val")
     assert of_val.labels is not None  # Predictions.load has seen to that
     external = any(predictions.external for predictions in (*val, *test)) or any(run.data.external for run in runs)
-    return Members(runs, of_val, of_val.labels, stack(runs, test, "test") if test else None, external)
-
-
-def data_of(members: Members) -> dict[str, Any]:
-    """What the blend's summary says of its data: what its members' agree on, and where the first one's pictures lie."""
-    all_data = [run.data for run in members.runs]
-    unknown = any(data.external is None for data in all_data)
-    return {
-        "root": all_data[0].root,
-        "size": all_data[0].size,
-        **{
-            name: _agreed([getattr(data, name) for data in all_data])
-            for name in ("classes", "train_on", "folds", "fold")
-        },
-        "class_names": list(next((data.class_names for data in all_data if data.class_names), ())),
-        "records": _shared([data.records for data in all_data]),
-        "fingerprints": _fingerprints([data.fingerprints for data in all_data]),
-        "bad_records": _shared([data.bad_records for data in all_data]),
-        "external": members.external or (None if unknown else False),
-    }
+    return Members(runs, of_val, of_val.labels, _stack(runs, test, "test") if test else None, external)
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
@@ -139,21 +131,44 @@ def _order(run: Run, predictions: Predictions, first: Run, of_first: Predictions
     return order
 
 
-def _agreed(values: Sequence[Any]) -> Any:
-    return values[0] if all(value == values[0] for value in values) else None
+def _stack(runs: Sequence[Run], all_predictions: Sequence[Predictions], split: str) -> Stack:
+    """Put the runs' predictions of a split on top of each other, all in the first run's order.
 
-
-def _fingerprints(parts: Sequence[dict[str, str]]) -> dict[str, str]:
-    """What all have in common; of train only if val's agree too.
-
-    `compare` sets runs of the same train and val beside each other, and takes one without train's for unlike all.
+    Raises:
+        UserError: they are of other records, classes or labels.
     """
-    found = {name: reduce(common, [part.get(name) for part in parts]) for name in parts[0]}
-    shared = {name: fingerprint for name, fingerprint in found.items() if fingerprint}
-    same_val = "val" in shared or not any("val" in part for part in parts)
-    return shared if same_val else {name: value for name, value in shared.items() if name != "train"}
+    first, labels = all_predictions[0], all_predictions[0].labels
+    aligned = [first.probabilities]
+    for run, predictions in zip(runs[1:], all_predictions[1:], strict=True):
+        order = _places_of(run, predictions, runs[0], first, split)
+        if predictions.probabilities.shape[1] != first.probabilities.shape[1]:
+            raise UserError(f"{run.path}: its {split} predictions are of other classes than those of {runs[0].path}")
+        if predictions.labels is not None:
+            own = predictions.labels[order]
+            labels = own if labels is None else labels
+            _check_labels(run, own, runs[0], labels, first.ids, split)
+        aligned.append(predictions.probabilities[order])
+    return Stack(first.ids, np.stack(aligned), labels)
 
 
-def _shared(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What all have under the same name."""
-    return {name: value for name, value in parts[0].items() if all(part.get(name) == value for part in parts)}
+def _places_of(run: Run, predictions: Predictions, first: Run, of_first: Predictions, split: str) -> NDArray[np.int64]:
+    """Where the first run's records stand among a run's."""
+    sorter = np.argsort(predictions.ids)
+    found, wanted = set(predictions.ids.tolist()), set(of_first.ids.tolist())
+    if found != wanted:
+        raise UserError(
+            f"{run.path}: its {split} records are not those of {first.path}: {len(wanted - found)} missing, "
+            f"{len(found - wanted)} too many (such as {min(found ^ wanted)}): blend runs of the same split"
+        )
+    return sorter[np.searchsorted(predictions.ids, of_first.ids, sorter=sorter)]
+
+
+def _check_labels(
+    run: Run, labels: NDArray[np.int64], first: Run, wanted: NDArray[np.int64], ids: NDArray[np.str_], split: str
+) -> None:
+    other = np.flatnonzero(labels != wanted)
+    if len(other):
+        raise UserError(
+            f"{run.path}: its {split} labels are not those of {first.path}: {len(other)} differ, the first that of "
+            f"{ids[other[0]]}: blend runs of the same labels"
+        )

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.ensemble.options import Decision
 from lightning_flowers.ensemble.search import best_member, search_weights
 from lightning_flowers.evaluation.blend import METHODS, Terms
 from lightning_flowers.evaluation.calibration import expected_calibration_error, log_loss, reliability
 from lightning_flowers.evaluation.confusion import Scores, confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import out_of_fold
-from lightning_flowers.evaluation.decision import decide_as, macro_f1
+from lightning_flowers.evaluation.decision import Decision, decide_as, macro_f1
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.floating[Any]]

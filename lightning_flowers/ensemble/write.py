@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.sources.competition import Source
 from lightning_flowers.data.sources.finding import find_source
-from lightning_flowers.ensemble.alignment import Stack
-from lightning_flowers.ensemble.members import Members, data_of
-from lightning_flowers.ensemble.record import config_of, summary_of
+from lightning_flowers.ensemble.members import Members, Stack
+from lightning_flowers.ensemble.record import config_of, data_of, summary_of
 from lightning_flowers.ensemble.result import Outcome
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.blend import Terms

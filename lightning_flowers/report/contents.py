@@ -1,83 +1,50 @@
 """What stands in a report, before it is HTML or Markdown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 from lightning_flowers.report import facts, provenance
-from lightning_flowers.report.facts import Badge, Fact, SplitFact
+from lightning_flowers.report.facts import Fact
 from lightning_flowers.report.findings import Findings
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run
 from lightning_flowers.secrets import redact
 
 _APART = 5e-5  # of macro F1: it is shown with four decimals
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything but the pictures.
-
-    Attributes:
-        scores: on val, none of a run that was not validated; `scores_from` says of what, and what to expect of them.
-        training: time, speed, size.
-        missing: what the report lacks, why, and how to make it, a line each; commands stand between backticks.
-        findings: None without predictions of val.
-        settings: the text of config.yaml; None if it cannot be read.
-        data: where it lies and how it was split.
-        repeat: the commands that repeat the run and its predictions, a line each.
-    """
-
-    title: str
-    subtitle: str
-    badges: list[Badge]
-    scores: list[Fact]
-    scores_from: str
-    training: list[Fact]
-    missing: list[str]
-    findings: Findings | None
-    calibration_note: str
-    settings: str | None
-    hardware: list[Fact]
-    data: str
-    splits: list[SplitFact]
-    bad_records: dict[str, list[str]] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    repeat: str = ""
-
-
-def tell(run: Run, findings: Findings | None, external: bool | None, missing: Sequence[str]) -> Report:
-    """Put together what is known of a run.
-
-    Args:
-        external: whether it is trained on other data sets too; None if that is unknown.
-        missing: what else the report lacks.
-    """
-    scores, scores_from = _scores(run, findings)
-    return Report(
-        title=facts.title(run),
-        subtitle=facts.subtitle(run),
-        badges=[*facts.badges(run, external), *provenance.badges(run)],
-        scores=[*scores, *provenance.scores(run)],
-        scores_from=" ".join([scores_from, *provenance.notes(run)]),
-        training=facts.training(run),
-        missing=[*_unfinished(run), *missing],
-        findings=findings,
-        calibration_note=f"{_CALIBRATION} {_OF_BLEND}" if run.ensemble else _CALIBRATION,
-        settings=facts.settings(RunFolder(run.path)),
-        hardware=facts.hardware(run),
-        data=_data(run),
-        splits=facts.splits(run),
-        bad_records=_without_passwords(run.data.bad_records),
-        versions=run.versions,
-        repeat=provenance.repeat(run),
-    )
-
-
 _CALIBRATION = """\
 The temperature T makes probabilities p softmax(log p / T): above 1 less sure, below 1 surer. ECE is the expected \
 calibration error in 15 bins of equal width, NLL the mean loss in nats. Cross-validated: each fold with the \
 temperature of the other folds."""
 _OF_BLEND = "Of a blend that is the temperature alone, not the weights."
+
+
+def tell(run: Run, findings: Findings | None, external: bool | None, missing: Sequence[str]) -> dict[str, Any]:
+    """What is known of a run, by the names that the templates have for it; everything but the pictures.
+
+    Args:
+        findings: None without predictions of val.
+        external: whether it is trained on other data sets too; None if that is unknown.
+        missing: what else the report lacks, why, and how to make it, a line each; commands stand between backticks.
+    """
+    scores, scores_from = _scores(run, findings)
+    return {
+        "title": facts.title(run),
+        "subtitle": facts.subtitle(run),
+        "badges": [*facts.badges(run, external), *provenance.badges(run)],
+        "scores": [*scores, *provenance.scores(run)],
+        "scores_from": " ".join([scores_from, *provenance.notes(run)]),
+        "training": facts.training(run),
+        "missing": [*_unfinished(run), *missing],
+        "findings": findings,
+        "calibration_note": f"{_CALIBRATION} {_OF_BLEND}" if run.ensemble else _CALIBRATION,
+        "settings": facts.settings(RunFolder(run.path)),
+        "hardware": facts.hardware(run),
+        "data": _data(run),
+        "splits": facts.splits(run),
+        "bad_records": {split: list(map(redact, lines)) for split, lines in run.data.bad_records.items()},
+        "versions": run.versions,
+        "repeat": provenance.repeat(run),
+    }
 
 
 def _scores(run: Run, findings: Findings | None) -> tuple[list[Fact], str]:
@@ -112,7 +79,3 @@ def _data(run: Run) -> str:
     root = redact(data.root) if data.root else "an unknown folder"
     folds = f", val is fold {data.fold} of {data.folds}" if data.folds else ""
     return f"{root}, trained on {data.train_on}{folds}"
-
-
-def _without_passwords(bad_records: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {split: [redact(line) for line in lines] for split, lines in bad_records.items()}

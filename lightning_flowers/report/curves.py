@@ -19,7 +19,7 @@ _FEW = 40  # epochs: each has a dot
 _FAR = 30  # times the least loss: from there on losses are shown on a log scale
 
 
-def draw_curves(history: Sequence[Epoch]) -> Figure:
+def draw_curves(history: Sequence[Epoch], narrow: bool = False) -> Figure:
     """Draw a run's history, train and val of each score in one panel, with the best epoch marked.
 
     Macro F1 is over all classes, as the competition has it; where that over the classes that are present is another,
@@ -27,10 +27,12 @@ def draw_curves(history: Sequence[Epoch]) -> Figure:
 
     Args:
         history: the first epoch first.
+        narrow: for a phone, the panels under each other.
     """
-    figure = new_figure(10, 6.4)
-    *panels, rate = figure.subplots(2, 2).flat
-    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.075, top=0.88, hspace=0.36, wspace=0.16)
+    figure = new_figure(4.6, 10.5) if narrow else new_figure(10, 6.4)
+    *panels, rate = figure.subplots(*((4, 1) if narrow else (2, 2))).flat
+    sides = (0.12, 0.045, 0.98, 0.93) if narrow else (0.065, 0.075, 0.985, 0.88)
+    figure.subplots_adjust(*sides, wspace=0.16, hspace=0.36)
     best = best_epoch(history)
     if _is_far(history):
         panels[0].set_yscale("log")
@@ -41,7 +43,7 @@ def draw_curves(history: Sequence[Epoch]) -> Figure:
     _draw_line(rate, history, "learning_rate", color=GREY)
     head(rate, "learning rate")
     _finish(rate, history)
-    add_legend(figure, _named(panels), (0.99, 0.995))
+    add_legend(figure, _named(panels), (0.99, 0.995), 2 if narrow else 0)
     return figure
 
 

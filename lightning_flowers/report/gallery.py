@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import simplejpeg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.finding import find_source, is_url
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
-from lightning_flowers.grid import Shown, draw_grid
 
 _QUALITY = 85
 
@@ -76,13 +74,3 @@ def to_jpeg(picture: NDArray[np.uint8], px: int) -> bytes:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     return simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality=_QUALITY, colorspace="RGB")
-
-
-def draw_gallery(shown: Sequence[Shown], columns: int) -> Figure:
-    """Draw pictures with what is to be said of each, a line for each line of its title; long ones are wrapped.
-
-    Args:
-        shown: at least one.
-        columns: pictures beside each other.
-    """
-    return draw_grid(shown, columns)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from lightning_flowers.evaluation.confusion import strongest_confusions
 from lightning_flowers.report.style import BLUE, INK, ORANGE, add_legend, distinct, new_figure, shorten
 
-MOST = 200  # classes in one picture
+MOST, MOST_NARROW = 200, 16  # classes in one picture, and in one for a phone
 _FEW, _MANY = 12, 40  # up to few have numbers on the diagonal too, and no outlines; over many, names on all sides
 _NUMBERS, _OUTLINES = 800, 15  # mistaken cells with a number, and with a line around
-_LONGEST = 26  # characters of a name
+_LONGEST, _LONGEST_NARROW = 26, 16  # characters of a name
 _MARGIN, _HEAD, _NARROWEST = 0.3, 0.85, 6.5  # inches
+_PHONE = 4.6  # inches: the width of the picture for it
 
 
 def order_classes(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -48,7 +49,7 @@ def order_classes(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([order, np.setdiff1d(np.arange(len(confusion)), order)]).astype(np.int64)
 
 
-def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str]) -> Figure:
+def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], narrow: bool = False) -> Figure:
     """Draw a confusion matrix, the true classes as rows; a cell's colour is its share of the true class's records.
 
     The strongest confusions have lines around and their number of records in them. Classes without a true or predicted
@@ -57,13 +58,15 @@ def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str]) -> 
     Args:
         confusion: int64 (classes, classes), of one record at least.
         class_names: of each class.
+        narrow: for a phone, at most `MOST_NARROW` classes.
     """
-    shown, notes = _choose(confusion, class_names)
+    shown, notes = _choose(confusion, class_names, MOST_NARROW if narrow else MOST)
     order = shown[order_classes(confusion[np.ix_(shown, shown)])]
-    cells, names = confusion[np.ix_(order, order)], distinct([class_names[int(label)] for label in order], _LONGEST)
-    cell = float(np.clip(6 / len(order), 0.15, 1))  # inches
+    longest = _LONGEST_NARROW if narrow else _LONGEST
+    cells, names = confusion[np.ix_(order, order)], distinct([class_names[int(label)] for label in order], longest)
+    cell = float(np.clip((3 if narrow else 6) / len(order), 0.15, 1))  # inches
     size = min(10.0, 72 * cell * 0.62)  # of the names, in points
-    figure, axes = _lay_out(len(order), cell, names, size)
+    figure, axes = _lay_out(len(order), cell, names, size, _PHONE if narrow else _NARROWEST)
     _draw_cells(axes, cells, _shares(confusion[order])[:, order])
     _draw_names(axes, names, size)
     _draw_numbers(axes, cells, 0.8 * size)
@@ -77,25 +80,25 @@ def _shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.divide(confusion, records, out=np.zeros(confusion.shape), where=records > 0)
 
 
-def _choose(confusion: NDArray[np.int64], names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+def _choose(confusion: NDArray[np.int64], names: Sequence[str], most: int) -> tuple[NDArray[np.int64], list[str]]:
     """The classes to show, in their own order, and what has to be said of the others."""
     seen = confusion.sum(0) + confusion.sum(1)
     shown, empty = np.flatnonzero(seen), np.flatnonzero(seen == 0)
     notes = ["Colours are shares of the true class, numbers are records"]
-    if len(shown) > MOST:
+    if len(shown) > most:
         mistakes = (seen - 2 * np.diag(confusion))[shown]
-        notes.append(f"the {MOST} of {len(shown)} classes with the most mistakes")
-        shown = np.sort(shown[np.argsort(-mistakes, kind="stable")[:MOST]])
+        notes.append(f"the {most} of {len(shown)} classes with the most mistakes")
+        shown = np.sort(shown[np.argsort(-mistakes, kind="stable")[:most]])
     if len(empty):
         listed = ", ".join(shorten(names[int(label)], _LONGEST) for label in empty)
         notes.append(f"{len(empty)} of {len(seen)} classes left out, without a true or a predicted record: {listed}")
     return shown, notes
 
 
-def _lay_out(classes: int, cell: float, names: Sequence[str], size: float) -> tuple[Figure, Axes]:
+def _lay_out(classes: int, cell: float, names: Sequence[str], size: float, narrowest: float) -> tuple[Figure, Axes]:
     side, label = classes * cell, max(map(len, names)) * size * 0.62 / 72 + 0.1
     before, after = label + _MARGIN, label if classes > _MANY else 0.1
-    width, height = max(before + side + after, _NARROWEST), before + side + after + _HEAD
+    width, height = max(before + side + after, narrowest), before + side + after + _HEAD
     figure = new_figure(width, height)
     axes = figure.add_axes((before / width, before / height, side / width, side / height))
     axes.set_facecolor("none")
@@ -142,8 +145,9 @@ def _draw_numbers(axes: Axes, cells: NDArray[np.int64], size: float) -> None:
 def _draw_head(figure: Figure, notes: Sequence[str]) -> None:
     width, height = figure.get_size_inches()
     style = {"color": INK, "ha": "left", "va": "top", "parse_math": False}
-    figure.text(0.1 / width, 1 - 0.1 / height, "What is taken for what", fontsize=12, fontweight="bold", **style)
-    notes = fill("; ".join(notes), int(width * 13), max_lines=2, placeholder=" ...")
+    if width >= _NARROWEST:  # else the legend needs the room
+        figure.text(0.1 / width, 1 - 0.1 / height, "What is taken for what", fontsize=12, fontweight="bold", **style)
+    notes = fill("; ".join(notes), int(width * 13), max_lines=3, placeholder=" ...")
     figure.text(0.1 / width, 1 - 0.38 / height, notes, fontsize=9, **style)
     handles = [Patch(facecolor=BLUE, label="right")]
     for share, label in ((0.01, "mistaken: 1%"), (0.1, "10%"), (0.5, "50%")):

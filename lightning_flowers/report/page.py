@@ -1,18 +1,20 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""The report as one HTML page that needs nothing but itself, and as Markdown, which shows the files beside it."""
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-
-from lightning_flowers.report.contents import Report
 
 SUSPECTS = 12  # as many are shown
 _TEMPLATES = "templates"
+# An underscore inside a word is one, as in a command or a path.
+_SPECIAL = re.compile(r"([\\`*\[\]<>&|]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 class Jpegs(NamedTuple):
@@ -23,50 +25,44 @@ class Jpegs(NamedTuple):
     suspects: Sequence[bytes | None] = ()
 
 
-def to_html(report: Report, charts: Mapping[str, Markup], pictures: Jpegs) -> str:
+def to_html(contents: Mapping[str, Any], charts: Mapping[str, Markup], pictures: Jpegs) -> str:
     """The page.
 
     Args:
-        charts: SVGs by name: curves, confusion, reliability; without those that cannot be drawn.
+        contents: as `contents.tell` gives them.
+        charts: SVGs by name: curves, confusion, reliability, and each with `-narrow` for a phone; without those that
+            cannot be drawn.
     """
     script = _read("sort.js")
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            report=report,
-            findings=report.findings,
-            suspects=report.findings.suspects[:SUSPECTS] if report.findings else (),
-            charts={name: charts.get(name) for name in ("curves", "confusion", "reliability")},
-            pictures=pictures,
-            sections=_sections(report, charts),
-            style=Markup(_read("style.css")),
-            script=Markup(script),
-            script_hash=Markup(_hash(script)),
-        )
-    )
+    looks = {"style": Markup(_read("style.css")), "script": Markup(script), "script_hash": Markup(_hash(script))}
+    return _render("report.html", contents, charts=charts, pictures=pictures, **looks)
 
 
-def _sections(report: Report, charts: Mapping[str, Markup]) -> list[tuple[str, str]]:
-    sections = [("scores", "Scores")]
-    if report.missing:
-        sections.append(("missing", "What is missing"))
-    if "curves" in charts:
-        sections.append(("curves", "Curves"))
-    if report.findings:
-        sections += [("confusions", "Confusions"), ("classes", "Classes"), ("worst", "Worst errors")]
-        sections += [("unsure", "Least sure"), ("suspects", "Labels"), ("calibration", "Calibration")]
-    return [*sections, ("run", "The run")]
+def to_markdown(contents: Mapping[str, Any], files: Collection[str]) -> str:
+    """The same as Markdown.
+
+    Args:
+        files: names of the pictures that lie beside it.
+    """
+    return _render("report.md", contents, files=files)
 
 
+def _render(template: str, contents: Mapping[str, Any], **more: object) -> str:
+    findings = contents["findings"]
+    suspects = findings.suspects[:SUSPECTS] if findings else ()
+    return _environment().get_template(template).render(**contents, **more, suspects=suspects)
+
+
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("lightning_flowers.report", _TEMPLATES),
-        autoescape=True,
+        autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
-        keep_trailing_newline=True,
+        trim_blocks=True,
     )
     environment.filters.update(exact=_exact, percent=percent, data_uri=_data_uri, code=_code)
+    environment.filters.update(plain=_plain, with_code=_with_code, block=_block)
     return environment
 
 
@@ -99,3 +95,18 @@ def _hash(script: str) -> str:
 
 def _data_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: names and settings are not Markdown, nor HTML."""
+    return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
+
+
+def _with_code(text: str) -> str:
+    """Text with code between backticks, as it is in Markdown."""
+    return "`".join(part if number % 2 else _plain(part) for number, part in enumerate(text.split("`")))
+
+
+def _block(text: str) -> str:
+    """A block of code in Markdown, which no line of backticks in it can end."""
+    return "\n".join(f"    {line}" for line in text.rstrip("\n").splitlines())

@@ -16,7 +16,11 @@ _WIDTH = 0.94  # of a bin, for its bar
 
 
 def draw_reliability(
-    reliability_before: Reliability, reliability_after: Reliability, ece_before: float, ece_after: float
+    reliability_before: Reliability,
+    reliability_after: Reliability,
+    ece_before: float,
+    ece_after: float,
+    narrow: bool = False,
 ) -> Figure:
     """Draw accuracy by confidence as bars against the diagonal, of probabilities as they are and with the temperature.
 
@@ -26,10 +30,10 @@ def draw_reliability(
     Args:
         reliability_before, reliability_after: of as many bins of equal width over 0..1 as each has.
         ece_before, ece_after: the expected calibration error of each, 0..1.
+        narrow: for a phone, the one under the other.
     """
-    figure = new_figure(10, 5.6)
-    top, bottom = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3.2, 1))
-    figure.subplots_adjust(left=0.075, right=0.97, bottom=0.09, top=0.86, hspace=0.12, wspace=0.1)
+    figure = new_figure(4.6, 9.4) if narrow else new_figure(10, 5.6)
+    top, bottom = _lay_out(figure, narrow)
     columns = (
         ("probabilities as they are", reliability_before, ece_before),
         ("with the temperature", reliability_after, ece_after),
@@ -37,10 +41,21 @@ def draw_reliability(
     for accuracy, records, (title, found, ece) in zip(top, bottom, columns, strict=True):
         _draw_bars(accuracy, found)
         _draw_counts(records, found)
-        head(accuracy, title, f"expected calibration error {ece:.4f}")
+        head(accuracy, title, f"{'ECE' if narrow else 'expected calibration error'} {ece:.4f}")
     _label(top, bottom)
-    add_legend(figure, top[0].get_legend_handles_labels()[0], (0.99, 0.995))
+    add_legend(figure, top[0].get_legend_handles_labels()[0], (0.99, 0.995), 2 if narrow else 0)
     return figure
+
+
+def _lay_out(figure: Figure, narrow: bool) -> tuple[list[Axes], list[Axes]]:
+    """Axes for the accuracies, and for the records under them."""
+    if not narrow:
+        top, bottom = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3.2, 1))
+        figure.subplots_adjust(left=0.075, right=0.97, bottom=0.09, top=0.86, hspace=0.12, wspace=0.1)
+        return list(top), list(bottom)
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=(3.2, 1, 3.2, 1))
+    figure.subplots_adjust(left=0.15, right=0.94, bottom=0.05, top=0.92, hspace=0.25)
+    return list(axes[::2]), list(axes[1::2])
 
 
 def _middles(found: Reliability) -> NDArray[np.float64]:
@@ -70,6 +85,7 @@ def _label(top: Sequence[Axes], bottom: Sequence[Axes]) -> None:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axes in bottom:
         axes.set_xlabel("confidence: probability of the top class", fontsize=8)
-    top[0].set(xlim=(0, 1), ylim=(0, 1))
+    for axes in top:
+        axes.set(xlim=(0, 1), ylim=(0, 1))
     top[0].set_ylabel("accuracy", fontsize=8)
     bottom[0].set_ylabel("of all records", fontsize=8)

@@ -48,18 +48,18 @@ def head(axes: Axes, title: str, note: str = "") -> None:
     axes.set_title(note, loc="right", fontsize=9, color=INK)
 
 
-def add_legend(figure: Figure, handles: Sequence[Artist], at: tuple[float, float]) -> None:
-    """Say in one row what lines, bars or patches are, by their labels.
+def add_legend(figure: Figure, handles: Sequence[Artist], at: tuple[float, float], columns: int = 0) -> None:
+    """Say what lines, bars or patches are, by their labels.
 
     Args:
         at: where the legend's upper right corner stands, as shares of the figure.
+        columns: how many stand beside each other. Default: all.
     """
-    columns = max(len(handles), 1)
     legend = figure.legend(
         handles=handles,
         loc="upper right",
         bbox_to_anchor=at,
-        ncols=columns,
+        ncols=columns or max(len(handles), 1),
         frameon=False,
         fontsize=9,
         borderaxespad=0.2,

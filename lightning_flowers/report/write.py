@@ -8,25 +8,26 @@ from matplotlib.figure import Figure
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
-from lightning_flowers.grid import Shown
+from lightning_flowers.grid import Shown, draw_grid
+from lightning_flowers.markdown import csv_table
 from lightning_flowers.report.contents import tell
-from lightning_flowers.report.csv_files import classes_csv, suspects_csv
 from lightning_flowers.report.curves import draw_curves
 from lightning_flowers.report.facts import class_names, command
 from lightning_flowers.report.findings import Findings, Record, find
-from lightning_flowers.report.gallery import draw_gallery, to_jpeg
+from lightning_flowers.report.gallery import to_jpeg
 from lightning_flowers.report.matrix import draw_confusion
-from lightning_flowers.report.page import SUSPECTS, Jpegs, percent, to_html
+from lightning_flowers.report.page import SUSPECTS, Jpegs, percent, to_html, to_markdown
 from lightning_flowers.report.photographs import Photographs, photograph, shown
 from lightning_flowers.report.reliability import draw_reliability
 from lightning_flowers.report.style import save
 from lightning_flowers.report.svg import inline_svg
-from lightning_flowers.report.text import to_markdown
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 
 _PIXELS, _COLUMNS = 224, 4  # side of a picture in the page; pictures beside each other in worst.jpg
+_CLASSES = ("class", "name", "precision", "recall", "f1", "support", "predicted")
+_SUSPECTS = ("id", "label", "name", "suggested", "suggested_name", "probability", "suggested_probability")
 
 
 def write_report(path: Path, data_root: str | None = None) -> list[Path]:
@@ -50,12 +51,14 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     photographs = photograph(run, shown(findings, SUSPECTS), data_root) if findings else Photographs()
     missing += [*photographs.missing, *([] if run.history or run.members else ["Curves: no epoch is in metrics.csv"])]
     external = True if predictions and predictions.external else run.data.external
-    report = tell(run, findings, external, missing)
-    figures = _figures(run, folder, findings, photographs)
+    contents = tell(run, findings, external, missing)
+    figures = _plots(run, folder, findings) | _galleries(folder, findings, photographs)
     texts = _sheets(folder, findings)
-    texts[folder.page_markdown] = to_markdown(report, [file.name for file in figures])
-    charts = {file.stem: inline_svg(figure, file.stem) for file, figure in figures.items() if file.suffix == ".png"}
-    texts[folder.page] = to_html(report, charts, _jpegs(findings, photographs))
+    texts[folder.page_markdown] = to_markdown(contents, [file.name for file in figures])
+    charts = {file.stem: figure for file, figure in figures.items() if file.suffix == ".png"}
+    charts |= {f"{file.stem}-narrow": figure for file, figure in _plots(run, folder, findings, narrow=True).items()}
+    charts = {name: inline_svg(figure, name) for name, figure in charts.items()}
+    texts[folder.page] = to_html(contents, charts, _jpegs(findings, photographs))
     _write(folder, findings, figures, texts)
     return [*figures, *texts]
 
@@ -86,19 +89,26 @@ def _findings(run: Run, predictions: Predictions) -> Findings:
     return find(predictions, class_names(run.data.class_names, predictions.probabilities.shape[1]))
 
 
-def _figures(run: Run, folder: RunFolder, findings: Findings | None, photographs: Photographs) -> dict[Path, Figure]:
-    """The figures by the file that each goes to."""
-    figures = {folder.curves: draw_curves(run.history)} if run.history else {}
+def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool = False) -> dict[Path, Figure]:
+    """The plots by the file that each goes to.
+
+    Args:
+        narrow: as the page has them on a phone.
+    """
+    plots = {folder.curves: draw_curves(run.history, narrow)} if run.history else {}
+    if findings is not None:
+        eces = findings.calibration.ece_before, findings.calibration.ece_after
+        plots[folder.confusion] = draw_confusion(findings.confusion, findings.names, narrow)
+        plots[folder.reliability] = draw_reliability(findings.before, findings.after, *eces, narrow)
+    return plots
+
+
+def _galleries(folder: RunFolder, findings: Findings | None, photographs: Photographs) -> dict[Path, Figure]:
     if findings is None:
-        return figures
-    calibration = findings.calibration
-    figures[folder.confusion] = draw_confusion(findings.confusion, findings.names)
-    figures[folder.reliability] = draw_reliability(
-        findings.before, findings.after, calibration.ece_before, calibration.ece_after
-    )
+        return {}
     groups = {folder.worst: findings.worst, folder.unsure: findings.unsure}
     galleries = {path: _titled(records, photographs) for path, records in groups.items()}
-    return figures | {path: draw_gallery(shown, _COLUMNS) for path, shown in galleries.items() if shown}
+    return {path: draw_grid(shown, _COLUMNS) for path, shown in galleries.items() if shown}
 
 
 def _titled(records: Sequence[Record], photographs: Photographs) -> list[Shown]:
@@ -113,9 +123,17 @@ def _title(record: Record) -> str:
 
 
 def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
+    """The CSV files, in full precision: the scores of each class, and the records whose label may be wrong."""
     if findings is None:
         return {}
-    return {folder.classes: classes_csv(findings.classes), folder.suspects: suspects_csv(findings.suspects)}
+    suspects = [
+        (one.id, one.label, one.name, one.other, one.other_name, one.probability, one.other_probability)
+        for one in findings.suspects
+    ]
+    return {
+        folder.classes: csv_table(_CLASSES, findings.classes),
+        folder.suspects: csv_table(_SUSPECTS, suspects),
+    }
 
 
 def _jpegs(findings: Findings | None, photographs: Photographs) -> Jpegs:

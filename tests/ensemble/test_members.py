@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from lightning_flowers.compare.groups import group_runs
-from lightning_flowers.ensemble.members import data_of, read_members
+from lightning_flowers.ensemble.members import read_members
+from lightning_flowers.ensemble.record import data_of
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions

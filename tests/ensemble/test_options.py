@@ -1,6 +1,6 @@
 import pytest
 
-from lightning_flowers.ensemble.options import parse_weights
+from lightning_flowers.ensemble.result import parse_weights
 from lightning_flowers.errors import UserError
 
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from lightning_flowers.ensemble.members import read_members
-from lightning_flowers.ensemble.options import Options
-from lightning_flowers.ensemble.result import blend_members
+from lightning_flowers.ensemble.result import Options, blend_members
 from lightning_flowers.ensemble.scoring import BEST_RUN
 from lightning_flowers.evaluation.decision import fit_adjustment
 

@@ -73,6 +73,12 @@ STICK_OUT = """
   .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 || one.getBoundingClientRect().left < -1)
   .map((one) => one.outerHTML.slice(0, 80))"""
 
+# Boxes whose content is wider or higher than they are.
+SCROLLS = """
+() => [...document.querySelectorAll(".scroll, pre, table")]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1)
+  .map((one) => one.outerHTML.slice(0, 80))"""
+
 
 @pytest.fixture(scope="module")
 def run(fit, tmp_path_factory):
@@ -135,6 +141,19 @@ def test_it_looks_as_it_should(request, visit, which, width, scheme):
     assert page.evaluate("[...document.images].filter((one) => !one.complete || !one.naturalWidth).length") == 0
     assert page.evaluate(PALE) == []
     assert page.evaluate(OVERLAPS) == []
+
+
+@pytest.mark.parametrize("which", ["run", "many"])
+def test_on_a_phone_nothing_scrolls_inside_and_figures_and_tables_are_made_for_it(request, visit, which):
+    page = visit(request.getfixturevalue(which), 390)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    assert page.evaluate(SCROLLS) == []
+    shown = "[...document.querySelectorAll('%s')].filter((one) => one.getClientRects().length)"
+    assert page.evaluate(shown % ".figure.scroll" + ".length") == 0
+    assert page.evaluate(shown % ".figure.narrow svg" + ".length") == 3
+    headings = page.evaluate(shown % "#classes-table th button" + ".map((one) => one.textContent)")
+    assert headings == ["class", "F1", "support", "predicted"]
+    assert visit(request.getfixturevalue(which)).evaluate(shown % ".figure.narrow" + ".length") == 0
 
 
 def test_the_two_schemes_are_two(run, visit):
