@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 
-from lightning_flowers.compare.groups import Group, describe
+from lightning_flowers.compare.groups import Group, describe, line_up
 from lightning_flowers.compare.rows import FIGURES, Figure, Row
-from lightning_flowers.compare.speed import line_up
 from lightning_flowers.markdown import NOTHING, TERMINAL, csv_table, join, markdown_table, number, text_table
 from lightning_flowers.run.results import Run
 

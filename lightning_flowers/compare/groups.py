@@ -1,11 +1,11 @@
-"""Which runs may be compared: those that were scored, and timed, on the same data."""
+"""Which runs may be compared: those scored and timed on the same data; and what an epoch takes on TPU, GPU and CPU."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from lightning_flowers.compare import study
-from lightning_flowers.compare.rows import Row, rows_of, study_row
+from lightning_flowers.compare.rows import Figure, Row, rows_of, study_row
 from lightning_flowers.data.class_names import clean_name
 from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.run.results import Run
@@ -74,6 +74,21 @@ def _conditions_among(groups: Iterable[Conditions], run: Run) -> Conditions:
     there is of it."""
     own = _conditions(run)
     return next((one for one in groups if (one.size, one.records) == (own.size, own.records)), own)
+
+
+def line_up(group: Group) -> list[list[Row]]:
+    """The rows of each backbone that ran on more than one kind of hardware, the study's times among them; its slowest
+    first."""
+    alike: dict[tuple[str | None, bool | None], list[Row]] = {}
+    for row in group.rows:
+        if row.runs and row.mean("seconds_per_epoch") is not None:
+            alike.setdefault((row.timm_name, row.trainable), []).append(row)
+    found = [[*rows, *(_study_times(rows[0]) if group.is_the_studys else ())] for rows in alike.values()]
+    return [
+        sorted(rows, key=lambda row: row.mean("seconds_per_epoch") or 0, reverse=True)
+        for rows in found
+        if len({row.hardware for row in rows}) > 1
+    ]
 
 
 def describe(conditions: Conditions) -> str:
@@ -153,3 +168,18 @@ def _with_study(conditions: Conditions, rows: list[Row]) -> tuple[Row, ...]:
             shown.append(study_row(result, row, same))
         seen.add(row.timm_name)
     return tuple(shown)
+
+
+def _study_times(row: Row) -> list[Row]:
+    result = study.find_result(row.model, row.timm_name)
+    if result is None or row.size is None or result.trainable is not row.trainable:
+        return []
+    return [
+        replace(
+            row,
+            hardware=f"{time.hardware} (the study)",
+            figures={"seconds_per_epoch": Figure(time.seconds_per_epoch)},
+            runs=(),
+        )
+        for time in study.find_times(result.timm_name, row.size)
+    ]

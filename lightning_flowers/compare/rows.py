@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lightning_flowers.compare.study import HARDWARE, StudyResult
 from lightning_flowers.data.splits.fingerprints import content
+from lightning_flowers.report import facts
 from lightning_flowers.run.results import Run
 
 # Paths differ from machine to machine: fingerprints tell whether the data do.
@@ -178,7 +179,7 @@ def _marks(run: Run) -> list[str]:
         return ["estimated"]
     marks = [_ORIGIN[run.data.external]]
     if not run.finished:
-        marks.append(_unfinished(run))
+        marks.append(f"{facts.status(run)}, {facts.epochs(run)} epochs")
     if run.data.train_on != "train":
         marks.append("no validation")
     elif not run.best:
@@ -205,11 +206,3 @@ def _made(run: Run) -> list[str]:
         of = f" at {' and '.join(map(str, run.sizes))} px" if len(run.sizes) > 1 else ""
         marks.append(f"blend of {len(run.members)}{of}, weights fitted on val{cross}")
     return marks
-
-
-def _unfinished(run: Run) -> str:
-    trainer = (run.settings or {}).get("trainer")
-    wanted = trainer.get("max_epochs") if isinstance(trainer, dict) else None
-    status = {"running": "running or killed", None: "status unknown"}.get(run.status, run.status)
-    of = f" of {wanted}" if isinstance(wanted, int) and wanted > 0 else ""
-    return f"{status}, {run.epochs or 0}{of} epochs"

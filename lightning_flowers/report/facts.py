@@ -49,6 +49,18 @@ def badges(run: Run, external: bool | None) -> list[Badge]:
     return [_origin(external), _status(run), *_validation(run), *limits]
 
 
+def status(run: Run) -> str | None:
+    """How a run ended, in words."""
+    return {"running": "running or killed", None: "status unknown"}.get(run.status, run.status)
+
+
+def epochs(run: Run) -> str:
+    """How many epochs it had, and of how many."""
+    trainer = (run.settings or {}).get("trainer")
+    wanted = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    return f"{run.epochs or 0}" + (f" of {wanted}" if isinstance(wanted, int) and wanted > 0 else "")
+
+
 def title(run: Run) -> str:
     """The name of the run's folder."""
     return run.path.resolve().name
@@ -77,7 +89,7 @@ def training(run: Run) -> list[Fact]:
         as_fact("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
         as_fact("images-per-second", f"images/s, {which}", run.images_per_second, 1),
         Fact("parameters", "parameters", _grouped(run.parameters), run.parameters),
-        Fact("epochs", "epochs", _epochs(run), run.epochs),
+        Fact("epochs", "epochs", epochs(run), run.epochs),
         as_fact("best-epoch", "best epoch", run.best_epoch, 0),
     ]
 
@@ -164,20 +176,13 @@ def _origin(external: bool | None) -> Badge:
 def _status(run: Run) -> Badge:
     if run.finished:
         return Badge("good", "finished")
-    text = {"running": "running or killed", None: "status unknown"}.get(run.status, run.status)
-    return Badge("warning", f"{text}, after {_epochs(run)} epochs")
+    return Badge("warning", f"{status(run)}, after {epochs(run)} epochs")
 
 
 def _validation(run: Run) -> list[Badge]:
     if run.data.train_on != "train":
         return [Badge("warning", f"not validated: trained on {run.data.train_on}")]
     return [] if run.best else [Badge("warning", "not validated")]
-
-
-def _epochs(run: Run) -> str:
-    trainer = (run.settings or {}).get("trainer")
-    wanted = trainer.get("max_epochs") if isinstance(trainer, dict) else None
-    return f"{run.epochs or 0}" + (f" of {wanted}" if isinstance(wanted, int) and wanted > 0 else "")
 
 
 def _member(position: int, member: Member) -> Fact:

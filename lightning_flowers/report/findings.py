@@ -1,8 +1,8 @@
 """What predictions of the val split say: scores, classes, confusions, the records to look at, calibration."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,8 @@ def find(predictions: Predictions, names: Sequence[str]) -> Findings:
     assert labels is not None
     confusion = confusion_matrix(labels, probabilities.argmax(1), probabilities.shape[1])
     calibration = calibrate(probabilities, labels)
-    records = _Records(predictions, labels, names)
+    worst, unsure = highest_loss(probabilities, labels, RECORDS), least_sure(probabilities, RECORDS)
+    suspects = label_suspects(probabilities, labels)
     return Findings(
         names=tuple(names),
         confusion=confusion,
@@ -123,9 +124,9 @@ def find(predictions: Predictions, names: Sequence[str]) -> Findings:
         loss=log_loss(probabilities, labels),
         classes=_classes(confusion, names),
         confusions=_confusions(confusion, names),
-        worst=records.at(highest_loss(probabilities, labels, RECORDS)),
-        unsure=records.at(least_sure(probabilities, RECORDS)),
-        suspects=records.at(label_suspects(probabilities, labels), other_than_label=True),
+        worst=tuple(_record(predictions, position, names) for position in worst),
+        unsure=tuple(_record(predictions, position, names) for position in unsure),
+        suspects=tuple(_record(predictions, position, names, other_than_label=True) for position in suspects),
         before=reliability(probabilities, labels),
         after=reliability(soften(probabilities, calibration.temperature), labels),
         calibration=calibration,
@@ -145,27 +146,12 @@ def _confusions(confusion: NDArray[np.int64], names: Sequence[str]) -> tuple[Con
     )
 
 
-@dataclass(frozen=True)
-class _Records:
-    predictions: Predictions
-    labels: NDArray[np.int64]
-    names: Sequence[str]
-
-    def at(self, positions: Iterable[Any], other_than_label: bool = False) -> tuple[Record, ...]:
-        return tuple(self._record(int(position), other_than_label) for position in positions)
-
-    def _record(self, position: int, other_than_label: bool) -> Record:
-        row, label = self.predictions.probabilities[position], int(self.labels[position])
-        candidates = row.copy()
-        if other_than_label:
-            candidates[label] = -1
-        other = int(candidates.argmax())
-        return Record(
-            str(self.predictions.ids[position]),
-            label,
-            self.names[label],
-            float(row[label]),
-            other,
-            self.names[other],
-            float(row[other]),
-        )
+def _record(predictions: Predictions, position: int, names: Sequence[str], other_than_label: bool = False) -> Record:
+    assert predictions.labels is not None
+    row, label = predictions.probabilities[position], int(predictions.labels[position])
+    candidates = row.copy()
+    if other_than_label:
+        candidates[label] = -1
+    other = int(candidates.argmax())
+    identity = str(predictions.ids[position])
+    return Record(identity, label, names[label], float(row[label]), other, names[other], float(row[other]))

@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -17,21 +17,14 @@ _TEMPLATES = "templates"
 _SPECIAL = re.compile(r"([\\`*\[\]<>&|]|(?<![^\W_])_|_(?![^\W_]))")
 
 
-class Jpegs(NamedTuple):
-    """JPEGs of the records that the page shows, in their order: None for one that cannot be read, empty without any."""
-
-    worst: Sequence[bytes | None] = ()
-    unsure: Sequence[bytes | None] = ()
-    suspects: Sequence[bytes | None] = ()
-
-
-def to_html(contents: Mapping[str, Any], charts: Mapping[str, Markup], pictures: Jpegs) -> str:
+def to_html(contents: Mapping[str, Any], charts: Mapping[str, Markup], pictures: Mapping[str, bytes]) -> str:
     """The page.
 
     Args:
         contents: as `contents.tell` gives them.
         charts: SVGs by name: curves, confusion, reliability, and each with `-narrow` for a phone; without those that
             cannot be drawn.
+        pictures: JPEGs of records by id; empty without any.
     """
     script = _read("sort.js")
     looks = {"style": Markup(_read("style.css")), "script": Markup(script), "script_hash": Markup(_hash(script))}
@@ -60,6 +53,7 @@ def _environment() -> Environment:
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(exact=_exact, percent=percent, data_uri=_data_uri, code=_code)
     environment.filters.update(plain=_plain, with_code=_with_code, block=_block)

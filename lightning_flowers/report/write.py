@@ -1,10 +1,12 @@
 """Makes the report of a run from its folder, and writes it there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
@@ -16,8 +18,8 @@ from lightning_flowers.report.facts import class_names, command
 from lightning_flowers.report.findings import Findings, Record, find
 from lightning_flowers.report.gallery import to_jpeg
 from lightning_flowers.report.matrix import draw_confusion
-from lightning_flowers.report.page import SUSPECTS, Jpegs, percent, to_html, to_markdown
-from lightning_flowers.report.photographs import Photographs, photograph, shown
+from lightning_flowers.report.page import SUSPECTS, percent, to_html, to_markdown
+from lightning_flowers.report.photographs import photograph
 from lightning_flowers.report.reliability import draw_reliability
 from lightning_flowers.report.style import save
 from lightning_flowers.report.svg import inline_svg
@@ -48,17 +50,20 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     run, folder = read_run(path), RunFolder(path)
     predictions, missing = _predictions(run, folder)
     findings = _findings(run, predictions) if predictions else None
-    photographs = photograph(run, shown(findings, SUSPECTS), data_root) if findings else Photographs()
-    missing += [*photographs.missing, *([] if run.history or run.members else ["Curves: no epoch is in metrics.csv"])]
+    shown = [*findings.worst, *findings.unsure, *findings.suspects[:SUSPECTS]] if findings else []
+    pictures, unseen = photograph(run, shown, data_root) if shown else ({}, [])
+    missing += [*unseen, *([] if run.history or run.members else ["Curves: no epoch is in metrics.csv"])]
     external = True if predictions and predictions.external else run.data.external
     contents = tell(run, findings, external, missing)
-    figures = _plots(run, folder, findings) | _galleries(folder, findings, photographs)
+    figures = _plots(run, folder, findings) | _galleries(folder, findings, pictures)
     texts = _sheets(folder, findings)
     texts[folder.page_markdown] = to_markdown(contents, [file.name for file in figures])
     charts = {file.stem: figure for file, figure in figures.items() if file.suffix == ".png"}
     charts |= {f"{file.stem}-narrow": figure for file, figure in _plots(run, folder, findings, narrow=True).items()}
     charts = {name: inline_svg(figure, name) for name, figure in charts.items()}
-    texts[folder.page] = to_html(contents, charts, _jpegs(findings, photographs))
+    texts[folder.page] = to_html(
+        contents, charts, {name: to_jpeg(picture, _PIXELS) for name, picture in pictures.items()}
+    )
     _write(folder, findings, figures, texts)
     return [*figures, *texts]
 
@@ -103,18 +108,16 @@ def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool 
     return plots
 
 
-def _galleries(folder: RunFolder, findings: Findings | None, photographs: Photographs) -> dict[Path, Figure]:
-    if findings is None:
-        return {}
-    groups = {folder.worst: findings.worst, folder.unsure: findings.unsure}
-    galleries = {path: _titled(records, photographs) for path, records in groups.items()}
+def _galleries(
+    folder: RunFolder, findings: Findings | None, pictures: Mapping[str, NDArray[np.uint8]]
+) -> dict[Path, Figure]:
+    """Of the records that have a picture, with what is to be said of each."""
+    groups = {folder.worst: findings.worst, folder.unsure: findings.unsure} if findings else {}
+    galleries = {
+        path: [Shown(pictures[record.id], _title(record)) for record in records if record.id in pictures]
+        for path, records in groups.items()
+    }
     return {path: draw_grid(shown, _COLUMNS) for path, shown in galleries.items() if shown}
-
-
-def _titled(records: Sequence[Record], photographs: Photographs) -> list[Shown]:
-    """The records that have a picture, with what is to be said of each."""
-    pairs = zip(records, photographs.of(records), strict=False)
-    return [Shown(picture, _title(record)) for record, picture in pairs if picture is not None]
 
 
 def _title(record: Record) -> str:
@@ -134,18 +137,6 @@ def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
         folder.classes: csv_table(_CLASSES, findings.classes),
         folder.suspects: csv_table(_SUSPECTS, suspects),
     }
-
-
-def _jpegs(findings: Findings | None, photographs: Photographs) -> Jpegs:
-    if findings is None:
-        return Jpegs()
-    groups = (findings.worst, findings.unsure, findings.suspects[:SUSPECTS])
-    return Jpegs(
-        *(
-            [picture if picture is None else to_jpeg(picture, _PIXELS) for picture in photographs.of(some)]
-            for some in groups
-        )
-    )
 
 
 def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, Figure], texts: dict[Path, str]) -> None:

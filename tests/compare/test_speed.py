@@ -1,7 +1,6 @@
 import pytest
 
-from lightning_flowers.compare.groups import group_runs
-from lightning_flowers.compare.speed import line_up
+from lightning_flowers.compare.groups import group_runs, line_up
 from lightning_flowers.run.results import read_run
 
 GPU = {"device": "Tesla T4", "devices": 2, "precision": "16-mixed", "compile_seconds": None}
