@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.evaluation.cross_validation import out_of_fold
-from lightning_flowers.evaluation.logs import log_probabilities, log_softmax
 
 COOLEST, HOTTEST = 0.05, 20.0
 
@@ -43,6 +42,17 @@ class Calibration:
     ece_before: float
     ece_after: float
     ece_cross_validated: float
+
+
+def log_probabilities(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """float64 log p, -inf for 0, in the shape of `probabilities`."""
+    return np.log(probabilities, out=np.full(probabilities.shape, -np.inf), where=probabilities > 0, dtype=np.float64)
+
+
+def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64 log of the softmax over the last axis, each row of which has a finite logit."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
 def reliability(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], bins: int = 15) -> Reliability:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.evaluation.calibration import log_probabilities
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import out_of_fold
-from lightning_flowers.evaluation.logs import log_probabilities
 
 Decision = Literal["argmax", "adjusted"]
 TAUS = tuple(step / 10 for step in range(21))

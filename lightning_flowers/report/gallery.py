@@ -1,5 +1,6 @@
-"""Pictures of records: found by their ids, drawn in a grid, and made small for a page."""
+"""Pictures of records: found by their ids, and made small for a page."""
 
+import re
 from collections.abc import Sequence
 
 import cv2
@@ -11,8 +12,13 @@ from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.finding import find_source, is_url
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.report.findings import Record
+from lightning_flowers.run.results import Run
+from lightning_flowers.secrets import redact
 
 _QUALITY = 85
+_MEND = "give `--data_root=FOLDER`"
+_FLAG = re.compile(r"--data\.(root=|size=\d+: )")  # of fit, not of report
 
 
 class Pictures:
@@ -64,6 +70,33 @@ class Pictures:
             split = self._source.open(name, self.size, skip=True)  # as the run must have opened it
         places = {identity: (split, position) for position, identity in enumerate(split.ids.tolist())}
         self._places = places | self._places
+
+
+def photograph(
+    run: Run, records: Sequence[Record], data_root: str | None
+) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
+    """Read the pictures of the records: uint8 (size, size, 3) by id, and why there are none, or not all.
+
+    Args:
+        data_root: where the data lie now. Default: where summary.json says; what is wrong there is no error.
+
+    Raises:
+        UserError: no data in `data_root`.
+    """
+    root, size = data_root if data_root is not None else run.data.root, run.data.size
+    if root is None or size is None:
+        return {}, ["Pictures: summary.json does not say where the data lie, or of which size"]
+    ids = list(dict.fromkeys(record.id for record in records))
+    try:
+        found = Pictures(root, size).decode(ids)
+    except UserError as error:
+        what = redact(_FLAG.sub("", error.args[0].partition(": give --data.root=")[0]))
+        if data_root is not None:
+            raise UserError(f"--data_root={what}") from error
+        return {}, [f"Pictures: {what}: {_MEND}"]
+    by_id = {identity: picture for identity, picture in zip(ids, found, strict=True) if picture is not None}
+    lost = f"Pictures of {len(ids) - len(by_id)} of {len(ids)} records: not in {redact(root)}, or damaged"
+    return by_id, [f"{lost}: {_MEND}"] if len(by_id) < len(ids) else []
 
 
 def to_jpeg(picture: NDArray[np.uint8], px: int) -> bytes:

@@ -16,10 +16,9 @@ from lightning_flowers.report.contents import tell
 from lightning_flowers.report.curves import draw_curves
 from lightning_flowers.report.facts import class_names, command
 from lightning_flowers.report.findings import Findings, Record, find
-from lightning_flowers.report.gallery import to_jpeg
+from lightning_flowers.report.gallery import photograph, to_jpeg
 from lightning_flowers.report.matrix import draw_confusion
 from lightning_flowers.report.page import SUSPECTS, percent, to_html, to_markdown
-from lightning_flowers.report.photographs import photograph
 from lightning_flowers.report.reliability import draw_reliability
 from lightning_flowers.report.style import save
 from lightning_flowers.report.svg import inline_svg

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lightning_flowers.data.splits.folds import fold_positions
+from lightning_flowers.evaluation.calibration import log_probabilities, log_softmax
 from lightning_flowers.evaluation.cross_validation import out_of_fold
-from lightning_flowers.evaluation.logs import log_probabilities, log_softmax
 
 LABELS = np.arange(23) % 3
 
