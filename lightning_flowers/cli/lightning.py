@@ -46,9 +46,8 @@ from lightning_flowers.run.messages import say, say_best, say_scores, say_skippe
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
 from lightning_flowers.run.prediction_writer import write_predictions
 from lightning_flowers.run.progress import Progress
-from lightning_flowers.run.ranks import Together
-from lightning_flowers.run.resume_state import BadRecords, Continuity
-from lightning_flowers.run.resuming import check_changes
+from lightning_flowers.run.ranks import BadRecords, Together
+from lightning_flowers.run.resuming import ResumeState, check_changes
 from lightning_flowers.run.summary import summarize
 
 
@@ -173,7 +172,7 @@ class FlowersCLI(LightningCLI):
         start = LambdaCallback(on_train_start=self._start_record)
         ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
         curves = Curves(self.history, folder.curves)
-        return [Continuity(self.datamodule), start, self.history, curves, *ema, self.checkpoints]
+        return [ResumeState(self.datamodule), start, self.history, curves, *ema, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -275,8 +274,7 @@ class FlowersCLI(LightningCLI):
     @rank_zero_only
     def _summarize(self) -> None:
         if self.folder is not None and self.folder.path.is_dir():
-            data, size = self.datamodule.summary(), self.datamodule.size
-            summary = summarize(self.trainer, self.model, self.history, data, size)
+            summary = summarize(self.trainer, self.model, self.history, self.datamodule.summary())
             before = self.folder.read_summary().get("limits", {}) if self._settings.get("resume") else {}
             limits = {**before, **limits_of(self._asked.trainer.as_dict())}  # epochs before had those
             self.folder.write_summary(summary | {"seed": self._settings.seed_everything, "limits": limits})

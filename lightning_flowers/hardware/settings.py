@@ -9,11 +9,11 @@ from lightning_fabric.accelerators.xla import XLAAccelerator
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Trainer
-from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.choice import tpu_cores, uses_cpu_client
+from lightning_flowers.lightning_internals import spawns_processes
 
 _NOT_LIGHTNINGS = (
     "--trainer.strategy=xla: Lightning's own strategy reads its data from loaders of torch only, and on v2 and v3 "
@@ -81,7 +81,7 @@ def check_launcher(trainer: Trainer, asked: object) -> None:
         UserError: so it is.
     """
     rank_zero_only.rank = trainer.global_rank  # pyright: ignore[reportFunctionMemberAccess]
-    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+    if spawns_processes(trainer):
         raise UserError(
             f"--trainer.strategy={asked}: forked or spawned processes keep their history to themselves: use ddp"
         )

@@ -11,7 +11,7 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError, as_given
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
-from lightning_flowers.model.head import check_classes
+from lightning_flowers.model.layers import check_classes
 
 
 def callbacks_for(trainer: Any, ema_decay: float) -> list[Callback]:

@@ -14,9 +14,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch, check_batch, check_labels
 from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.attaching import attach, callbacks_for
-from lightning_flowers.model.exact import Normalize
-from lightning_flowers.model.head import build_head, check_classes, reorder_classes
+from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.mixing import Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
@@ -235,7 +235,8 @@ class FlowerClassifier(LightningModule):
         else:
             check_classes(known, self.class_names)
         # All processes are summed, where each counts its own: the others begin at zero.
-        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING and self._counts_here():
+        trainer = trainer_of(self)
+        if trainer is not None and trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])
         for state in checkpoint.get("optimizer_states", []):
             for group in state["param_groups"]:

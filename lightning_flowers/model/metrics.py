@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_flowers.evaluation.confusion import Scores, scores
-from lightning_flowers.model.exact import Exact
+from lightning_flowers.model.layers import Exact
 
 
 class Counts(Exact):

@@ -6,10 +6,10 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from lightning_flowers import hardware
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.empty import run_empty
 
 View = Callable[[Tensor], Tensor]
 Tta = Literal["none", "flips", "dihedral", "multi-scale"]
@@ -44,10 +44,13 @@ def check_views(backbone: nn.Module, views: Sequence[View], size: int) -> None:
     Raises:
         UserError: it does not take that size.
     """
+    # On the device `meta` only shapes are computed.
+    tensors = [*backbone.named_parameters(), *backbone.named_buffers()]
+    empty: dict[str, Tensor] = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
     image = torch.zeros(1, 3, size, size, dtype=torch.uint8)
     for px in sorted({view(image).shape[-1] for view in views} - {size}):
         try:
-            run_empty(backbone, torch.empty(2, 3, px, px, device="meta"))
+            functional_call(backbone, empty, torch.empty(2, 3, px, px, device="meta"))
         except AssertionError as error:  # how timm's models refuse a size
             raise UserError(f"--tta: the backbone does not take {px} px: use flips or dihedral") from error
 

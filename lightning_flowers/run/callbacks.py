@@ -16,6 +16,7 @@ from torch import nn
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.confusion import Scores
+from lightning_flowers.lightning_internals import averages_from
 from lightning_flowers.model.classifier import FlowerClassifier
 
 _AVERAGE = "leave it out, and give --model.ema_decay=0.999 for an average of the weights"
@@ -64,7 +65,7 @@ def check_averages(
     if averages is None:
         return
     learns = not model.frozen and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    first = averages._swa_epoch_start  # a share of the epochs, or a number of one
+    first = averages_from(averages)  # a share of the epochs, or a number of one
     begins = max_epochs not in (None, -1) and max_steps == -1 and (isinstance(first, float) or first <= max_epochs)
     if not (learns and begins):
         needs = "BatchNorm that is trained, and --trainer.max_epochs (no max_steps) of at least swa_epoch_start"

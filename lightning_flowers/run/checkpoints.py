@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lightning_flowers.errors import DivergedError, UserError, as_given
 from lightning_flowers.files import whole_file
+from lightning_flowers.lightning_internals import validates_now
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 
@@ -115,7 +116,7 @@ class Checkpoints(Checkpoint):
             self._due = False  # `last` is about to be saved anyhow
         elif (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self._due = self._due or self._is_due(trainer, batch_idx + 1)
-            if self._due and not _validates_now(trainer):
+            if self._due and not validates_now(trainer):
                 self._save_last(trainer)
                 self._saved, self._due = time.monotonic(), False
 
@@ -221,9 +222,3 @@ def _foreign(callback: Any) -> bool:
 
 def _without_functions(state: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if not callable(value)}
-
-
-def _validates_now(trainer: Trainer) -> bool:
-    """Whether validation follows the batch that has just ended."""
-    loop: Any = trainer.fit_loop
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)

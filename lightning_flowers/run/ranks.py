@@ -1,4 +1,4 @@
-"""Several processes of one run: whether they share a disk, the data and the checkpoint, found out before they train."""
+"""Several processes of one run: whether they share a disk, the data and the checkpoint, and which records are bad."""
 
 import secrets
 import time
@@ -57,6 +57,24 @@ class Together(Callback):
             _check_shared(trainer, self._folder)
             if not trainer.is_global_zero:  # whose own choice may have been the next name, as the first's was taken
                 self._found(RunFolder(self._folder))
+
+
+class BadRecords(Callback):
+    """Tells every process which records any of them could not use."""
+
+    def __init__(self, data: PetalsDataModule) -> None:
+        self._data = data
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._share()
+
+    on_validation_end = on_test_end = on_predict_epoch_end = on_train_epoch_end
+
+    def _share(self) -> None:
+        for split in self._data.splits.values():
+            if split.skips:
+                for bad in hardware.gather(split.bad):
+                    split.bad.update(bad)
 
 
 def _compare(mine: object, message: str) -> None:

@@ -1,13 +1,16 @@
-"""What `fit --resume` may change of a run, and how a changed length of the epoch is carried over."""
+"""What lets a run that was cut off go on as if it never had been, and what `fit --resume` may change of it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 import yaml
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 
+from lightning_flowers import hardware
+from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
+from lightning_flowers.lightning_internals import batches_done, begin_epoch, count_batches, epochs_done, inside_epoch
 from lightning_flowers.run.folder import RunFolder
 
 # Free to change: they place and watch the work (all others of the Trainer's too), or act from the next step on.
@@ -18,6 +21,66 @@ _FREE = {
 # These cut the epoch into other batches or steps.
 _CUTS = ("data.batch_size", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 _FIXED_OF_TRAINER = ("overfit_batches",)
+_KEY = "Continuity"  # in checkpoints, those of older versions too
+
+
+class ResumeState(Callback):
+    """Keeps in the checkpoint how far the epoch has come, its validation's scores so far and the random numbers of
+    every process, and goes on there.
+
+    Lightning keeps the loader's state too, but forgets to restore it where a schedule has asked for the length of the
+    run, as then it makes its loader before it reads the checkpoint.
+
+    Args:
+        data: of the run.
+    """
+
+    def __init__(self, data: PetalsDataModule) -> None:
+        self._data = data
+        self._trainer: Any = None
+        self._device: Any = None
+        self._state: dict[str, Any] | None = None
+
+    @property
+    def state_key(self) -> str:
+        return _KEY
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._trainer, self._device = trainer, trainer.strategy.root_device
+
+    def state_dict(self) -> dict[str, Any]:
+        loader = self._trainer.train_dataloader.state_dict()
+        return {
+            # An epoch may end before its loader does, as with --trainer.limit_train_batches.
+            "loader": loader if inside_epoch(self._trainer) else {**loader, "batches": 0},
+            "scores": {name: value for name, value in self._trainer.callback_metrics.items() if "val_" in name},
+            "steps_per_epoch": _steps_per_epoch(self._trainer),
+            "random": hardware.gather(hardware.random_state(self._device)),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._state = state_dict
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        _convert_batches(checkpoint, self._data.batch_size)
+        # --trainer.max_time is of one command: Lightning would count the time of those before it too, and stop at once.
+        checkpoint["callbacks"].pop("Timer", None)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._state:
+            loader: Any = trainer.train_dataloader
+            loader.load_state_dict(self._state["loader"])
+            trainer.callback_metrics.update(self._state["scores"])
+            if not inside_epoch(trainer):
+                begin_epoch(trainer)
+            _carry_over(trainer, self._state.get("steps_per_epoch"))
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        # Not before: building models and a first look at val draw random numbers too. With another number of processes
+        # there is nothing to go on with.
+        if self._state and len(self._state["random"]) == trainer.world_size:
+            hardware.set_random_state(self._state["random"][trainer.global_rank], self._device)
+        self._state = None
 
 
 def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any]) -> None:
@@ -45,53 +108,12 @@ def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any]) -> 
     if cuts and asked["trainer"]["max_steps"] != -1:
         raise UserError(f"--{cuts[0]}: --trainer.max_steps={asked['trainer']['max_steps']} counts steps of one length")
     if cuts:
-        _check_place(cuts, before, changed, checkpoint)
+        _check_cuts(cuts, before, changed, checkpoint)
 
 
-def carry_over(trainer: Trainer, steps_before: int | None) -> None:
-    """Have the schedule go on where the run is, counted in epochs, under the settings of now.
-
-    Args:
-        trainer: which has read the checkpoint and trains next.
-        steps_before: optimizer steps that an epoch had; None of a checkpoint that does not say.
-    """
-    loop: Any = trainer.fit_loop
-    for config in trainer.lr_scheduler_configs:
-        schedule: Any = config.scheduler
-        now, epochs = steps_per_epoch(trainer), loop.epoch_progress.current.processed
-        if config.interval == "step" and steps_before not in (None, now):
-            done = (
-                loop.epoch_loop.batch_progress.current.processed if loop.epoch_progress.current.started > epochs else 0
-            )
-            schedule.last_epoch = epochs * now + done // trainer.accumulate_grad_batches
-        factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
-        schedule._last_lr = [base * factor for base, factor in zip(schedule.base_lrs, factors, strict=True)]
-        for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
-            group["lr"] = rate
-
-
-def convert_batches(checkpoint: dict[str, Any], batch_size: int) -> None:
-    """Of a run that stopped inside an epoch, count the batches done in others of the same records."""
-    loader = checkpoint["callbacks"]["Continuity"]["loader"]
-    if loader["batches"] and loader["batch_size"] != batch_size:
-        more = loader["batches"] * loader["batch_size"] // batch_size - loader["batches"]
-        loader |= {"batches": loader["batches"] + more, "batch_size": batch_size}
-        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
-        for name in ("ready", "started", "processed", "completed"):  # not all have come as far
-            progress[name] += more
-        checkpoint["callbacks"]["History"]["batches"] += more  # else images/s would be of other batches
-
-
-def steps_per_epoch(trainer: Trainer) -> int:
-    """Optimizer steps of an epoch; the last may be of fewer batches."""
-    return -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
-
-
-def _check_place(cuts: list[str], before: dict[str, Any], changed: dict[str, Any], checkpoint: str) -> None:
+def _check_cuts(cuts: list[str], before: dict[str, Any], changed: dict[str, Any], checkpoint: str) -> None:
     """At an epoch's end all may change; inside one, what has been seen must be whole batches and steps."""
-    loader = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["callbacks"]["Continuity"][
-        "loader"
-    ]
+    loader = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["callbacks"][_KEY]["loader"]
     seen = loader["batches"] * loader["batch_size"]
     if not seen:
         return
@@ -102,6 +124,40 @@ def _check_place(cuts: list[str], before: dict[str, Any], changed: dict[str, Any
             f"--{name}={changed[name]}: the run stopped inside an epoch, after {seen} records, which are no whole "
             f"number of such steps: keep to {before[name]}, or use a batch size and accumulation that divide {seen}"
         )
+
+
+def _carry_over(trainer: Trainer, steps_before: int | None) -> None:
+    """Have the schedule go on where the run is, counted in epochs, under the settings of now.
+
+    Args:
+        trainer: which has read the checkpoint and trains next.
+        steps_before: optimizer steps that an epoch had; None of a checkpoint that does not say.
+    """
+    now = _steps_per_epoch(trainer)
+    for config in trainer.lr_scheduler_configs:
+        schedule: Any = config.scheduler
+        if config.interval == "step" and steps_before not in (None, now):
+            steps = batches_done(trainer) // trainer.accumulate_grad_batches
+            schedule.last_epoch = epochs_done(trainer) * now + steps
+        factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
+        schedule._last_lr = [base * factor for base, factor in zip(schedule.base_lrs, factors, strict=True)]
+        for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
+            group["lr"] = rate
+
+
+def _convert_batches(checkpoint: dict[str, Any], batch_size: int) -> None:
+    """Of a run that stopped inside an epoch, count the batches done in others of the same records."""
+    loader = checkpoint["callbacks"][_KEY]["loader"]
+    if loader["batches"] and loader["batch_size"] != batch_size:
+        more = loader["batches"] * loader["batch_size"] // batch_size - loader["batches"]
+        loader |= {"batches": loader["batches"] + more, "batch_size": batch_size}
+        count_batches(checkpoint, more)
+        checkpoint["callbacks"]["History"]["batches"] += more  # else images/s would be of other batches
+
+
+def _steps_per_epoch(trainer: Trainer) -> int:
+    """Optimizer steps of an epoch; the last may be of fewer batches."""
+    return -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
 
 
 def _is_free(name: str) -> bool:

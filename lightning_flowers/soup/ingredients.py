@@ -10,7 +10,7 @@ from torch import Tensor
 from lightning_flowers.data.class_names import class_order
 from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.head import reorder_classes
+from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.predictions import Predictions

@@ -14,7 +14,7 @@ from lightning_flowers.data.class_names import class_order
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.head import reorder_classes
+from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.model.views import TTA, Tta, View, check_views, views_of
 from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder

@@ -4,7 +4,7 @@ import torch
 from lightning_flowers.batch import Batch
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.head import build_head
+from lightning_flowers.model.layers import build_head
 
 SMALL = {"backbone": "test_resnet", "weights": "none", "num_classes": 4}
 

@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.plugins import XLAPrecision
 from torch.optim import Optimizer
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from lightning_flowers.hardware.xla.runtime import multiply_in_float32, scalar
+from lightning_flowers.lightning_internals import GlobalBatchPrecision
 
 
-class StaticPrecision(XLAPrecision):
+class StaticPrecision(GlobalBatchPrecision):
     """Lightning's, with bf16-mixed, and with graphs that do not change from step to step.
 
     In bf16-mixed, matrix products and convolutions of the forward pass and its gradient are bfloat16 (torch.autocast);
@@ -44,10 +44,6 @@ class StaticPrecision(XLAPrecision):
     def optimizer_step(self, optimizer: Any, model: Any, closure: Callable[[], Any], **kwargs: Any) -> Any:
         with _rates_on_device(optimizer):
             return super().optimizer_step(optimizer, model, closure, **kwargs)  # ends with torch_xla.sync()
-
-    @override
-    def _xla_wrap_closure(self, optimizer: Any, closure: Callable[[], Any]) -> Any:
-        return closure()  # gradients are of the global batch already
 
 
 class _PassedOnInBfloat16(TorchFunctionMode):

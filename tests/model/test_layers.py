@@ -3,7 +3,7 @@ import torch
 
 from lightning_flowers.batch import Batch
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.exact import Normalize
+from lightning_flowers.model.layers import Normalize
 
 
 def test_pictures_are_normalized_in_float32_whatever_the_weights_are():

@@ -1,0 +1,79 @@
+"""All that the package uses of Lightning's private parts, and of those of its loops that are not meant to be set.
+
+Lightning may change them in any version. So they stand in this file alone, each with what it is for, and
+`pytorch-lightning` has an upper bound in pyproject.toml; tests/test_lightning_internals.py watches both. The names that
+a command line of Lightning's is made of are in `cli`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import StochasticWeightAveraging
+from pytorch_lightning.plugins import XLAPrecision
+from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+from typing_extensions import override
+
+TESTED = ("2.6.6",)  # versions of Lightning under which the tests passed
+
+
+def trainer_of(model: LightningModule) -> Trainer | None:
+    """The Trainer that a model is attached to; `model.trainer` raises an error where there is none."""
+    return model._trainer
+
+
+def spawns_processes(trainer: Trainer) -> bool:
+    """Whether the Trainer forks or spawns its processes; launchers have no public class for it."""
+    return isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+def averages_from(callback: StochasticWeightAveraging) -> int | float:
+    """The epoch, or the share of the epochs, after which averaging begins: the callback's own argument."""
+    return callback._swa_epoch_start
+
+
+def validates_now(trainer: Trainer) -> bool:
+    """Whether a validation follows the batch that has just ended; callbacks are not told."""
+    loop: Any = trainer.fit_loop
+    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+
+
+def epochs_done(trainer: Trainer) -> int:
+    """Epochs trained to their end; `current_epoch` counts one only once its callbacks have run too."""
+    return trainer.fit_loop.epoch_progress.current.processed
+
+
+def batches_done(trainer: Trainer) -> int:
+    """Batches trained of the epoch that is under way; 0 between two epochs."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.processed if inside_epoch(trainer) else 0
+
+
+def inside_epoch(trainer: Trainer) -> bool:
+    """Whether an epoch is under way; also right after a checkpoint has been loaded."""
+    return epochs_done(trainer) < trainer.fit_loop.epoch_progress.current.started
+
+
+def begin_epoch(trainer: Trainer) -> None:
+    """Go on with a new epoch. With --trainer.max_steps Lightning takes every resumed run for one that was cut off
+    inside an epoch: it would end the last one again, and count that as the next."""
+    loop: Any = trainer.fit_loop
+    loop._restarting = loop.epoch_loop.restarting = False  # the public setter would not set the first
+    loop.reset_restart_stage()
+    loop.epoch_loop.reset_restart_stage()
+    loop.epoch_progress.current.completed = loop.epoch_progress.current.processed
+    loop.epoch_progress.total.completed = loop.epoch_progress.total.processed
+
+
+def count_batches(checkpoint: dict[str, Any], more: int) -> None:
+    """Have a checkpoint from inside an epoch say that so many more batches of it were trained."""
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+    for name in ("ready", "started", "processed", "completed"):  # not all have come as far
+        progress[name] += more
+
+
+class GlobalBatchPrecision(XLAPrecision):
+    """Lightning's, without its sum of gradients over processes: under SPMD they are of the global batch already."""
+
+    @override
+    def _xla_wrap_closure(self, optimizer: Any, closure: Callable[[], Any]) -> Any:
+        return closure()
