@@ -1,8 +1,10 @@
-"""Writing files that are whole or not there."""
+"""Writing files that are whole or not there, and text for them."""
 
+import csv
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +27,13 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) as a whole."""
     with whole_file(path) as part:
         part.write_text(text, "utf-8")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A header and rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
 
 
 def read_lines(path: Path, mend: str) -> str:

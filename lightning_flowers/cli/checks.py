@@ -7,7 +7,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.prediction_writer import test_ids
+from lightning_flowers.run.submission import test_ids
 
 
 def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder: RunFolder | None) -> None:

@@ -38,15 +38,14 @@ from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.report.live_curves import Curves
 from lightning_flowers.run.callbacks import check_averages, check_callbacks
 from lightning_flowers.run.checkpoints import Checkpoints
-from lightning_flowers.run.collector import PredictionCollector
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
-from lightning_flowers.run.limits import limits_of
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
-from lightning_flowers.run.prediction_writer import write_predictions
+from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.ranks import BadRecords, Together
+from lightning_flowers.run.results import limits_of
 from lightning_flowers.run.resuming import ResumeState, check_changes
 from lightning_flowers.run.summary import summarize
 

@@ -15,8 +15,7 @@ from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.files import write_text
 from lightning_flowers.run import submission
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.prediction_tables import write_answers
-from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.predictions import Predictions, write_answers
 
 
 def write_blend(folder: RunFolder, outcome: Outcome) -> list[str]:

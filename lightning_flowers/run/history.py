@@ -1,7 +1,5 @@
 """The history of a run: one row per epoch in metrics.csv, one line per epoch on the screen."""
 
-import csv
-import io
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
 
-from lightning_flowers.files import write_text
+from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.run.results import Epoch
 
 SCORES = ("loss", "accuracy", "macro_f1", "macro_f1_present")
@@ -152,11 +150,7 @@ class History(Checkpoint):
 
 def to_csv(rows: list[Row]) -> str:
     """The rows as CSV with a header; a value that an epoch lacks is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    return text.getvalue()
+    return csv_text(COLUMNS, ([f"{row[name]:.6g}" if name in row else "" for name in COLUMNS] for row in rows))
 
 
 def describe(row: Row, epochs: int | None) -> str:

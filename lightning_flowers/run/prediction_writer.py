@@ -1,28 +1,58 @@
-"""What predicting leaves: probabilities and the submission. Only the first of several processes writes."""
+"""Predictions gathered from all batches and processes, and what the first process writes of them."""
 
-import csv
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.splits.split import Split
+from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import log_loss
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.run import submission
-from lightning_flowers.run.collector import merge
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
-from lightning_flowers.run.prediction_tables import write_answers
-from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.predictions import Predictions, write_answers
+
+
+class PredictionCollector(Callback):
+    """Gathers what `predict_step` returns over batches and processes; `results` has one array per loader afterwards."""
+
+    def __init__(self) -> None:
+        self.results: list[NDArray[np.float32]] = []
+        self._index: dict[int, list[Tensor]] = {}
+        self._probabilities: dict[int, list[Tensor]] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.results, self._index, self._probabilities = [], {}, {}
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._index.setdefault(dataloader_idx, []).append(outputs["index"])
+        self._probabilities.setdefault(dataloader_idx, []).append(outputs["probabilities"])
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        loaders: Any = trainer.predict_dataloaders
+        for number, loader in enumerate(loaders):
+            index = _gather(trainer, self._index[number])
+            probabilities = _gather(trainer, self._probabilities[number])
+            merged = merge(len(loader.split), index.numpy(), probabilities.numpy(), loader.split.bad)
+            self.results.append(merged)
 
 
 @rank_zero_only
@@ -87,7 +117,7 @@ def _by_split(data: PetalsDataModule, results: list[NDArray[np.float32]]) -> dic
     found = {}
     for name, probabilities in zip(data.names_for("predict"), results, strict=True):
         split, test = data.splits[name], name == "test"
-        ids = test_ids(split, data.source.sample_submission()) if test else split.ids
+        ids = submission.test_ids(split, data.source.sample_submission()) if test else split.ids
         found[name] = replace(_of_split(split, ids, probabilities, whole=test), external=data.external)
     return found
 
@@ -101,31 +131,6 @@ def _submit(
     send = submission.how_to_send(folder.submission, data.classes, data.source.where, message)
     if send:
         say("send it", send)
-
-
-def test_ids(split: Split, sample: Path | None) -> NDArray[np.str_]:
-    """The ids of the test split, (records,) strings, checked against the competition's `sample_submission.csv`.
-
-    The id of a damaged record that is left out cannot be read: it is given one that only the sample has.
-
-    Raises:
-        DataError: an id is missing or too many, or the sample cannot be read.
-    """
-    ids = split.ids.tolist()
-    if sample is not None and split.bad:
-        wanted = _ids_in(sample)
-        unknown = [position for position in split.bad if ids[position] not in wanted]
-        for position, identity in zip(unknown, sorted(wanted.difference(ids)), strict=False):
-            ids[position] = identity
-    submission.check_ids(ids, sample)
-    return np.array(ids)
-
-
-def _ids_in(sample: Path) -> set[str]:
-    """The ids of a sample submission; none of one that cannot be read, of which `check_ids` says more."""
-    with suppress(OSError, KeyError, ValueError, csv.Error), sample.open(newline="", encoding="utf-8-sig") as lines:
-        return {row["id"] for row in csv.DictReader(lines)}
-    return set()
 
 
 def _of_split(split: Split, ids: NDArray[np.str_], probabilities: NDArray[np.float32], whole: bool) -> Predictions:
@@ -158,3 +163,36 @@ def _in_words(found: dict[str, float]) -> str:
         f": macro F1 {found['macro_f1']:.4f} over all classes, {found['macro_f1_present']:.4f} over those present, "
         f"accuracy {found['accuracy']:.4f}"
     )
+
+
+def merge(
+    records: int, index: NDArray[np.int64], probabilities: NDArray[np.float32], bad: Collection[int] = ()
+) -> NDArray[np.float32]:
+    """Put probabilities (n, classes) into the order of their `index` (n,), leaving out padding (-1).
+
+    Args:
+        records: of the split.
+        index, probabilities: of what was predicted.
+        bad: records that could not be read; their rows are nan.
+
+    Raises:
+        UserError: another record was not predicted exactly once (as with --trainer.limit_predict_batches).
+    """
+    known = index >= 0
+    counts = np.bincount(index[known], minlength=records)
+    counts[list(bad)] = 1
+    if len(counts) != records or (counts != 1).any():
+        raise UserError(
+            f"{int((counts != 1).sum())} of {records} records were not predicted exactly once: "
+            "predict needs them all: drop --trainer.limit_predict_batches"
+        )
+    merged = np.full((records, probabilities.shape[1]), np.nan, np.float32)
+    merged[index[known]] = probabilities[known]
+    return merged
+
+
+def _gather(trainer: Trainer, batches: list[Tensor]) -> Tensor:
+    # Every process has as many rows as every other: batches are padded. Put together on the device, they would give
+    # XLA a graph for each number of batches.
+    gathered = [trainer.strategy.all_gather(batch) for batch in batches]
+    return torch.cat([rows.flatten(0, rows.ndim - batches[0].ndim).cpu() for rows in gathered])

@@ -1,4 +1,4 @@
-"""Predictions of a split, kept as .npz. Needs no torch."""
+"""Predictions of a split: as .npz, and as a table for people and spreadsheets. Needs no torch."""
 
 import os
 import zlib
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import csv_text, whole_file, write_text
+from lightning_flowers.run.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,28 @@ class Predictions:
         if labelled and loaded.labels is None:
             raise UserError(f"{path}: has no labels: scores need those of the val split")
         return loaded
+
+
+def write_answers(
+    folder: RunFolder,
+    split: str,
+    predictions: Predictions,
+    classes: Sequence[str],
+    labels: NDArray[np.int64] | None = None,
+) -> None:
+    """Write predictions/SPLIT.csv: id,label,name,probability of the class that each record is taken for.
+
+    Probabilities are those of the .npz, not calibrated.
+
+    Args:
+        classes: names; none gives their numbers.
+        labels: int64 (records,), decided otherwise than for the most probable class.
+    """
+    chosen: NDArray[np.int64] = predictions.probabilities.argmax(1) if labels is None else labels
+    names = [classes[label] if classes else str(label) for label in chosen]
+    probabilities = [f"{value:.6f}" for value in predictions.probabilities[np.arange(len(chosen)), chosen]]
+    rows = zip(predictions.ids.tolist(), chosen.tolist(), names, probabilities, strict=True)
+    write_text(folder.answers(split), csv_text(("id", "label", "name", "probability"), rows))
 
 
 def _labels(labels: Any) -> Any:

@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import read_lines
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.limits import limits_of
+
+_LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 
 
 class _Part(BaseModel):
@@ -181,6 +183,15 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     except ValidationError as error:
         raise UserError(f"{folder.summary}: damaged ({_first(error)}): remove it") from error
     return run.model_copy(update=_of_history(run, history))
+
+
+def limits_of(trainer: Mapping[str, Any]) -> dict[str, int | float]:
+    """Settings of the Trainer that leave part of the data out; 1.0 is all batches, 1 is one, 0 is none at all."""
+    return {name: trainer[name] for name in _LIMITS if _leaves_out(trainer.get(name))}
+
+
+def _leaves_out(value: Any) -> bool:
+    return value not in (None, 0) and not (isinstance(value, float) and value == 1)
 
 
 def _read_history(path: Path) -> tuple[Epoch, ...]:

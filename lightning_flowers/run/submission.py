@@ -1,7 +1,6 @@
 """The competition's submission file."""
 
 import csv
-import io
 import os
 import shlex
 from collections.abc import Sequence
@@ -11,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.sources.competition import competition_classes
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError
-from lightning_flowers.files import write_text
+from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.run.predictions import Predictions
 
 KAGGLE_WORKING = Path("/kaggle/working")
@@ -38,11 +38,7 @@ def to_csv(predictions: Predictions, labels: NDArray[np.int64] | None = None) ->
     outside = (chosen < 0) | (chosen >= probabilities.shape[1])
     if chosen.shape != predictions.ids.shape or outside.any():
         raise DataError(f"labels must be one of 0..{probabilities.shape[1] - 1} for each record")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "label"))
-    writer.writerows(zip(predictions.ids.tolist(), chosen.tolist(), strict=True))
-    return text.getvalue()
+    return csv_text(("id", "label"), zip(predictions.ids.tolist(), chosen.tolist(), strict=True))
 
 
 def check_ids(ids: Sequence[str], sample: Path | None) -> None:
@@ -53,17 +49,30 @@ def check_ids(ids: Sequence[str], sample: Path | None) -> None:
     """
     if sample is None:
         return
-    try:
-        with sample.open(newline="", encoding="utf-8-sig") as lines:
-            wanted = {row["id"] for row in csv.DictReader(lines)}
-    except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise DataError(f"{sample}: not a readable CSV with the column id: {error}") from error
-    found = set(ids)
+    found, wanted = set(ids), _ids_in(sample)
     if found != wanted:
         raise DataError(
             f"{sample}: the test split's ids differ from it: {len(wanted - found)} missing, "
             f"{len(found - wanted)} too many (such as {min(wanted ^ found)}): the test shards are of another data set"
         )
+
+
+def test_ids(split: Split, sample: Path | None) -> NDArray[np.str_]:
+    """The ids of the test split, (records,) strings, checked against the competition's `sample_submission.csv`.
+
+    The id of a damaged record that is left out cannot be read: it is given one that only the sample has.
+
+    Raises:
+        DataError: an id is missing or too many, or the sample cannot be read.
+    """
+    ids = split.ids.tolist()
+    if sample is not None and split.bad:
+        wanted = _ids_in(sample)
+        unknown = [position for position in split.bad if ids[position] not in wanted]
+        for position, identity in zip(unknown, sorted(wanted.difference(ids)), strict=False):
+            ids[position] = identity
+    check_ids(ids, sample)
+    return np.array(ids)
 
 
 def how_to_send(path: Path, classes: Sequence[str], root: str, message: str) -> str | None:
@@ -106,3 +115,11 @@ def write_submission(
     for target in paths:
         write_text(target, text)
     return paths
+
+
+def _ids_in(sample: Path) -> set[str]:
+    try:
+        with sample.open(newline="", encoding="utf-8-sig") as lines:
+            return {row["id"] for row in csv.DictReader(lines)}
+    except (OSError, KeyError, ValueError, csv.Error) as error:
+        raise DataError(f"{sample}: not a readable CSV with the column id: {error}") from error

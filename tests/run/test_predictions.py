@@ -1,9 +1,12 @@
+import csv
+
 import numpy as np
 import pytest
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.run.collector import merge
-from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.prediction_writer import merge
+from lightning_flowers.run.predictions import Predictions, write_answers
 
 IDS = np.array(["a", "b", "c"])
 PROBABILITIES = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float32)
@@ -80,3 +83,23 @@ def test_a_file_that_holds_no_predictions_is_refused(tmp_path, content):
 def test_labels_that_are_needed_and_missing_are_told_of(tmp_path):
     with pytest.raises(UserError, match="no labels"):
         Predictions.load(_save(tmp_path / "test.npz"), labelled=True)
+
+
+ANSWERED = Predictions(np.array(["a", "b"]), np.array([[0.25, 0.75], [0.9, 0.1]], np.float32))
+
+
+def rows(folder):
+    return list(csv.reader(folder.answers("test").read_text("utf-8").splitlines()))
+
+
+def test_each_record_has_its_class_by_name(tmp_path):
+    folder = RunFolder(tmp_path)
+    write_answers(folder, "test", ANSWERED, ("rose", "lily, white"))
+    header = ["id", "label", "name", "probability"]
+    assert rows(folder) == [header, ["a", "1", "lily, white", "0.750000"], ["b", "0", "rose", "0.900000"]]
+
+
+def test_labels_decided_otherwise_come_with_their_own_probability(tmp_path):
+    folder = RunFolder(tmp_path)
+    write_answers(folder, "test", ANSWERED, (), np.array([0, 0]))
+    assert rows(folder)[1:] == [["a", "0", "0", "0.250000"], ["b", "0", "0", "0.900000"]]
