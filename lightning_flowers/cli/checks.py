@@ -53,21 +53,21 @@ def check_classes(
     """
     keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
     why = keeps.get(command) if own else None
-    if data.rules.folds:  # which are cut by label
+    if data.splits.folds:  # which are cut by label
         why = "its folds would hold other records: put them back"
     model.class_order = match_classes(checkpoint, run, data.source, why)
 
 
 def _splits(command: str, data: PetalsDataModule) -> tuple[str, ...]:
-    lacks = {"test": not data.rules.has("test"), "predict": not data.names_for("predict")}
+    lacks = {"test": not data.splits.has("test"), "predict": not data.names_for("predict")}
     if lacks.get(command):
         which = "no test split" if command == "test" else "neither val nor test"
         raise UserError(
             f"{command}: {data.source.where} has {which} of {data.size} px: give --data.root=FOLDER with it"
         )
-    if command == "test" and data.test_labels is None:
+    if command == "test" and data.splits.test_labels is None:
         raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")
-    if command == "validate" and not data.rules.validates:
+    if command == "validate" and not data.splits.validates:
         raise UserError("validate: the run was trained on train+val (--data.train_on): nothing is left to score")
-    has_test = command == "fit" and data.rules.has("test")
+    has_test = command == "fit" and data.splits.has("test")
     return (*data.names_for(command), *(("test",) if has_test else ()))

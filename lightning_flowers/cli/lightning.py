@@ -147,7 +147,7 @@ class FlowersCLI(LightningCLI):
         if config["fast_dev_run"] and self.subcommand == "predict":
             raise UserError("--trainer.fast_dev_run: predictions are of whole splits: leave it out")
         if self.subcommand == "fit":
-            check_callbacks(config["callbacks"], self.datamodule.rules.validates)
+            check_callbacks(config["callbacks"], self.datamodule.splits.validates)
             check_averages(config["callbacks"], self.model, config["max_epochs"], config["max_steps"])
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
@@ -254,7 +254,7 @@ class FlowersCLI(LightningCLI):
 
     def _new_folder(self) -> RunFolder:
         config = self._settings
-        return RunFolder.new(Path(config.runs_dir), self.datamodule.label(config.name, config.model.backbone))
+        return RunFolder.new(Path(config.runs_dir), self.datamodule.splits.label(config.name, config.model.backbone))
 
     @rank_zero_only
     def _start_record(self, trainer: Trainer, model: LightningModule) -> None:

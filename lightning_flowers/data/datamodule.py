@@ -3,10 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pytorch_lightning import LightningDataModule
 
 from lightning_flowers import hardware
@@ -17,9 +15,9 @@ from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.run_splits import Splits, TrainOn
-from lightning_flowers.data.sources.competition import SPLITS, Source, read_labels
+from lightning_flowers.data.sources.competition import Source
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, find_source
-from lightning_flowers.data.splits.split import OnBadRecord, Split
+from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
@@ -100,9 +98,7 @@ class PetalsDataModule(LightningDataModule):
         self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
         extra = [_find_extra(other, remote_limit) for other in extra_roots]
         skip = on_bad_record == "skip"
-        self.rules = Splits(self.source, self.size, train_on, folds, fold, extra, skip)
-        self.test_labels = test_labels
-        self.splits: dict[str, Split] = _Opening(self.open)
+        self.splits = Splits(self.source, self.size, train_on, folds, fold, extra, skip, test_labels)
         self.wrap: Callable[[Loader, str], Any] | None = None
         self._cache_mode: choice.Mode = cache
         self._cache_dir = cache_dir
@@ -113,11 +109,6 @@ class PetalsDataModule(LightningDataModule):
         """Names of the classes, in the order of their labels."""
         return self.source.classes
 
-    @property
-    def external(self) -> bool:
-        """Whether shards of other data sets are trained on."""
-        return len(self.rules.extra) > 0
-
     def open(self, *names: str) -> None:
         """Open splits: walk their shards, check names, counts, framing, labels and ids.
 
@@ -125,8 +116,7 @@ class PetalsDataModule(LightningDataModule):
             DataError: something is wrong with a shard or a record.
         """
         for name in names:
-            if name not in self.splits:
-                self.splits[name] = self._open(name)
+            self.splits[name]
 
     def setup(self, stage: str) -> None:
         """Open the splits of a stage.
@@ -182,33 +172,22 @@ class PetalsDataModule(LightningDataModule):
             with suppress(ValueError):  # one that cannot be decoded: the loader says which, or leaves it out
                 warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
 
-    def label(self, name: str | None, default: str) -> str:
-        """A run's name: `name`, else `default` with the fold or train+val; and what tells of external data."""
-        parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
-        if name is None:
-            parts += [f"fold{self.rules.fold}"] if self.rules.folds else []
-            parts += [] if self.rules.validates else ["trainval"]
-        return "-".join([*parts, *(["external"] if self.external else [])])
-
     def describe(self) -> str:
         """One line about the data."""
-        counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
-        more = f", with external data of {', '.join(map(self._name_extra, self.rules.extra))}" if self.external else ""
-        lack = self._describe_missing()
-        return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, records: {counts}{more}{lack}"
+        return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, {self.splits.describe()}"
 
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""
         if stage == "predict":
-            return tuple(name for name in ("val", "test") if self.rules.has(name))
-        fit = ("train", "val") if self.rules.validates else ("train",)
+            return tuple(name for name in ("val", "test") if self.splits.has(name))
+        fit = ("train", "val") if self.splits.validates else ("train",)
         return {"fit": fit, "validate": ("val",), "test": ("test",)}[stage]
 
     def train_dataloader(self) -> Any:
         return self._loader("train", train=True)
 
     def val_dataloader(self) -> Any:
-        return self._loader("val") if self.rules.validates else []
+        return self._loader("val") if self.splits.validates else []
 
     def test_dataloader(self) -> Any:
         return self._loader("test")
@@ -223,43 +202,9 @@ class PetalsDataModule(LightningDataModule):
             "size": self.size,
             "classes": len(self.classes),
             "class_names": list(self.classes),
-            "records": {name: len(split) for name, split in self.splits.items()},
-            "fingerprints": {name: split.fingerprint for name, split in self.splits.items()},
-            "train_on": self.rules.train_on,
-            "folds": self.rules.folds,
-            "fold": self.rules.fold,
             "augment": self.augment.spec,
-            "external": self.external,
-            "extra_roots": [other.where for other in self.rules.extra],
-            "bad_records": {name: list(split.bad.values()) for name, split in self.splits.items() if split.bad},
+            **self.splits.summary(),
         }
-
-    def _open(self, name: str) -> Split:
-        split = self.rules.open(name)
-        if name == "test" and self.test_labels is not None:
-            split.labels = np.array(self._read_test_labels(self.test_labels, split), dtype=np.int64)
-        return split
-
-    def _read_test_labels(self, path: str, split: Split) -> list[int]:
-        try:
-            labels = read_labels(Path(path).expanduser(), split.ids.tolist())
-        except DataError as error:
-            raise DataError(f"--data.test_labels={error}") from error
-        if not all(0 <= label < len(self.classes) for label in labels):
-            raise DataError(f"--data.test_labels={path}: a label is outside the classes 0..{len(self.classes) - 1}")
-        return labels
-
-    def _name_extra(self, other: Source) -> str:
-        return other.where + ("" if other.classes == self.classes else " (classes in another order: mapped by name)")
-
-    def _describe_missing(self) -> str:
-        """Which classes cannot be learnt, as far as is known without fetching a shard."""
-        train = self.splits.get("train")
-        if train is None or train.remote:
-            return ""
-        missing = np.setdiff1d(np.arange(len(self.classes)), train.labels).tolist()
-        first = ", ".join(self.classes[label] for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
-        return f"; no training record of {len(missing)} classes ({first})" if missing else ""
 
     def _loader(self, name: str, train: bool = False) -> Any:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -278,20 +223,6 @@ class PetalsDataModule(LightningDataModule):
         cache = self._cache if name in self.names_for("fit") else None
         loader = Loader(split, order, self.augment if train else None, self.threads, pin, cache)
         return loader if self.wrap is None else self.wrap(loader, name)
-
-
-class _Opening(dict[str, Split]):
-    """Splits that are open; another one is opened when it is asked for by its name."""
-
-    def __init__(self, open_split: Callable[[str], None]) -> None:
-        super().__init__()
-        self._open_split = open_split
-
-    def __missing__(self, name: str) -> Split:
-        if name not in SPLITS:
-            raise KeyError(name)
-        self._open_split(name)
-        return self[name]
 
 
 def _find_extra(root: str, remote_limit: int) -> Source:

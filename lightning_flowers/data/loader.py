@@ -22,7 +22,7 @@ from lightning_flowers.batch import Batch
 from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.order import EpochProgress, Order
+from lightning_flowers.data.order import Order
 from lightning_flowers.data.prefetch import Prefetch
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL
@@ -64,7 +64,6 @@ class Loader:
         sampler: the order; Lightning calls its `set_epoch`.
         waited: seconds that the consumer has spent waiting for batches, over all epochs.
         resized: pictures of the last epoch that had another size and were resized.
-        progress: how far the current epoch has come.
     """
 
     def __init__(
@@ -81,7 +80,6 @@ class Loader:
         self.threads, self.pin = threads, pin
         self.waited = 0.0
         self.resized = 0
-        self.progress = EpochProgress(order)
         self._warned = False
         self._pool: list[NDArray[np.uint8]] = []
 
@@ -91,7 +89,7 @@ class Loader:
 
     def state_dict(self) -> dict[str, int]:
         """How far the current epoch has come."""
-        return self.progress.state_dict()
+        return self.sampler.state_dict()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken.
@@ -99,7 +97,7 @@ class Loader:
         Raises:
             UserError: batches have another size now, or the split another number of records.
         """
-        self.progress.load_state_dict(state)
+        self.sampler.load_state_dict(state)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the order's epoch.
@@ -111,12 +109,12 @@ class Loader:
         epoch = self.sampler.epoch
         self.resized = 0
         self.split.check_bad()  # other processes may have found some
-        start = self.progress.begin()
+        start = self.sampler.begin()
         prefetch = Prefetch(self.split, self.sampler.positions(start), self._keeps)
         try:
             for batch, positions in self._batches(epoch, start):
                 prefetch.advance(positions)
-                self.progress.advance()
+                self.sampler.advance()
                 yield batch
         finally:
             prefetch.close()

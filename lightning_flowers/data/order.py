@@ -10,7 +10,7 @@ from lightning_flowers.errors import UserError
 
 
 class Order:
-    """Batches of record positions, a function of (seed, epoch) alone.
+    """Batches of record positions, a function of (seed, epoch) alone; and how far into the epoch a loader has come.
 
     The records are put in order and cut into global batches; process `rank` takes every `world`-th row of each, so all
     processes together cover each record once. The last batch is filled up with records of the same epoch whose mask is
@@ -47,6 +47,7 @@ class Order:
         self.records, self.batch_size, self.shuffle, self.seed = records, batch_size, shuffle, seed
         self.rank, self.world, self.epoch = rank, world, 0
         self._groups, self._regroup = groups, regroup
+        self._batches = self._begin = 0
 
     def __len__(self) -> int:
         """Number of batches an epoch, the same on every process."""
@@ -55,6 +56,32 @@ class Order:
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration (Lightning calls this)."""
         self.epoch = epoch
+
+    def begin(self) -> int:
+        """The batch with which an iteration is to begin: the first, but after `load_state_dict`."""
+        self._batches, self._begin = self._begin, 0
+        return self._batches
+
+    def advance(self) -> None:
+        """Count a batch that was given out."""
+        self._batches += 1
+
+    def state_dict(self) -> dict[str, int]:
+        """Batches given out (0 at the end of an epoch), and what they were cut from."""
+        return {"batches": self._batches % len(self), "batch_size": self.batch_size, "records": self.records}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin the next iteration where `state_dict` was taken.
+
+        Raises:
+            UserError: in the middle of an epoch of other batches or records.
+        """
+        if state["batches"] and (state["batch_size"], state["records"]) != (self.batch_size, self.records):
+            raise UserError(
+                f"--resume: the run stopped inside an epoch of {state['records']} records in batches of "
+                f"{state['batch_size']}: keep to them (now: {self.records} in batches of {self.batch_size})"
+            )
+        self._begin = state["batches"]
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
         """Yield this process's (positions, mask) of each batch, both (batch_size / world,)."""
@@ -89,39 +116,3 @@ class Order:
             return order
         ranks = random.permutation(int(self._groups.max()) + 1)
         return order[np.argsort(ranks[self._groups[order]], kind="stable")]
-
-
-class EpochProgress:
-    """How far into an epoch of `order` a loader has come, so that another one can go on there."""
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._batches = self._begin = 0
-
-    def begin(self) -> int:
-        """The batch with which an iteration is to begin: the first, but after `load_state_dict`."""
-        self._batches, self._begin = self._begin, 0
-        return self._batches
-
-    def advance(self) -> None:
-        """Count a batch that was given out."""
-        self._batches += 1
-
-    def state_dict(self) -> dict[str, int]:
-        """Batches given out (0 at the end of an epoch), and what they were cut from."""
-        order = self._order
-        return {"batches": self._batches % len(order), "batch_size": order.batch_size, "records": order.records}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Begin the next iteration where `state_dict` was taken.
-
-        Raises:
-            UserError: in the middle of an epoch of other batches or records.
-        """
-        order = self._order
-        if state["batches"] and (state["batch_size"], state["records"]) != (order.batch_size, order.records):
-            raise UserError(
-                f"--resume: the run stopped inside an epoch of {state['records']} records in batches of "
-                f"{state['batch_size']}: keep to them (now: {order.records} in batches of {order.batch_size})"
-            )
-        self._begin = state["batches"]

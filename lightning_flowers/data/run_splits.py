@@ -1,24 +1,24 @@
 """The splits of a run: those of its data set, or joined, folded, and with shards of other data sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
 
 from lightning_flowers.data.class_names import class_order
-from lightning_flowers.data.sources.competition import SPLITS, Source
+from lightning_flowers.data.sources.competition import SPLITS, Source, read_labels
 from lightning_flowers.data.splits.folds import fold_positions
 from lightning_flowers.data.splits.split import Split, join
 from lightning_flowers.errors import DataError, UserError
 
 TrainOn = Literal["train", "train+val"]
-
-
 _SEED = 0  # of the folds: runs of all seeds and backbones validate on the same records
 
 
-@dataclass(frozen=True)
-class Splits:
-    """Opens the splits of a run.
+class Splits(dict[str, Split]):
+    """The splits of a run by their names: train, val and test, each opened when it is first asked for.
 
     Args:
         source: the data set.
@@ -27,20 +27,26 @@ class Splits:
         folds, fold: train+val are cut into so many folds, and this one, from 0, is val.
         extra: data sets whose train split is trained on too.
         skip: whether damaged records are left out.
+        test_labels: CSV with the columns id and label of the test split.
 
     Raises:
         UserError: settings that exclude each other, or another data set that does not fit.
     """
 
-    source: Source
-    size: int
-    train_on: TrainOn = "train"
-    folds: int | None = None
-    fold: int | None = None
-    extra: Sequence[Source] = ()
-    skip: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        source: Source,
+        size: int,
+        train_on: TrainOn = "train",
+        folds: int | None = None,
+        fold: int | None = None,
+        extra: Sequence[Source] = (),
+        skip: bool = False,
+        test_labels: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.source, self.size, self.train_on, self.folds, self.fold = source, size, train_on, folds, fold
+        self.extra, self.skip, self.test_labels = extra, skip, test_labels
         if (self.folds is None) != (self.fold is None):
             raise UserError("--data.folds and --data.fold belong together: the number of folds, and which is val")
         if self.folds is not None and (self.folds < 2 or self.train_on != "train"):
@@ -49,6 +55,12 @@ class Splits:
             raise UserError(f"--data.fold={self.fold}: must be in 0..{self.folds - 1} with --data.folds={self.folds}")
         for other in self.extra:
             self._check_extra(other)
+
+    def __missing__(self, name: str) -> Split:
+        if name not in SPLITS:
+            raise KeyError(name)
+        self[name] = self.open(name)
+        return self[name]
 
     @property
     def validates(self) -> bool:
@@ -61,13 +73,44 @@ class Splits:
             return True
         return self.source.has(name, self.size) and (self.validates or name != "val")
 
+    @property
+    def external(self) -> bool:
+        """Whether shards of other data sets are trained on."""
+        return len(self.extra) > 0
+
+    def label(self, name: str | None, default: str) -> str:
+        """A run's name: `name`, else `default` with the fold or train+val; and what tells of external data."""
+        parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
+        if name is None:
+            parts += [f"fold{self.fold}"] if self.folds else []
+            parts += [] if self.validates else ["trainval"]
+        return "-".join([*parts, *(["external"] if self.external else [])])
+
+    def describe(self) -> str:
+        """How many records there are, in words, and of which other data sets; and which classes cannot be learnt."""
+        counts = ", ".join(f"{len(split)} {name}" for name, split in self.items())
+        more = f", with external data of {', '.join(map(self._name_extra, self.extra))}" if self.external else ""
+        return f"records: {counts}{more}{self._describe_missing()}"
+
+    def summary(self) -> dict[str, Any]:
+        """What a run's summary says of its splits."""
+        return {
+            "records": {name: len(split) for name, split in self.items()},
+            "fingerprints": {name: split.fingerprint for name, split in self.items()},
+            "train_on": self.train_on,
+            "folds": self.folds,
+            "fold": self.fold,
+            "external": self.external,
+            "extra_roots": [other.where for other in self.extra],
+            "bad_records": {name: list(split.bad.values()) for name, split in self.items() if split.bad},
+        }
+
     def open(self, name: str) -> Split:
-        """Open a split of the run.
+        """Open a split of the run anew.
 
         Raises:
-            DataError: something is wrong with a shard or a record, or there is no val.
+            DataError: something is wrong with a shard, a record or the labels of test, or there is no val.
         """
-        assert name in SPLITS
         if name == "val" and self.validates and not self.has("val"):
             raise DataError(
                 f"{self.source.where}: has no val of {self.size} px: give --data.train_on=train+val to train without, "
@@ -79,6 +122,8 @@ class Splits:
             split = self._train_and_val()
         else:
             split = self._open(self.source, name)
+        if name == "test" and self.test_labels is not None:
+            split.labels = np.array(self._read_test_labels(self.test_labels, split), dtype=np.int64)
         return self._with_extra(split) if name == "train" else split
 
     def _train_and_val(self) -> Split:
@@ -124,3 +169,26 @@ class Splits:
             ) from error
         if self.size not in other.sizes or not other.has("train", self.size):
             raise UserError(f"--data.extra_roots: {other.where} has no train shards of {self.size} px")
+
+    def _read_test_labels(self, path: str, split: Split) -> list[int]:
+        classes = len(self.source.classes)
+        try:
+            labels = read_labels(Path(path).expanduser(), split.ids.tolist())
+        except DataError as error:
+            raise DataError(f"--data.test_labels={error}") from error
+        if not all(0 <= label < classes for label in labels):
+            raise DataError(f"--data.test_labels={path}: a label is outside the classes 0..{classes - 1}")
+        return labels
+
+    def _name_extra(self, other: Source) -> str:
+        mapped = other.classes != self.source.classes
+        return f"{other.where}{' (classes in another order: mapped by name)' if mapped else ''}"
+
+    def _describe_missing(self) -> str:
+        """Which classes cannot be learnt, as far as is known without fetching a shard."""
+        train = self.get("train")
+        if train is None or train.remote:
+            return ""
+        missing = np.setdiff1d(np.arange(len(self.source.classes)), train.labels).tolist()
+        first = ", ".join(self.source.classes[label] for label in missing[:3]) + (", ..." if len(missing) > 3 else "")
+        return f"; no training record of {len(missing)} classes ({first})" if missing else ""

@@ -160,8 +160,7 @@ class FeatureLoader:
     """
 
     def __init__(self, loader: Loader, features: Callable[[], Features]) -> None:
-        self.sampler, self.split, self._progress = loader.sampler, loader.split, loader.progress
-        self._features = features
+        self.sampler, self.split, self._features = loader.sampler, loader.split, features
         self.batch_sampler = None
         self.waited = 0.0
 
@@ -171,11 +170,11 @@ class FeatureLoader:
 
     def state_dict(self) -> dict[str, Any]:
         """As `Loader.state_dict`."""
-        return self._progress.state_dict()
+        return self.sampler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As `Loader.load_state_dict`."""
-        self._progress.load_state_dict(state)
+        self.sampler.load_state_dict(state)
 
     def __iter__(self) -> Iterator[FeatureBatch]:
         """Yield the batches of the order's epoch.
@@ -187,10 +186,10 @@ class FeatureLoader:
         features = self._features()
         self.waited += time.perf_counter() - start
         values = features.values[self.sampler.epoch % len(features.values)]
-        for positions, mask in islice(self.sampler, self._progress.begin(), None):
+        for positions, mask in islice(self.sampler, self.sampler.begin(), None):
             rows = torch.from_numpy(positions)
             real = torch.from_numpy(mask) & features.mask[rows]
-            self._progress.advance()
+            self.sampler.advance()
             yield FeatureBatch(
                 features=values[rows],
                 label=torch.where(real, features.label[rows], -1),

@@ -104,7 +104,7 @@ class _SmallRun(Rehearsal):
         return trainer
 
     def after_fit(self) -> None:
-        if self.datamodule.rules.validates:
+        if self.datamodule.splits.validates:
             super().after_fit()  # it predicts val
 
 

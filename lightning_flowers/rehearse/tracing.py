@@ -111,7 +111,7 @@ class _Tracing(Rehearsal):
         self._tracing.enter_context(tracing.traced(cores, self.datamodule.batch_size, self._take))
 
     def after_fit(self) -> None:
-        if self.datamodule.rules.validates:
+        if self.datamodule.splits.validates:
             self.model.views = views_of(self.asked.tta)
             check_views(self.model.backbone, self.model.views, self.size)
             self.trainer.callbacks.remove(self.collector)  # pyright: ignore[reportAttributeAccessIssue]

@@ -118,7 +118,7 @@ def _by_split(data: PetalsDataModule, results: list[NDArray[np.float32]]) -> dic
     for name, probabilities in zip(data.names_for("predict"), results, strict=True):
         split, test = data.splits[name], name == "test"
         ids = submission.test_ids(split, data.source.sample_submission()) if test else split.ids
-        found[name] = replace(_of_split(split, ids, probabilities, whole=test), external=data.external)
+        found[name] = replace(_of_split(split, ids, probabilities, fill=test), external=data.splits.external)
     return found
 
 
@@ -126,21 +126,21 @@ def _submit(
     folder: RunFolder, data: PetalsDataModule, predictions: Predictions, labels: NDArray[np.int64] | None
 ) -> None:
     for path in submission.write_submission(folder.submission, predictions, data.source.sample_submission(), labels):
-        say("submission", f"{path}{' (trained on external data)' if data.external else ''}")
-    message = f"{folder.path.name}{', external data' if data.external else ''}"
+        say("submission", f"{path}{' (trained on external data)' if data.splits.external else ''}")
+    message = f"{folder.path.name}{', external data' if data.splits.external else ''}"
     send = submission.how_to_send(folder.submission, data.classes, data.source.where, message)
     if send:
         say("send it", send)
 
 
-def _of_split(split: Split, ids: NDArray[np.str_], probabilities: NDArray[np.float32], whole: bool) -> Predictions:
+def _of_split(split: Split, ids: NDArray[np.str_], probabilities: NDArray[np.float32], fill: bool) -> Predictions:
     """The predictions of a split's records; those that could not be read are left out.
 
-    Where `whole`, as in a submission, they get the mean probabilities of the others.
+    With `fill`, as for a submission, they get the mean probabilities of the others.
     """
     read = np.ones(len(split), np.bool_)
     read[list(split.bad)] = False
-    if whole:
+    if fill:
         probabilities = np.where(read[:, None], probabilities, probabilities[read].mean(0))
         read[:] = True
     labels = split.labels[read]

@@ -249,7 +249,7 @@ def test_train_and_val_together_leave_nothing_to_validate_on(petals_root: Path) 
     assert data.names_for("predict") == ("test",)
     assert read(data.train_dataloader()) == list(range(52))
     assert data.val_dataloader() == []
-    assert data.label(None, "run") == "run-trainval"
+    assert data.splits.label(None, "run") == "run-trainval"
     assert data.summary()["train_on"] == "train+val"
 
 
@@ -259,9 +259,9 @@ def test_a_fold_is_validated_on_and_the_others_are_trained_on(petals_root: Path)
     assert data.choose_cache(1)
     assert read(data.train_dataloader()) == list(range(39))
     assert read(data.val_dataloader()) == list(range(13))
-    assert data.label(None, "run") == "run-fold2"
-    assert data.label("mine", "run") == "mine"
-    assert data.label(None, "hf-hub:owner/net") == "net-fold2"
+    assert data.splits.label(None, "run") == "run-fold2"
+    assert data.splits.label("mine", "run") == "mine"
+    assert data.splits.label(None, "hf-hub:owner/net") == "net-fold2"
     assert (data.summary()["folds"], data.summary()["fold"]) == (4, 2)
 
 
@@ -269,10 +269,10 @@ def test_external_data_mark_the_run(petals_root: Path, make_petals: MakePetals, 
     extra = make_petals(tmp_path, train=6, val=0, test=0, shards=1, seed=1)
     data = PetalsDataModule(str(petals_root), batch_size=8, extra_roots=[str(extra)])
     data.setup("fit")
-    assert data.external
+    assert data.splits.external
     assert read(data.train_dataloader()) == list(range(46))
     assert read(data.val_dataloader()) == list(range(12))
-    assert data.label("mine", "run") == "mine-external"
+    assert data.splits.label("mine", "run") == "mine-external"
     assert f"with external data of {extra}" in data.describe()
     assert data.summary()["extra_roots"] == [str(extra)]
 

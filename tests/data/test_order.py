@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_flowers.data.order import EpochProgress, Order
+from lightning_flowers.data.order import Order
 from lightning_flowers.errors import UserError
 
 RECORDS = st.integers(1, 60)
@@ -169,29 +169,25 @@ def test_the_positions_from_a_batch_on_are_those_of_its_batches(records: int, si
     assert order.positions(start).tolist() == rest
 
 
-def test_a_place_says_how_many_batches_were_given_out_and_begins_there_once() -> None:
-    order = Order(10, 3)
-    place = EpochProgress(order)
-    assert place.begin() == 0
+def test_an_order_says_how_many_batches_were_given_out_and_begins_there_once() -> None:
+    order, other = Order(10, 3), Order(10, 3)
+    assert order.begin() == 0
     for done in (1, 2, 3):
-        place.advance()
-        assert place.state_dict() == {"batches": done, "batch_size": 3, "records": 10}
-    other = EpochProgress(order)
-    other.load_state_dict(place.state_dict())
+        order.advance()
+        assert order.state_dict() == {"batches": done, "batch_size": 3, "records": 10}
+    other.load_state_dict(order.state_dict())
     assert other.begin() == 3
-    assert other.state_dict() == place.state_dict()
+    assert other.state_dict() == order.state_dict()
     other.advance()
     assert other.state_dict()["batches"] == 0  # the epoch is over
     assert other.begin() == 0
 
 
 @pytest.mark.parametrize("now", [(10, 4), (11, 3)])
-def test_a_place_inside_an_epoch_of_other_batches_is_refused(now: tuple[int, int]) -> None:
-    place = EpochProgress(Order(10, 3))
-    place.begin()
-    place.advance()
+def test_going_on_inside_an_epoch_of_other_batches_is_refused(now: tuple[int, int]) -> None:
+    order = Order(10, 3)
+    order.begin()
+    order.advance()
     with pytest.raises(UserError, match="--resume: the run stopped inside an epoch of 10 records in batches of 3"):
-        EpochProgress(Order(*now)).load_state_dict(place.state_dict())
-    EpochProgress(Order(*now)).load_state_dict(
-        {"batches": 0, "batch_size": 3, "records": 10}
-    )  # between epochs they may change
+        Order(*now).load_state_dict(order.state_dict())
+    Order(*now).load_state_dict({"batches": 0, "batch_size": 3, "records": 10})  # between epochs they may change

@@ -25,9 +25,9 @@ def room(records: int, size: int) -> int:
 
 
 def names(records: ShardRecords, size: int) -> tuple[str, str]:
-    """The name of a shard's file once it is whole, and until then.
+    """The name of a shard's file once it is complete, and until then.
 
-    Those of one shard begin alike, so that those of a shard that has changed are known as stale. One that is not whole
+    Those of one shard begin alike, so that those of a shard that has changed are known as stale. An incomplete one
     belongs to this start of the machine: after a crash nobody knows which of its pages reached the disk.
     """
     place = _digest(str(records.shard.path.absolute()))[:8]
@@ -46,9 +46,9 @@ def open_file(folder: Path, records: ShardRecords, size: int) -> tuple[int, Path
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder):
-        whole, part = (folder / name for name in names(records, size))
-        _remove(other for other in folder.glob(f"{whole.name[:8]}-*") if other not in (whole, part))
-        path = whole if whole.is_file() else part
+        complete, part = (folder / name for name in names(records, size))
+        _remove(other for other in folder.glob(f"{complete.name[:8]}-*") if other not in (complete, part))
+        path = complete if complete.is_file() else part
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_SH)  # nobody removes a file in use
@@ -101,13 +101,13 @@ def write(file: int, data: memoryview | bytes, position: int) -> None:
         rest, position = rest[written:], position + written
 
 
-def name_whole(file: int, folder: Path, records: ShardRecords, size: int) -> None:
-    """Give a file that has become whole its lasting name, unless another process was as quick."""
-    whole, part = (folder / name for name in names(records, size))
+def name_complete(file: int, folder: Path, records: ShardRecords, size: int) -> None:
+    """Give a file that has become complete its lasting name, unless another process was as quick."""
+    complete, part = (folder / name for name in names(records, size))
     with suppress(OSError):  # the folder was removed, or its disk fails: then the next run decodes anew
         os.fsync(file)
         with locked(folder):
-            os.replace(part, whole)
+            os.replace(part, complete)
 
 
 def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> int:

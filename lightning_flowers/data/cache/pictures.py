@@ -35,20 +35,20 @@ class ShardPictures:
         file: one that `set_size` has made; None keeps the pictures in memory of this process alone.
         records: how many.
         size: side of the pictures in pixels.
-        when_whole: called when the last picture has come, or at once if all are there.
+        when_complete: called when the last picture has come, or at once if all are there.
     """
 
     def __init__(
-        self, file: Reopened | None, records: int, size: int, when_whole: Callable[[], None] | None = None
+        self, file: Reopened | None, records: int, size: int, when_complete: Callable[[], None] | None = None
     ) -> None:
-        self._file, self._bytes, self._when_whole = file, size * size * 3, when_whole
+        self._file, self._bytes, self._when_complete = file, size * size * 3, when_complete
         everything = self._everything = _mapped(file, files.room(records, size))
         self._pictures = everything[: records * self._bytes].reshape(records, size, size, 3)
         self._pictures.flags.writeable = False
         self._there = everything[records * self._bytes :]
         self._flags = self._there.data  # the same: it answers sooner for one record
         self._full = False
-        self._tell_if_whole()
+        self._tell_if_complete()
 
     def get(self, record: int) -> NDArray[np.uint8] | None:
         """The picture uint8 (size, size, 3), not to be written to; None if it is not there yet."""
@@ -72,7 +72,7 @@ class ShardPictures:
             warnings.warn(as_given(f"--data.cache: no more pictures are kept: {error.strerror}"), stacklevel=2)
             return
         self._there[record] = _RESIZED if resized else _AS_IT_WAS
-        self._tell_if_whole()
+        self._tell_if_complete()
 
     def lacks(self, bad: Collection[int] = ()) -> bool:
         """Whether a picture is still to come, other than of the records that cannot be used."""
@@ -85,11 +85,11 @@ class ShardPictures:
             held = self._file.get()
             files.write(held.number, picture.data, position)
 
-    def _tell_if_whole(self) -> None:
-        if self._when_whole and self._there.all():
-            when_whole, self._when_whole = self._when_whole, None
-            if when_whole:  # another thread may have been as quick
-                when_whole()
+    def _tell_if_complete(self) -> None:
+        if self._when_complete and self._there.all():
+            when_complete, self._when_complete = self._when_complete, None
+            if when_complete:  # another thread may have been as quick
+                when_complete()
 
 
 class PictureCache:
@@ -139,14 +139,14 @@ class PictureCache:
         number, path = files.open_file(self.folder, records, self.size)
         paths = self.paths(records)
         file = Reopened(partial(files.open_again, paths, files.inode_of(number)), number)
-        name_whole = partial(_name_whole, file, self.folder, records, self.size)
-        return ShardPictures(file, len(records), self.size, name_whole if path == paths[1] else None)
+        name_complete = partial(_name_complete, file, self.folder, records, self.size)
+        return ShardPictures(file, len(records), self.size, name_complete if path == paths[1] else None)
 
 
-def _name_whole(file: Reopened, folder: Path, records: ShardRecords, size: int) -> None:
+def _name_complete(file: Reopened, folder: Path, records: ShardRecords, size: int) -> None:
     with suppress(OSError):  # it was removed
         held = file.get()
-        files.name_whole(held.number, folder, records, size)
+        files.name_complete(held.number, folder, records, size)
 
 
 def _mapped(file: Reopened | None, size: int) -> NDArray[np.uint8]:

@@ -168,7 +168,7 @@ def test_files_belong_to_the_user_alone(tmp_path: Path, records: ShardRecords) -
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
-def test_only_what_is_whole_outlives_a_start_of_the_machine(
+def test_only_what_is_complete_outlives_a_start_of_the_machine(
     tmp_path: Path, train: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, _ = (shard.records() for shard in train.shards)
@@ -183,19 +183,19 @@ def test_only_what_is_whole_outlives_a_start_of_the_machine(
     assert levels(cache, second) == [None] * 13
     after = names(tmp_path)
     assert len(before) == len(after) == 2
-    assert len({*before} & {*after}) == 1  # what was not whole is gone
+    assert len({*before} & {*after}) == 1  # what was not complete is gone
 
 
-def test_a_process_killed_before_it_named_a_whole_file_loses_nothing(
+def test_a_process_killed_before_it_named_a_complete_file_loses_nothing(
     tmp_path: Path, records: ShardRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killed:
-        killed.setattr(files, "name_whole", lambda *_: None)
+        killed.setattr(files, "name_complete", lambda *_: None)
         fill(PictureCache(tmp_path, 32), records)
-    whole, part = PictureCache(tmp_path, 32).paths(records)
+    complete, part = PictureCache(tmp_path, 32).paths(records)
     assert names(tmp_path) == [part.name]
     assert levels(PictureCache(tmp_path, 32), records) == [*range(14)]
-    assert names(tmp_path) == [whole.name]
+    assert names(tmp_path) == [complete.name]
 
 
 def test_another_decoder_s_pictures_are_not_used(
