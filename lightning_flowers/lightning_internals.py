@@ -40,17 +40,20 @@ def validates_now(trainer: Trainer) -> bool:
 
 def epochs_done(trainer: Trainer) -> int:
     """Epochs trained to their end; `current_epoch` counts one only once its callbacks have run too."""
-    return trainer.fit_loop.epoch_progress.current.processed
+    progress: Any = trainer.fit_loop.epoch_progress
+    return progress.current.processed
 
 
 def batches_done(trainer: Trainer) -> int:
     """Batches trained of the epoch that is under way; 0 between two epochs."""
-    return trainer.fit_loop.epoch_loop.batch_progress.current.processed if inside_epoch(trainer) else 0
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress
+    return progress.current.processed if inside_epoch(trainer) else 0
 
 
 def inside_epoch(trainer: Trainer) -> bool:
     """Whether an epoch is under way; also right after a checkpoint has been loaded."""
-    return epochs_done(trainer) < trainer.fit_loop.epoch_progress.current.started
+    progress: Any = trainer.fit_loop.epoch_progress
+    return progress.current.processed < progress.current.started
 
 
 def begin_epoch(trainer: Trainer) -> None:

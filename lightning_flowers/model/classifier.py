@@ -156,15 +156,10 @@ class FlowerClassifier(LightningModule):
         trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         return f"{self.hparams['backbone']}: {total / 1e6:.1f} M parameters, {trained / 1e6:.1f} M of them trained"
 
-    @property
-    def mixes(self) -> bool:
-        """Whether training mixes the pictures of a batch."""
-        return bool(self.mixing)
-
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
         self._check(batch, batch_idx)
-        mixed = self.mixing(batch) if self.mixes and "image" in batch else None
+        mixed = self.mixing(batch) if self.mixing and "image" in batch else None
         batch = mixed.major if mixed else batch
         logits = self._logits(batch)
         loss = _cross_entropy(logits, batch, self.label_smoothing)

@@ -26,12 +26,8 @@ class Model(Protocol):
     frozen: bool
     feature_cache: bool
     feature_views: int
+    mixing: Any
     trainer: Any
-
-    @property
-    def mixes(self) -> bool:
-        """Whether training mixes the pictures of a batch."""
-        ...
 
     def features(self, image: Tensor) -> Tensor:
         """Pooled features of pictures."""
@@ -85,7 +81,7 @@ def feature_views(model: Model, augments: bool) -> tuple[int, str]:
         return 0, "none: the backbone is trained"
     if not model.feature_cache:
         return 0, "none, as --model.feature_cache=false says"
-    if model.mixes:
+    if model.mixing:
         return 0, "none: Mixup and CutMix mix the pictures anew at each step"
     if augments and not model.feature_views:
         return 0, "none: pictures are augmented anew in each epoch (--model.feature_views=K would keep K views)"

@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class Blend(_Part):
     warning: str | None = None
 
 
-class Cooked(_Part):
+class Averaged(_Part):
     """How a soup was made, and the macro F1 on val that it was chosen by."""
 
     method: str | None = None
@@ -128,6 +128,7 @@ class Run(_Part):
     seconds_first_epoch: float | None = None
     seconds_per_epoch: float | None = None
     images_per_second: float | None = None
+    data_wait_seconds_per_epoch: float | None = None
     hardware: Hardware = Hardware()
     data: Data = Data()
     versions: dict[str, str] = {}
@@ -136,7 +137,7 @@ class Run(_Part):
     predictions: Made | None = None
     predictions_of: str | None = None
     ensemble: Blend | None = None
-    soup: Cooked | None = None
+    soup: Averaged | None = None
     members: tuple[Member, ...] = ()
     command: str | None = None
     history: tuple[Epoch, ...] = ()
@@ -185,6 +186,21 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     return run.model_copy(update=_of_history(run, history))
 
 
+def speed_of(history: Sequence[Epoch]) -> dict[str, Any]:
+    """How many epochs there are and how fast they were, by the names of a run's summary.
+
+    Means are without the first epoch if there are others: it warms up and compiles.
+    """
+    rest = history[1:] or history
+    return {
+        "epochs": len(history),
+        "seconds_first_epoch": history[0].seconds if history else None,
+        "seconds_per_epoch": _mean([row.seconds for row in rest]),
+        "images_per_second": _mean([row.images_per_second for row in rest]),
+        "data_wait_seconds_per_epoch": _mean([row.data_wait_seconds for row in rest]),
+    }
+
+
 def limits_of(trainer: Mapping[str, Any]) -> dict[str, int | float]:
     """Settings of the Trainer that leave part of the data out; 1.0 is all batches, 1 is one, 0 is none at all."""
     return {name: trainer[name] for name in _LIMITS if _leaves_out(trainer.get(name))}
@@ -216,15 +232,7 @@ def _of_history(run: Run, history: tuple[Epoch, ...]) -> dict[str, Any]:
         return {}
     scored = [row for row in history if row.val_macro_f1 is not None and not math.isnan(row.val_macro_f1)]
     best = max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
-    rest = history[1:] or history
-    values = {
-        "epochs": len(history),
-        "best": best,
-        "best_epoch": best.epoch if best else None,
-        "seconds_first_epoch": history[0].seconds,
-        "seconds_per_epoch": _mean([row.seconds for row in rest]),
-        "images_per_second": _mean([row.images_per_second for row in rest]),
-    }
+    values = {**speed_of(history), "best": best, "best_epoch": best.epoch if best else None}
     killed = len(history) > (run.epochs or 0)
     return {name: value for name, value in values.items() if killed or name not in run.model_fields_set}
 

@@ -11,7 +11,8 @@ from torch import nn
 from lightning_flowers import __version__, hardware
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.run.history import History, Row
+from lightning_flowers.run.history import History
+from lightning_flowers.run.results import Epoch, speed_of
 
 PACKAGES = ("torch", "timm", "pytorch-lightning", "albumentations", "simplejpeg", "torch-xla")
 _SHORTCUT = re.compile("downsample|skip|shortcut")  # in timm's names
@@ -31,13 +32,9 @@ def summarize(trainer: Trainer, model: FlowerClassifier, history: History, data:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "depth": depth(model),
         "trainable": not model.frozen,
-        "epochs": len(history.rows),
+        **speed_of([Epoch.model_validate(row) for row in history.rows]),
         "best_epoch": int(best["epoch"]) if best else None,
         "best": best,
-        "seconds_first_epoch": history.rows[0]["seconds"] if history.rows else None,
-        "seconds_per_epoch": _steady(history.rows, "seconds"),
-        "images_per_second": _steady(history.rows, "images_per_second"),
-        "data_wait_seconds_per_epoch": _steady(history.rows, "data_wait_seconds"),
         "hardware": {
             "device": hardware.describe(trainer.strategy.root_device),
             "accelerator": type(trainer.accelerator).__name__,
@@ -73,9 +70,3 @@ def _counts(name: str, module: nn.Module) -> bool:
     if isinstance(module, nn.Conv2d):  # a ConvNeXt's `downsample`, which is on its way, is a larger one
         return not (module.kernel_size == (1, 1) and _SHORTCUT.search(name))
     return isinstance(module, nn.Linear)
-
-
-def _steady(rows: list[Row], name: str) -> float | None:
-    """The mean over epochs, without the first if there are others: it warms up and compiles."""
-    values = [row[name] for row in rows[1:] or rows]
-    return sum(values) / len(values) if values else None

@@ -20,8 +20,17 @@ from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.secrets import redact
-from lightning_flowers.soup.ingredients import Ingredient, Weights, best_checkpoint, in_order_of, read_ingredients
-from lightning_flowers.soup.recipe import Method, Score, Soup, cook
+from lightning_flowers.soup.recipe import (
+    Ingredient,
+    Method,
+    Score,
+    Soup,
+    Weights,
+    best_checkpoint,
+    in_order_of,
+    make_soup,
+    read_ingredients,
+)
 
 # Of a checkpoint, what belongs to the training of the run that it was.
 _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
@@ -43,7 +52,7 @@ def run(args: Sequence[str]) -> int:
     first = ingredients[0].run.path
     command = FlowersCLI(["validate", f"--run={first}", *flags])
     _check_val(command, ingredients[0])
-    soup = cook(ingredients, given.method, _scorer(command))
+    soup = make_soup(ingredients, given.method, _scorer(command))
     folder = RunFolder.new(Path(given.runs_dir), given.name)
     folder.make()
     try:
@@ -72,7 +81,7 @@ def _parser() -> Parser:
 
 
 def _one_device() -> list[str]:
-    """Several processes would each cook a soup of their own; on a TPU there is but one."""
+    """Several processes would each make a soup of their own; on a TPU there is but one."""
     return [] if hardware.has_tpu() else ["--trainer.devices=1"]
 
 

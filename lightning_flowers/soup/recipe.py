@@ -1,12 +1,32 @@
-"""Which runs go into a soup: all of them, or those that make it better on val."""
+"""The weights of runs, their mean, and which of them make it better on val."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from lightning_flowers.soup.ingredients import Ingredient, Weights, mean
+import torch
+from torch import Tensor
 
+from lightning_flowers.data.class_names import class_order
+from lightning_flowers.data.splits.fingerprints import common
+from lightning_flowers.errors import UserError
+from lightning_flowers.model.layers import reorder_classes
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.messages import say
+from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import Run, read_run
+from lightning_flowers.use.members import read_checkpoint
+
+Weights = dict[str, Tensor]
 Method = Literal["greedy", "uniform"]
 Score = Callable[[Weights], float]
+
+
+class Ingredient(NamedTuple):
+    """A run, and its best checkpoint's weights; the classes in the first run's order."""
+
+    run: Run
+    weights: Weights
 
 
 class Soup(NamedTuple):
@@ -25,7 +45,24 @@ class Soup(NamedTuple):
     singles: list[float]
 
 
-def cook(ingredients: Sequence[Ingredient], method: Method, score: Score) -> Soup:
+def read_ingredients(paths: Sequence[str]) -> list[Ingredient]:
+    """The runs that go into a soup, in the order given.
+
+    Raises:
+        UserError: fewer than two, one twice, or one that cannot be averaged with the first: of another backbone or
+            head, of other classes or other val records.
+    """
+    if len(paths) < 2:
+        raise UserError("soup: give two runs or more of one backbone, such as runs/densenet201*")
+    places = [Path(path).resolve() for path in paths]
+    twice = next((path for number, path in enumerate(places) if path in places[:number]), None)
+    if twice:
+        raise UserError(f"soup: {twice}: given twice")
+    found = [_read(Path(path)) for path in paths]
+    return [found[0], *(_made_alike(found[0], other) for other in found[1:])]
+
+
+def make_soup(ingredients: Sequence[Ingredient], method: Method, score: Score) -> Soup:
     """Average runs as in Wortsman et al. 2022, "Model soups", arXiv:2203.05482 (recipe 1 for greedy).
 
     Args:
@@ -44,3 +81,69 @@ def cook(ingredients: Sequence[Ingredient], method: Method, score: Score) -> Sou
         if found >= best:
             members, best = [*members, ingredients[number]], found
     return Soup(members, mean([each.weights for each in members]), best, singles)
+
+
+def in_order_of(weights: Weights, known: Run, wanted: Run) -> Weights:
+    """The weights of one run with the classes in the order of another.
+
+    Raises:
+        UserError: their classes are others.
+    """
+    names = known.data.class_names, wanted.data.class_names
+    if names[0] == names[1]:
+        return weights
+    try:
+        return reorder_classes(weights, class_order(*names))
+    except ValueError as error:
+        raise UserError(f"{known.path}: has other classes than {wanted.path} ({error}): leave it out") from error
+
+
+def mean(weights: Sequence[Weights]) -> Weights:
+    """The mean of weights of the same names and shapes; whole numbers, which are counts, are those of the first.
+
+    Statistics of BatchNorm are averaged like weights.
+    """
+    return {
+        name: torch.stack([one[name].double() for one in weights]).mean(0).to(first.dtype)
+        if first.is_floating_point()
+        else first
+        for name, first in weights[0].items()
+    }
+
+
+def best_checkpoint(run: Run) -> dict[str, Any]:
+    """A run's best checkpoint, on the host.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    return read_checkpoint(RunFolder.open(run.path, "soup").checkpoint())
+
+
+def _read(path: Path) -> Ingredient:
+    run = read_run(path)
+    if run.best is None:
+        raise UserError(f"{path}: was not validated: a soup is chosen by macro F1 on val: leave it out")
+    return Ingredient(run, best_checkpoint(run)["state_dict"])
+
+
+def _made_alike(first: Ingredient, other: Ingredient) -> Ingredient:
+    one, two = first.run, other.run
+    if one.timm_name != two.timm_name:
+        raise UserError(f"{two.path}: is a {two.timm_name}, {one.path} a {one.timm_name}: a soup is of one backbone")
+    shapes = [{name: tuple(tensor.shape) for name, tensor in each.weights.items()} for each in (first, other)]
+    if shapes[0] != shapes[1]:
+        raise UserError(f"{two.path}: has another head or number of classes than {one.path}: leave it out")
+    weights = in_order_of(other.weights, two, one)
+    vals = [run.data.fingerprints.get("val") for run in (one, two)]
+    alike = not any(vals) or common(*vals) is not None
+    if weights is not other.weights:
+        say("classes", f"{two.path}: those of {one.path} in another order: mapped by name")
+        alike = _val_ids(one) == _val_ids(two)  # the same records have another fingerprint then
+    if not alike:
+        raise UserError(f"{two.path}: has other val records than {one.path}: the soup could not be chosen by them")
+    return Ingredient(two, weights)
+
+
+def _val_ids(run: Run) -> list[str]:
+    return sorted(Predictions.load(RunFolder(run.path).predictions("val")).ids.tolist())

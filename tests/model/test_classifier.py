@@ -117,7 +117,7 @@ def test_any_timm_model_gives_features_that_fit_the_head():
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
 def test_a_mixed_picture_s_loss_weighs_both_labels(kind):
     model = FlowerClassifier(**{**SMALL, kind: 1.0}).eval()
-    assert model.mixes
+    assert model.mixing
     batch = batch_of([0, 1, 2, 3], [True] * 4)
     torch.manual_seed(0)
     loss = model.training_step(batch, 0)
@@ -134,7 +134,7 @@ def test_a_mixed_picture_s_loss_weighs_both_labels(kind):
 def test_pictures_are_mixed_in_training_only():
     model = FlowerClassifier(**SMALL, mixup=1.0, cutmix=1.0).eval()
     plain = FlowerClassifier(**SMALL).eval()
-    assert not plain.mixes
+    assert not plain.mixing
     plain.load_state_dict(model.state_dict())
     batch = batch_of([0, 1, 2, 3], [True] * 4)
     for one in (model, plain):

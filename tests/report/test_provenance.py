@@ -1,7 +1,7 @@
 import pytest
 
 from lightning_flowers.report import provenance
-from lightning_flowers.run.results import Blend, Cooked, Made, Run
+from lightning_flowers.run.results import Averaged, Blend, Made, Run
 
 ADJUSTED = Made(decision="adjusted", adjustment={"cross_validated": 0.71234, "plain": 0.7, "tau": 1.0})
 
@@ -38,7 +38,7 @@ def test_a_blend_has_its_cross_validated_scores_and_other_runs_have_none(make):
         "best-run-cross-validated": ("the same of the best run by itself", "0.8500", 0.85),
     }
     assert [fact.text for fact in provenance.scores(make(ensemble=Blend()))] == ["-", "-"]
-    assert provenance.scores(make(predictions=Made(), soup=Cooked(method="greedy"))) == []
+    assert provenance.scores(make(predictions=Made(), soup=Averaged(method="greedy"))) == []
 
 
 @pytest.mark.parametrize("settings", [None, {}, {"ensemble": None}, {"ensemble": {"weights": "search"}}])
@@ -54,9 +54,9 @@ def test_weights_that_were_not_searched_for_are_not_said_to_be_fitted(make, weig
 
 
 def test_only_a_greedy_soup_was_chosen_on_val(make):
-    (note,) = provenance.notes(make(soup=Cooked(method="greedy", macro_f1=0.8)))
+    (note,) = provenance.notes(make(soup=Averaged(method="greedy", macro_f1=0.8)))
     assert note == "The members of the soup were chosen on these val records: expect less on other records."
-    assert provenance.notes(make(soup=Cooked(method="uniform", macro_f1=0.8))) == []
+    assert provenance.notes(make(soup=Averaged(method="uniform", macro_f1=0.8))) == []
 
 
 def test_adjusted_labels_are_said_not_to_be_what_is_scored(make):

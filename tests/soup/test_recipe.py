@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from lightning_flowers.run.results import Run
-from lightning_flowers.soup.ingredients import Ingredient, mean
-from lightning_flowers.soup.recipe import cook
+from lightning_flowers.soup.recipe import Ingredient, make_soup, mean
 
 
 def ingredient(*values):
@@ -31,7 +30,7 @@ def test_half_precision_is_averaged_exactly():
 
 
 def test_uniform_takes_all():
-    soup = cook([ingredient(0.0, 1.0), ingredient(2.0, 1.0), ingredient(1.0, 4.0)], "uniform", score)
+    soup = make_soup([ingredient(0.0, 1.0), ingredient(2.0, 1.0), ingredient(1.0, 4.0)], "uniform", score)
     assert soup.weights["w"].tolist() == [1.0, 2.0]
     assert soup.macro_f1 == pytest.approx(0.0)
     assert soup.singles == pytest.approx([0.0, 0.0, -2.0])
@@ -40,11 +39,11 @@ def test_uniform_takes_all():
 
 def test_greedy_begins_with_the_best_and_leaves_out_what_makes_it_worse():
     far, near, opposite = ingredient(9.0, 9.0), ingredient(1.5, 1.0), ingredient(0.4, 1.0)
-    soup = cook([far, near, opposite], "greedy", score)
+    soup = make_soup([far, near, opposite], "greedy", score)
     assert soup.members == [near, opposite]
     assert soup.macro_f1 == pytest.approx(0.95)
     assert soup.macro_f1 >= max(soup.singles)
 
 
 def test_greedy_keeps_what_makes_no_difference():
-    assert len(cook([ingredient(1.0, 1.0), ingredient(1.0, 1.0)], "greedy", score).members) == 2
+    assert len(make_soup([ingredient(1.0, 1.0), ingredient(1.0, 1.0)], "greedy", score).members) == 2
