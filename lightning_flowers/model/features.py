@@ -111,13 +111,13 @@ class FeatureCache:
         if split not in self._known:
             start = time.perf_counter()
             views = [self._view(loader, epoch) for epoch in range(self._views if loader.augment else 1)]
-            self._known[split] = Features(torch.stack([view.values for view in views]), *views[0][1:])
+            self._known[split] = Features(torch.stack([values for values, *_ in views]), *views[0][1:])
             pictures, seconds = len(views) * len(loader.split), time.perf_counter() - start
             self._announce(f"{split}: features of {pictures} pictures computed once, in {seconds:.1f} s")
         return self._known[split]
 
     @torch.no_grad()
-    def _view(self, loader: Loader, epoch: int) -> "_View":
+    def _view(self, loader: Loader, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """The features of all records, each process having computed its part, as augmented in that epoch."""
         sampler, strategy = loader.sampler, self._model.trainer.strategy
         order = Order(sampler.records, sampler.batch_size, seed=sampler.seed, rank=sampler.rank, world=sampler.world)
@@ -134,12 +134,6 @@ class FeatureCache:
             torch.cat([_of_all(strategy, rows) for rows in part]) for part in zip(*parts, strict=True)
         )
         return _in_order(sampler.records, values, label, index)
-
-
-class _View(NamedTuple):
-    values: Tensor
-    label: Tensor
-    mask: Tensor
 
 
 class FeatureLoader:
@@ -200,9 +194,10 @@ def _of_all(strategy: Any, part: Tensor) -> Tensor:
     return gathered.flatten(0, gathered.ndim - part.ndim).cpu()
 
 
-def _in_order(records: int, values: Tensor, label: Tensor, index: Tensor) -> _View:
+def _in_order(records: int, values: Tensor, label: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (records, channels), label and mask of the records by their `index`."""
     known = index >= 0
     ordered = values.new_zeros(records, *values.shape[1:])
     labels, mask = label.new_full((records,), -1), torch.zeros(records, dtype=torch.bool)
     ordered[index[known]], labels[index[known]], mask[index[known]] = values[known], label[known], True
-    return _View(ordered, labels, mask)
+    return ordered, labels, mask

@@ -85,7 +85,7 @@ def _on_disk(folder: Path, wanted: _Wanted) -> Choice:
         raise UserError(
             f"--data.cache=disk: {_shortage(wanted, kept + free)} in {folder}: give another --data.cache_dir"
         )
-    return Choice(cache, _told(f"on disk, in {folder}", wanted, kept))
+    return Choice(cache, _describe(f"on disk, in {folder}", wanted, kept))
 
 
 def _in_shared_memory(folder: Path, wanted: _Wanted) -> Choice | None:
@@ -101,13 +101,13 @@ def _in_shared_memory(folder: Path, wanted: _Wanted) -> Choice | None:
         return None
     if wanted.bytes - kept > free:
         return None
-    return Choice(cache, _told(f"in memory, in {folder}, where the next run finds them", wanted, kept))
+    return Choice(cache, _describe(f"in memory, in {folder}, where the next run finds them", wanted, kept))
 
 
 def _in_own_memory(wanted: _Wanted, processes: int) -> Choice | None:
     if not hasattr(os, "memfd_create") or wanted.bytes * processes > free_space.free_memory():
         return None
-    return Choice(PictureCache(None, wanted.size), _told("in this process's memory", wanted, 0))
+    return Choice(PictureCache(None, wanted.size), _describe("in this process's memory", wanted, 0))
 
 
 def _make_room(cache: PictureCache, folder: Path, wanted: _Wanted, free: Callable[[Path], int]) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def _kept(cache: PictureCache, wanted: _Wanted) -> int:
     return sum(cache.kept(shard) for shard in wanted.shards)
 
 
-def _told(where: str, wanted: _Wanted, kept: int) -> str:
+def _describe(where: str, wanted: _Wanted, kept: int) -> str:
     there = f", {free_space.readable(kept)} of them from an earlier run" if kept else ""
     return f"decoded pictures are kept {where}: {free_space.readable(wanted.bytes)}{there}"
 
