@@ -14,7 +14,7 @@ from pytorch_lightning.plugins import XLAPrecision
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from typing_extensions import override
 
-TESTED = ("2.6.6",)  # versions of Lightning under which the tests passed
+TESTED = ("2.6.0", "2.6.6")  # of Lightning: by the tests of resuming and of this file, the last by all others too
 
 
 def trainer_of(model: LightningModule) -> Trainer | None:
