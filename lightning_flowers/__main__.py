@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TextIO
 
 from lightning_flowers import __version__, environment
-from lightning_flowers.cli import seeds
+from lightning_flowers.cli import completion, seeds
 from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
-from lightning_flowers.errors import UserError, naming_flags
+from lightning_flowers.errors import UserError, did_you_mean, naming_flags
 from lightning_flowers.secrets import redact
 
 MISUSED, INTERRUPTED = 2, 130
@@ -32,7 +32,7 @@ def program() -> int:
 def main(args: list[str] | None = None) -> int:
     """Run a command line (default: of this process) and return its exit status; the process is left as it was found."""
     args = sys.argv[1:] if args is None else args
-    if not args or args[0] in ("--help", "-h", "--version"):
+    if not args or args[0] in ("--help", "-h", "--help=all", "--version"):
         print(f"lightning_flowers {__version__}" if args == ["--version"] else usage())
         return 0
     with environment.as_found(), naming_flags():
@@ -60,8 +60,12 @@ def _run_or_fail(args: list[str]) -> int:
 
 def _run(args: list[str]) -> int:
     command = args[0]
+    if command.startswith(completion.FLAG):
+        print(completion.script(args))
+        return 0
     if command not in COMMANDS | TOOLS:
-        raise UserError(f"{command}: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)")
+        hint = did_you_mean(command, COMMANDS | TOOLS) or f": use one of {', '.join(COMMANDS | TOOLS)}"
+        raise UserError(f"{command}: no such command{hint} (see --help)")
     if seeds.asks_for_seeds(args):
         return seeds.run_seeds(args)
     if command in TOOLS and command not in ON_LIGHTNING:

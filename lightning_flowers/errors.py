@@ -1,8 +1,9 @@
 """Errors that a user can mend: shown as one line, without a traceback."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 # A flag, but for those of a whole command that a message tells to run.
 _FLAG = re.compile(
@@ -57,3 +58,14 @@ class RecordError(DataError):
     def __init__(self, shard: object, record: int, offset: int, what: str) -> None:
         super().__init__(f"{shard}: record {record} at byte {offset}: {what}")
         self.offset, self.what = offset, what
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`: did you mean a or b?` of the known names that are nearest to a given one; "" where none is.
+
+    Of names in groups, as `--data.size` is, those are nearest whose last part is given alone.
+    """
+    names = sorted(known)
+    alone = [name for name in names if name.endswith(f".{given.removeprefix('--')}")]
+    near = alone or get_close_matches(given, names, n=2)
+    return f": did you mean {' or '.join(near)}?" if near else ""

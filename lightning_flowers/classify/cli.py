@@ -31,7 +31,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, or the run cannot be used.
     """
-    given = _parser().parse_intermixed_args(args)
+    given = make_parser().parse_intermixed_args(args)
     if given.top < 1:
         raise UserError(f"--top={given.top}: must be 1 or more")
     pictures = [Given(printable(name), opened) for name, opened in expand(given.pictures)]
@@ -95,7 +95,8 @@ def _bar(total: int) -> dict[str, Any]:
     return {"total": total, "desc": "classifying", "unit": "picture", "leave": False, "disable": None}
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `classify`."""
     parser = Parser("classify")
     parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
     parser.add_argument(

@@ -35,7 +35,8 @@ def usage() -> str:
             "commands:",
             *lines,
             "",
-            "Every setting of data, model and Lightning's Trainer is a flag: see COMMAND --help.",
+            "Every setting of data, model and Lightning's Trainer is a flag: see COMMAND --help, or --help=all.",
             "COMMAND --print_config shows them all as YAML; --version shows the version.",
+            "--print_completion=bash (zsh, tcsh, fish) writes what completes commands and flags in a shell.",
         ]
     )

@@ -35,7 +35,7 @@ _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EI
 @contextmanager
 def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: bool) -> Iterator[None]:
     """Turn a disk that cannot be written, and a checkpoint of another model or with a program in it, into a UserError;
-    of a run that diverged, say what to go on from.
+    of a run that diverged or was interrupted, say what to go on from.
 
     Args:
         folder: the run's, if it has one.
@@ -44,12 +44,14 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
     """
     try:
         yield
+    except SystemExit as interrupt:  # how Lightning ends after Ctrl-C
+        raise KeyboardInterrupt(f"interrupted; {_how_to_resume(folder)}" if resumable else "") from interrupt
     except DivergedError as error:
         raise UserError(f"{error}; {_how_to_mend(folder)}") from error
     except OSError as error:
         if folder is None or error.errno not in _DISK_TROUBLE:
             raise
-        hint = f"; {how_to_resume(folder)}" if resumable else ""
+        hint = f"; {_how_to_resume(folder)}" if resumable else ""
         raise UserError(f"{folder.path}: cannot be written: {error.strerror}: make room there{hint}") from error
     except pickle.UnpicklingError as error:
         raise UserError(f"{checkpoint}: {UNSAFE}") from error
@@ -107,7 +109,7 @@ def _of_settings(error: Exception) -> str | None:
     return next((said.format(first) for what, said in _COMPUTED.items() if what in str(error)), None)
 
 
-def how_to_resume(folder: RunFolder | None) -> str:
+def _how_to_resume(folder: RunFolder | None) -> str:
     """The command that goes on with a run, if anything of it was saved."""
     if folder is None or not folder.last.is_file():
         return "nothing was saved yet"

@@ -1,5 +1,6 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,29 +10,19 @@ from jsonargparse import Namespace
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers import hardware
-from lightning_flowers.cli.arguments import (
-    TRAINER_DEFAULTS,
-    Parser,
-    add_run_arguments,
-    choose_checkpoint,
-    expand_run,
-    run_config,
-)
+from lightning_flowers.cli.arguments import Parser, choose_checkpoint, expand_run, make_parser, run_config, shorten_help
 from lightning_flowers.cli.checks import check_classes, check_data
-from lightning_flowers.cli.commands import COMMANDS, PROGRAM
-from lightning_flowers.cli.effects import check_effects
-from lightning_flowers.cli.failures import as_user_errors, how_to_resume
-from lightning_flowers.cli.ranges import check_ranges
-from lightning_flowers.cli.wording import class_paths, in_short, is_of_a_class
+from lightning_flowers.cli.failures import as_user_errors
+from lightning_flowers.cli.settings import check_settings
+from lightning_flowers.cli.wording import as_setting_errors
 from lightning_flowers.data.datamodule import PetalsDataModule
-from lightning_flowers.errors import UserError
+from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.at_exit import leave_report
@@ -51,7 +42,14 @@ from lightning_flowers.run.summary import summarize
 
 
 class FlowersCLI(LightningCLI):
-    """Lightning's command line, with a run folder around it."""
+    """Lightning's command line, with a run folder around it.
+
+    Args:
+        args: the command (fit, validate, test or predict), which is run at once, and its flags.
+
+    Raises:
+        UserError: a mistake in them, or in what they name.
+    """
 
     folder: RunFolder | None = None
     trains = False
@@ -59,153 +57,116 @@ class FlowersCLI(LightningCLI):
     datamodule: PetalsDataModule
 
     def __init__(self, args: list[str]) -> None:
-        self._given = args
+        self.command, self._given = args[0], args
+        # Each command has a parser of its own: Lightning's subcommands would build all four.
         super().__init__(
             FlowerClassifier,
             PetalsDataModule,
             save_config_callback=None,
-            trainer_defaults=TRAINER_DEFAULTS,
-            seed_everything_default=0,
-            parser_kwargs={"prog": PROGRAM, "allow_abbrev": False}
-            | {name: {"description": text} for name, text in COMMANDS.items()},
-            parser_class=Parser,
-            args=expand_run(args),
+            args=expand_run(args)[1:],
+            run=False,
             auto_configure_optimizers=False,
         )
+        self._run()
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        # fit has --resume for --ckpt_path, as a history belongs to a folder. No config may have a checkpoint unpickled.
-        fit = {"model", "train_dataloaders", "val_dataloaders", "datamodule", "ckpt_path", "weights_only"}
-        others = {"model", "dataloaders", "datamodule", "verbose", "return_predictions", "weights_only"}
-        return {"fit": fit} | dict.fromkeys(("validate", "test", "predict"), others)
+    def setup_parser(self, *_: Any) -> None:
+        self.parser = make_parser(self.command)
 
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        if subcommand not in self._given:  # the flags of each take a fifth of a second
-            return self.init_parser(**kwargs)
-        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        add_run_arguments(parser, subcommand)
-        return parser
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
-        parser.link_arguments(
-            "data", "model.num_classes", compute_fn=lambda data: len(data.classes), apply_on="instantiate"
-        )
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self.config = parser.parse_args(args)
-        check_ranges(self.config[self.config.subcommand])
-        check_effects(str(self.config.subcommand), self.config[self.config.subcommand], self._given)
-
-    def _parse_ckpt_path(self) -> None:
-        """Lightning would let the checkpoint's hyper-parameters override the command line. Ours stand in config.yaml,
-        which --run and --resume read first, so that what the user gives wins."""
+    def parse_arguments(self, parser: Parser, args: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if "--help" in args or "-h" in args:
+            shorten_help(parser, self.command)
+        self.config: Namespace = parser.parse_args(["--help" if arg == "--help=all" else arg for arg in args])
+        check_settings(self.command, self.config, self._given)
 
     def before_instantiate_classes(self) -> None:
-        config = self._settings
-        if config.get("seeds") is not None:
-            raise UserError("--seeds: give it on the command line, not in a config")
-        self._weights = config.model.weights
-        self.folder, self._checkpoint = choose_checkpoint(str(self.subcommand), config)
-        self.out = (
-            choose_out(config.out, self.folder, str(self._checkpoint)) if config.get("out") is not None else self.folder
-        )
+        config = self.config
+        config.data.seed = int(config.seed_everything)  # `true` has become a number by now
+        self._asked = yaml.safe_load(self.parser.dump(config, skip_validation=True))
+        self.folder, self._checkpoint = choose_checkpoint(self.command, config)
+        out = config.get("out")
+        self.out = self.folder if out is None else choose_out(out, self.folder, str(self._checkpoint))
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
-        config.data.seed = int(config.seed_everything)  # `true` has become a number by now
-        self._asked = config.clone()
-        if self.subcommand == "fit" and self.folder and self._checkpoint:
-            check_changes(self.folder, self._checkpoint, self._asked_settings())
+            if self.command == "fit" and self.folder:
+                check_changes(self.folder, self._checkpoint, self._asked)
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
 
     def instantiate_classes(self) -> None:
-        try:
+        with as_setting_errors(self.config):
             super().instantiate_classes()
-        except (TypeError, ValueError) as error:
-            if not is_of_a_class(error):
-                raise
-            paths = class_paths(str(error))
-            keys = [key for key, value in self._settings.items() if any(path in str(value) for path in paths)]
-            key = keys[0].removesuffix(".class_path") if keys else "trainer"
-            raise UserError(in_short(str(error), key)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        own, command = self.folder if self.out is self.folder else None, str(self.subcommand)
+        own = self.folder if self.out is self.folder else None
         self.model.class_names = self.datamodule.classes
         if self._checkpoint:
-            check_classes(command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
-        check_data(command, self._settings, self.datamodule, own)
-        self.history = History()
+            check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
+        check_data(self.command, self.config, self.datamodule, own)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
-        config = hardware.for_trainer({**self._get(self.config_init, "trainer"), **kwargs})
-        if config["limit_predict_batches"] is not None:
-            raise UserError("--trainer.limit_predict_batches: predictions are of whole splits: leave it out")
-        if config["fast_dev_run"] and self.subcommand == "predict":
-            raise UserError("--trainer.fast_dev_run: predictions are of whole splits: leave it out")
-        if self.subcommand == "fit":
-            check_callbacks(config["callbacks"], self.datamodule.splits.validates)
-            check_averages(config["callbacks"], self.model, config["max_epochs"], config["max_steps"])
+        config = hardware.for_trainer({**self.config_init.trainer, **kwargs})
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
-        if self.subcommand == "fit" and not config["fast_dev_run"]:
-            self.folder = self.folder or self._new_folder()
+        if self.command == "fit":
+            check_callbacks(config["callbacks"], self.datamodule.splits.validates)
+            check_averages(config["callbacks"], self.model, config["max_epochs"], config["max_steps"])
+        if self.command == "fit" and not config["fast_dev_run"]:
+            label = self.datamodule.splits.label(self.config.name, self.config.model.backbone)
+            self.folder = self.folder or RunFolder.new(Path(self.config.runs_dir), label)
             callbacks += self._recorders(self.folder)
             if config["logger"] in (None, True):
-                place = (self.folder.path, "tensorboard", "")
-                config["logger"] = TensorBoardLogger(*place, default_hp_metric=False)
+                config["logger"] = TensorBoardLogger(self.folder.path, "tensorboard", "", default_hp_metric=False)
         else:
-            kept = [callback for callback in config["callbacks"] if not isinstance(callback, Checkpoint)]
-            config |= {"logger": False, "enable_checkpointing": False, "callbacks": kept}
+            config["callbacks"] = [each for each in config["callbacks"] if not isinstance(each, Checkpoint)]
+            config |= {"logger": False, "enable_checkpointing": False}
         callbacks.append(Together(self.datamodule, self._checkpoint, self.folder, partial(setattr, self, "folder")))
-        return self._instantiate_trainer(config, callbacks)
+        return Trainer(**{**config, "callbacks": [*config["callbacks"], *callbacks]})
 
     def _recorders(self, folder: RunFolder) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
-        config = self._settings
-        self.history.path = folder.metrics
+        config = self.config
+        self.history = History(folder.metrics)
         self.checkpoints = Checkpoints(folder, self.history, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
-        ema = [Ema(self.model.ema_decay)] if self.model.ema_decay else []
-        curves = Curves(self.history, folder.curves)
-        return [ResumeState(self.datamodule), start, self.history, curves, *ema, self.checkpoints]
+        return [ResumeState(self.datamodule), start, self.history, Curves(self.history, folder.curves), self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
         self.datamodule.check_batch_size(devices)
-        hardware.check_launcher(self.trainer, self._settings.trainer.strategy)
+        hardware.check_launcher(self.trainer, self.config.trainer.strategy)
         say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
         say("model", self.model.describe())
-        if self.subcommand == "fit":
-            choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
-            self._wrap = self.datamodule.wrap
 
-    def _run_subcommand(self, subcommand: str) -> None:
+    def _run(self) -> None:
+        fits = self.command == "fit"
         try:
-            with as_user_errors(self.folder, self._checkpoint, resumable=subcommand == "fit"):
-                super()._run_subcommand(subcommand)
-        except SystemExit as interrupt:  # how Lightning ends after Ctrl-C
-            if subcommand != "fit":
-                raise KeyboardInterrupt from interrupt
-            self._summarize()
-            raise KeyboardInterrupt(f"interrupted; {how_to_resume(self.folder)}") from interrupt
+            with as_user_errors(self.folder, self._checkpoint, resumable=fits):
+                getattr(self, self.command)()
+        except KeyboardInterrupt:
+            if fits:
+                self._summarize()
+            raise
         finally:
             if self.folder is not None:
                 self.folder.discard_untrained()
 
-    def before_fit(self) -> None:
-        if self.folder is None or not self.trainer.is_global_zero:
-            return
-        if not self._settings.resume:
-            self.folder.make()
-        say("run", f"{self.folder.path}")
+    def fit(self) -> None:
+        """Train; then predict and report, where there is a folder for it."""
+        choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
+        wrap = self.datamodule.wrap
+        if self.folder is not None and self.trainer.is_global_zero:
+            if not self.config.resume:
+                self.folder.make()
+            say("run", f"{self.folder.path}")
+        self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint)
+        self.datamodule.wrap = wrap  # val is predicted from what was kept of it: the backbone is the same
+        self.after_fit()
 
     def after_fit(self) -> None:
+        """Predict with the best epoch, say how good it is, and leave the run's page."""
         if self.folder is None:
             return
         if not self.trains:
@@ -214,9 +175,7 @@ class FlowersCLI(LightningCLI):
         kept = self.checkpoints.best_model_path or self.checkpoints.last_model_path
         if kept and self.datamodule.names_for("predict"):
             path = str(self.folder.checkpoints / Path(kept).name)  # as this process sees the folder
-            self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=path, return_predictions=False)
-            found = write_predictions(self.folder, self.datamodule, self.collector.results)
-            self._note(self.folder, {"tta": "none", **(found or {})})
+            self._predict(self.folder, path, "none")
         self._summarize()  # again: predicting may have found damaged records
         say_skipped(self.datamodule)
         if (best := self.history.best()) is not None:
@@ -224,70 +183,53 @@ class FlowersCLI(LightningCLI):
         self._leave_report(self.folder)
         say("run", str(self.folder.path))
 
-    def fit(self, **kwargs: Any) -> None:
-        self.trainer.fit(**kwargs)
-        self.datamodule.wrap = self._wrap  # val is predicted from what was kept of it: the backbone is the same
+    def validate(self) -> None:
+        """Score the val split."""
+        self._score("val", self.trainer.validate)
 
-    def validate(self, **kwargs: Any) -> None:
-        self._say_scores("val", self.trainer.validate(**kwargs, verbose=False))
+    def test(self) -> None:
+        """Score the test split."""
+        self._score("test", self.trainer.test)
 
-    def test(self, **kwargs: Any) -> None:
-        self._say_scores("test", self.trainer.test(**kwargs, verbose=False))
-
-    def predict(self, **kwargs: Any) -> None:
-        settings = self._settings
-        self.model.views = views_of(settings.tta)
-        check_views(self.model.backbone, self.model.views, self.datamodule.size)
-        self.trainer.predict(**kwargs, return_predictions=False)
+    def predict(self) -> None:
+        """Predict val and test."""
         assert self.out is not None
-        found = write_predictions(self.out, self.datamodule, self.collector.results, settings.decision)
-        self._note(self.out, {"tta": settings.tta, **(found or {})})
+        self.model.views = views_of(self.config.tta)
+        check_views(self.model.backbone, self.model.views, self.datamodule.size)
+        self._predict(self.out, self._checkpoint, self.config.tta, self.config.decision)
         if self.folder is not None:
             self._leave_report(self.out)
 
-    @property
-    def _settings(self) -> Namespace:
-        return self.config[str(self.subcommand)]
+    def _predict(self, out: RunFolder, checkpoint: str | None, tta: str, decision: Decision = "argmax") -> None:
+        self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=checkpoint, return_predictions=False)
+        found = write_predictions(out, self.datamodule, self.collector.results, decision)
+        if self.trainer.is_global_zero:
+            facts = {"tta": tta, **found}
+            note_predictions(out, self.folder, str(self._checkpoint), self.datamodule.summary(), facts)
 
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        return {**super()._prepare_subcommand_kwargs(subcommand), "ckpt_path": self._checkpoint}
-
-    def _new_folder(self) -> RunFolder:
-        config = self._settings
-        return RunFolder.new(Path(config.runs_dir), self.datamodule.splits.label(config.name, config.model.backbone))
+    def _score(self, split: str, score: Callable[..., Any]) -> None:
+        (scores,) = score(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint, verbose=False)
+        (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
+        part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
+        say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores)
 
     @rank_zero_only
     def _start_record(self, trainer: Trainer, model: LightningModule) -> None:
         """Write the settings once training starts: a resumed run's checkpoint has proved to fit them by then."""
         assert self.folder is not None
         self.trains = True
-        write_text(self.folder.config, self._config_yaml())
+        write_text(self.folder.config, run_config(self._asked, self.datamodule))
         self._summarize()
-
-    def _asked_settings(self) -> dict[str, Any]:
-        return yaml.safe_load(self._parser(self.subcommand).dump(self._asked, skip_validation=True))
-
-    def _config_yaml(self) -> str:
-        return run_config(self._asked_settings(), self._weights, self.datamodule)
 
     @rank_zero_only
     def _summarize(self) -> None:
         if self.folder is not None and self.folder.path.is_dir():
             summary = summarize(self.trainer, self.model, self.history, self.datamodule.summary())
-            before = self.folder.read_summary().get("limits", {}) if self._settings.get("resume") else {}
-            limits = {**before, **limits_of(self._asked.trainer.as_dict())}  # epochs before had those
-            self.folder.write_summary(summary | {"seed": self._settings.seed_everything, "limits": limits})
-
-    @rank_zero_only
-    def _note(self, folder: RunFolder, facts: dict[str, Any]) -> None:
-        note_predictions(folder, self.folder, str(self._checkpoint), self.datamodule.summary(), facts)
+            before = self.folder.read_summary().get("limits", {}) if self.config.get("resume") else {}
+            limits = {**before, **limits_of(self._asked["trainer"])}  # epochs before had those
+            self.folder.write_summary(summary | {"seed": self.config.seed_everything, "limits": limits})
 
     @rank_zero_only
     def _leave_report(self, folder: RunFolder) -> None:
-        if self._settings.report:
+        if self.config.report:
             say("report", leave_report(folder.path))
-
-    def _say_scores(self, split: str, scores: Any) -> None:
-        (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
-        part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
-        say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])

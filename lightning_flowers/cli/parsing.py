@@ -1,10 +1,15 @@
 """The command line of a tool."""
 
 import argparse
+import re
 from typing import NoReturn
 
 from lightning_flowers.cli.commands import PROGRAM, TOOLS
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, did_you_mean
+
+_UNKNOWN = re.compile(
+    r"(?:unrecognized arguments: --|(?:Group '(?P<group>\w+)' does not accept o|O)ption ')(?P<name>[\w.-]+)"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,4 +24,12 @@ class Parser(argparse.ArgumentParser):
         self._tool = tool
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see {self._tool} --help)")
+        raise UserError(f"{message}{nearest_flag(self, message)} (see {self._tool} --help)")
+
+
+def nearest_flag(parser: argparse.ArgumentParser, message: str) -> str:
+    """`: did you mean --out?` where a parser says that there is no such flag, or setting of a config; else ""."""
+    if not (unknown := _UNKNOWN.match(message)):
+        return ""
+    name = f"{unknown['group']}.{unknown['name']}" if unknown["group"] else unknown["name"]
+    return did_you_mean(f"--{name}", set(re.findall(r"--[\w.-]+", parser.format_help())))

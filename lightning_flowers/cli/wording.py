@@ -2,7 +2,13 @@
 value with all its defaults."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from textwrap import shorten
+
+from jsonargparse import Namespace
+
+from lightning_flowers.errors import UserError
 
 HELP = " (see --help)"
 _START, _END, _LONGEST_VALUE = 300, 200, 60  # characters
@@ -43,7 +49,7 @@ def in_short(message: str, key: str = "") -> str:
     if found := _KEY.match(message):
         key, message = found["key"], found["rest"]
     if union := _UNION.search(message):
-        value, name = union["value"], " or ".join(path.split(".")[-1] for path in class_paths(union["value"]))
+        value, name = union["value"], " or ".join(path.split(".")[-1] for path in _class_paths(union["value"]))
         message = _telling(union["errors"].split(f"\n{union['indent']}- "))
     text = _reworded(message.removesuffix(HELP), f"--{key}", name, value) if key else message
     return shortened(text)
@@ -57,12 +63,21 @@ def shortened(text: str) -> str:
     return f"{shorten(words, _START, placeholder=' ...')} {words[-_END:].partition(' ')[2]}"
 
 
-def is_of_a_class(error: Exception) -> bool:
-    """Whether jsonargparse says it of a class that it could not make."""
-    return str(error).startswith(("Does not validate against any of", "Problem with given class_path"))
+@contextmanager
+def as_setting_errors(settings: Namespace) -> Iterator[None]:
+    """Turn what jsonargparse says of a class that it could not make into a UserError with the flag that names it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = str(error)
+        if not message.startswith(("Does not validate against any of", "Problem with given class_path")):
+            raise
+        paths = _class_paths(message)
+        keys = [key for key, value in settings.items() if any(path in str(value) for path in paths)]
+        raise UserError(in_short(message, keys[0].removesuffix(".class_path") if keys else "trainer")) from error
 
 
-def class_paths(message: str) -> list[str]:
+def _class_paths(message: str) -> list[str]:
     """The classes that it names, where jsonargparse does not say which of them it is about."""
     return _CLASS.findall(message)
 

@@ -22,7 +22,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, or no folder is that of a run.
     """
-    given = _parser().parse_intermixed_args(args)
+    given = make_parser().parse_intermixed_args(args)
     out = Path(given.out).expanduser() if given.out is not None else None
     if out and out.exists() and not out.is_dir():
         raise UserError(f"--out={out}: is a file: give a folder")
@@ -38,7 +38,8 @@ def run(args: Sequence[str]) -> int:
     return LEFT_OUT if left_out else 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `compare`."""
     parser = Parser("compare")
     parser.add_argument(
         "runs", nargs="*", metavar="RUN", help="run folders, such as runs/*; files of `rehearse --json`"

@@ -28,7 +28,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, or runs that cannot be blended.
     """
-    given = _parser().parse_intermixed_args(args)
+    given = make_parser().parse_intermixed_args(args)
     # By their places, so that the order in which runs are given changes nothing, not even a sum's last bit.
     order = sorted(range(len(given.runs)), key=lambda number: os.path.realpath(given.runs[number]))
     weights = parse_weights(given.weights, len(order))
@@ -44,7 +44,8 @@ def run(args: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `ensemble`."""
     parser = Parser("ensemble")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more, such as runs/*")
     parser.add_argument(

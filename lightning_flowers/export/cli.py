@@ -15,7 +15,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, the run cannot be used, or a file would not answer as it does.
     """
-    given = _parser().parse_args(args)
+    given = make_parser().parse_args(args)
     options = Options(
         kinds=parse_list("--to", given.to, KINDS),
         variants=parse_list("--variants", given.variants, VARIANTS) if given.variants is not None else (),
@@ -41,7 +41,8 @@ def _name(run: Path) -> str:
     return run.stem if run.is_file() else run.resolve().name
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `export`."""
     parser = Parser("export")
     parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
     parser.add_argument(

@@ -1,10 +1,8 @@
 """The backbones by their short names; any other timm model goes by timm's name."""
 
-import difflib
-
 import timm
 
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, did_you_mean
 
 # Timm's name, with its tag of weights. The study's results with its five stand in `compare/study.py`.
 BACKBONES = {
@@ -26,8 +24,7 @@ def timm_name(backbone: str) -> str:
     if backbone in BACKBONES:
         return BACKBONES[backbone]
     if not timm.is_model(backbone):
-        known = {*BACKBONES, *timm.list_models()}
-        near = difflib.get_close_matches(backbone, sorted(known), n=3, cutoff=0.5)
-        hint = f": did you mean {' or '.join(near)}?" if near else f": use one of {', '.join(BACKBONES)}"
+        near = did_you_mean(backbone, {*BACKBONES, *timm.list_models()})
+        hint = near or f": use one of {', '.join(BACKBONES)}"
         raise UserError(f"--model.backbone={backbone}: timm {timm.__version__} has no such model{hint}")
     return backbone

@@ -7,7 +7,8 @@ from inspect import signature
 from jsonargparse import ArgumentParser
 
 from lightning_flowers.cli.commands import PROGRAM
-from lightning_flowers.errors import UserError
+from lightning_flowers.cli.parsing import nearest_flag
+from lightning_flowers.errors import UserError, did_you_mean
 
 # Of each command: what it does, and what its first arguments are, which need no flag.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -28,7 +29,7 @@ class Parser(ArgumentParser):
     """Turns every mistake on the command line into one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        raise UserError(f"{' '.join(message.split())} (see --help)") from ex
+        raise UserError(f"{' '.join(message.split())}{nearest_flag(self, message)} (see --help)") from ex
 
 
 def run(args: list[str]) -> int:
@@ -43,13 +44,10 @@ def run(args: list[str]) -> int:
         say(usage())
         return 0
     if args[0] not in COMMANDS:
-        raise UserError(f"records {args[0]}: no such command: use one of {', '.join(COMMANDS)} (see records --help)")
-    # Imported late: what one command needs, the others should not wait for.
-    function: Callable[..., int] = getattr(
-        importlib.import_module(f"lightning_flowers.records.{args[0]}"), f"{args[0]}_records"
-    )
-    parser = _parser(args[0], function)
-    return function(**parser.parse_args(_spell_out(args[1:], function)).as_dict())
+        hint = did_you_mean(args[0], COMMANDS) or f": use one of {', '.join(COMMANDS)}"
+        raise UserError(f"records {args[0]}: no such command{hint} (see records --help)")
+    function = _function(args[0])
+    return function(**make_parser(args[0]).parse_args(_spell_out(args[1:], function)).as_dict())
 
 
 def usage() -> str:
@@ -64,9 +62,15 @@ def _spell_out(args: list[str], function: Callable[..., int]) -> list[str]:
     return [f"{arg}=true" if arg in switches else arg for arg in args]
 
 
-def _parser(name: str, function: Callable[..., int]) -> Parser:
+def _function(name: str) -> Callable[..., int]:
+    """Imported late: what one command needs, the others should not wait for."""
+    return getattr(importlib.import_module(f"lightning_flowers.records.{name}"), f"{name}_records")
+
+
+def make_parser(name: str) -> Parser:
+    """The flags of one of COMMANDS."""
     text, positional, count = COMMANDS[name]
     parser = Parser(prog=f"{PROGRAM} records {name}", description=text, allow_abbrev=False)
     parser.add_argument(positional, nargs=count, help=_POSITIONAL[positional])
-    parser.add_function_arguments(function, skip={positional}, as_positional=False)
+    parser.add_function_arguments(_function(name), skip={positional}, as_positional=False)
     return parser

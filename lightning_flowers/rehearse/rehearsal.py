@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jsonargparse import Namespace
-from pytorch_lightning.cli import LightningArgumentParser
 
+from lightning_flowers.cli.arguments import Parser
+from lightning_flowers.cli.arguments import make_parser as fit_parser
 from lightning_flowers.cli.commands import PROGRAM, TOOLS
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
@@ -61,27 +62,11 @@ class Rehearsal(FlowersCLI):
         """Size in pixels and global batch to rehearse with."""
         raise NotImplementedError
 
-    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
-        super()._add_subcommands(parser, **kwargs)
-        fit = self._subcommand_parsers["fit"]
-        fit.prog, fit.description = f"{PROGRAM} rehearse", TOOLS["rehearse"]
-
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        parser.add_argument("--chip", type=str, default="v5e-8", help="TPU of the run: v2-8, v3-8, v4-8, v5e-8, ...")
-        parser.add_argument("--hours", type=float, default=9.0, help="That a session may last.")
-        parser.add_argument("--tta", type=Tta, default="none", help="Views of each picture when it is predicted.")
-        parser.add_argument("--largest-batch", action="store_true", help="Look for the largest batch that fits.")
-        parser.add_argument("--compiler", type=str, default=sys.executable, help="A Python that has jax and libtpu.")
-        parser.add_argument(
-            "--behaviour", type=bool, default=True, help="Run it small on virtual cores too: what compiles, falls back."
-        )
-        parser.add_argument("--size_px", type=int, default=32, help="Side of the pictures for that.")
-        parser.add_argument("--json", type=str | None, help="A file to write the findings to.")
-        return parser
+    def setup_parser(self, *_: Any) -> None:
+        self.parser = make_parser()
 
     def before_instantiate_classes(self) -> None:
-        config = self._settings
+        config = self.config
         self.asked = config.clone()
         self.cores = 1 if str(config.trainer.devices) == "1" else find_chip(config.chip).devices
         _check(config, self.cores)
@@ -102,6 +87,24 @@ class Rehearsal(FlowersCLI):
         _set(config.trainer, **_NO_LIMITS, max_epochs=self.epochs, accelerator="tpu", default_root_dir=folder)
         _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
         config.model.weights = "none"
+
+
+def make_parser() -> Parser:
+    """The command line of `rehearse`: that of `fit`, and what a rehearsal takes beside it."""
+    parser = fit_parser("fit")
+    parser.prog, parser.description = f"{PROGRAM} rehearse", TOOLS["rehearse"]
+    own = parser.add_argument_group("Rehearsal")
+    own.add_argument("--chip", type=str, default="v5e-8", help="TPU of the run: v2-8, v3-8, v4-8, v5e-8, ...")
+    own.add_argument("--hours", type=float, default=9.0, help="That a session may last.")
+    own.add_argument("--tta", type=Tta, default="none", help="Views of each picture when it is predicted.")
+    own.add_argument("--largest-batch", action="store_true", help="Look for the largest batch that fits.")
+    own.add_argument("--compiler", type=str, default=sys.executable, help="A Python that has jax and libtpu.")
+    own.add_argument(
+        "--behaviour", type=bool, default=True, help="Run it small on virtual cores too: what compiles, falls back."
+    )
+    own.add_argument("--size_px", type=int, default=32, help="Side of the pictures for that.")
+    own.add_argument("--json", type=str | None, help="A file to write the findings to.")
+    return parser
 
 
 def quietly(rehearse: Callable[[], _Result]) -> _Result:

@@ -17,14 +17,15 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments.
     """
-    given = _parser().parse_intermixed_args(args)
+    given = make_parser().parse_intermixed_args(args)
     if not given.runs:
         raise UserError("report: give run folders, such as runs/*")
     reported = [_report(path, given.data_root) for path in given.runs]
     return 0 if all(reported) else FAILED
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `report`."""
     parser = Parser("report")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, such as runs/*")
     parser.add_argument(

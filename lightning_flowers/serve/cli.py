@@ -30,7 +30,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, the run cannot be used, or packages are missing.
     """
-    given = _parser().parse_args(args)
+    given = make_parser().parse_args(args)
     settings = _settings(given)
     for package in _PACKAGES:
         try:
@@ -111,7 +111,8 @@ def _key(file: str | None) -> str | None:
     return key
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `serve`."""
     parser = Parser("serve")
     parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
     parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for all (default: 127.0.0.1)")

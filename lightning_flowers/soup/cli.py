@@ -45,7 +45,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, or runs whose weights cannot be averaged.
     """
-    given, flags = _parser().parse_known_args(args)
+    given, flags = make_parser().parse_known_args(args)
     runs = [*given.runs, *(flag for flag in flags if not flag.startswith("-"))]
     flags = [*_one_device(), *(flag for flag in flags if flag.startswith("-"))]
     ingredients = read_ingredients(runs)
@@ -69,7 +69,8 @@ def run(args: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The flags of `soup`."""
     parser = Parser("soup")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more of one backbone")
     recipe = "greedy adds runs, best first, that do not make it worse on val (default); uniform takes all"

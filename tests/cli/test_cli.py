@@ -424,7 +424,7 @@ def test_two_runs_are_not_one(run, a_run):
     [
         (["--out="], "--out=: give a folder"),
         (["--out=file/x"], "file is a file: give a folder"),
-        (["--trainer.fast_dev_run=true"], "--trainer.fast_dev_run: predictions are of whole splits"),
+        (["--trainer.fast_dev_run=true"], "--trainer.fast_dev_run=True: predictions are of whole splits"),
     ],
 )
 def test_predictions_that_cannot_be_are_refused_before_any_is_made(run, here, a_run, flags, said):

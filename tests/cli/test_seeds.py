@@ -56,7 +56,7 @@ def test_seeds_in_a_config_are_refused(tmp_path, capsys):
     config = tmp_path / "c.yaml"
     config.write_text("seeds: 0,1\n")
     assert main(["fit", f"--config={config}"]) == MISUSED
-    assert "--seeds: give it on the command line" in capsys.readouterr().err
+    assert "--seeds=0,1: give it on the command line" in capsys.readouterr().err
 
 
 def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):

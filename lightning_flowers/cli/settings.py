@@ -1,5 +1,6 @@
-"""Settings that are accepted by themselves and have no effect beside others: one table of what needs what."""
+"""Settings that Lightning takes without a word and that cannot be, or would be ignored: one table."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -8,22 +9,26 @@ from jsonargparse import Namespace
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, is_url
 from lightning_flowers.errors import UserError
 
+_MOST = 2**31 - 1  # more of anything is a slip of the hand, and overflows somewhere
+_DEVICES = 1024
 # Lightning's tuners: the first asks loaders of torch, the second an optimizer without a schedule.
 _TUNERS = ("BatchSizeFinder", "LearningRateFinder")
-_NO_VAL = "--data.train_on=train+val leaves nothing to validate on: leave it out"
-_NO_FOLDER = "--trainer.fast_dev_run leaves no run folder: leave it out"
+_NO_EFFECT = "would have no effect: "
+_WHOLE_SPLITS = "predictions are of whole splits: leave it out"
 
 
 class _Row(NamedTuple):
-    """A setting, when it has no effect, and why and what to do then."""
+    """A setting, when it is refused, and why and what to do then; `always`, also where a run's own settings have it."""
 
     flag: str
-    idle: Callable[[Namespace], bool]
+    wrong: Callable[[Namespace], bool]
     why: str
+    always: bool = False
 
 
-def check_effects(command: str, settings: Namespace, args: Sequence[str]) -> None:
-    """Refuse a setting that would be ignored. A run's own settings, as --run and --resume read them, pass.
+def check_settings(command: str, settings: Namespace, args: Sequence[str]) -> None:
+    """Refuse a number outside its range, and a setting that would be ignored. A run's own settings, as --run and
+    --resume read them, pass.
 
     Args:
         command: fit, validate, test or predict.
@@ -36,10 +41,45 @@ def check_effects(command: str, settings: Namespace, args: Sequence[str]) -> Non
     new = command == "fit" and not settings.resume
     given = {arg.partition("=")[0].rstrip("+") for arg in args}
     for row in _TABLE:
-        if (new or f"--{row.flag}" in given) and row.flag in settings and row.idle(settings):
+        if (new or row.always or f"--{row.flag}" in given) and row.flag in settings and row.wrong(settings):
             value = settings[row.flag]
             shown = "" if isinstance(value, list) else f"={value}"
-            raise UserError(f"--{row.flag}{shown}: would have no effect: {row.why}")
+            raise UserError(f"--{row.flag}{shown}: {row.why}")
+
+
+def _outside(flag: str, holds: Callable[[float], bool], allowed: str) -> _Row:
+    """Of a number that may be given as text too. Words (such as times) and lists are left to who reads them."""
+
+    def wrong(settings: Namespace) -> bool:
+        try:
+            return not holds(float(settings[flag]))
+        except OverflowError:
+            return True
+        except (TypeError, ValueError):
+            return False
+
+    return _Row(flag, wrong, f"must be {allowed}", always=True)
+
+
+def _whole(flag: str, least: int, most: int = _MOST, besides: str = "") -> _Row:
+    """From `least` to `most`; `besides` says what -1 means where it is good too."""
+    allowed = f"in {least}..{most}{besides and f', or -1 for {besides}'}"
+    return _outside(flag, lambda number: least <= number <= most or (bool(besides) and number == -1), allowed)
+
+
+def _above_0(flag: str) -> _Row:
+    allowed = f"above 0, a share up to 1.0 or a number of batches up to {_MOST}"
+    return _outside(flag, lambda number: 0 < number <= _MOST, allowed)
+
+
+def _share(flag: str) -> _Row:
+    allowed = f"0 for none, a share up to 1.0 or a number of batches up to {_MOST}"
+    return _outside(flag, lambda number: 0 <= number <= _MOST, allowed)
+
+
+def _idle(flag: str, idle: Callable[[Namespace], bool], why: str) -> _Row:
+    """Of a setting that the others leave without effect."""
+    return _Row(flag, idle, _NO_EFFECT + why)
 
 
 def _reads_urls(settings: Namespace) -> bool:
@@ -63,81 +103,114 @@ def _tunes(settings: Namespace) -> bool:
 
 
 _TABLE = (
+    _whole("seed_everything", 0, 2**32 - 1),
+    _whole("trainer.devices", 1, _DEVICES, "all"),
+    _whole("trainer.num_nodes", 1, _DEVICES),
+    _whole("trainer.fast_dev_run", 0),
+    _whole("trainer.max_epochs", 1, besides="no end"),
+    _whole("trainer.min_epochs", 0),
+    _whole("trainer.max_steps", 1, besides="no end"),
+    _whole("trainer.min_steps", 0),
+    _above_0("trainer.limit_train_batches"),
+    _share("trainer.limit_val_batches"),
+    _share("trainer.limit_test_batches"),
+    _share("trainer.overfit_batches"),
+    _above_0("trainer.val_check_interval"),
+    _whole("trainer.check_val_every_n_epoch", 1),
+    _whole("trainer.num_sanity_val_steps", 0, besides="all"),
+    _whole("trainer.log_every_n_steps", 0),
+    _whole("trainer.accumulate_grad_batches", 1),
+    _outside("trainer.gradient_clip_val", lambda number: 0 <= number < math.inf, "0 (off) or more"),
+    _whole("trainer.reload_dataloaders_every_n_epochs", 0),
+    _Row("seeds", lambda s: s.seeds is not None, "give it on the command line, not in a config"),
     _Row(
+        "trainer.limit_predict_batches",
+        lambda s: s.trainer.limit_predict_batches is not None,
+        _WHOLE_SPLITS,
+        always=True,
+    ),
+    _Row(
+        "trainer.fast_dev_run", lambda s: "decision" in s and bool(s.trainer.fast_dev_run), _WHOLE_SPLITS, always=True
+    ),
+    _idle(
         "data.cache_dir",
         lambda s: s.data.cache_dir is not None and s.data.cache != "disk",
         "it is where --data.cache=disk keeps pictures: give that too",
     ),
-    _Row(
+    _idle(
         "data.cache",
         lambda s: s.data.cache in ("ram", "disk") and _keeps_features(s),
         "features of the frozen backbone are kept in place of pictures: leave it out, or give "
         "--model.feature_cache=false",
     ),
-    _Row(
+    _idle(
         "data.remote_limit",
         lambda s: s.data.remote_limit != REMOTE_LIMIT and not _reads_urls(s),
         "it is of data under a URL, and --data.root is none: leave it out",
     ),
-    _Row(
+    _idle(
         "model.warmup_epochs",
         lambda s: s.model.warmup_epochs != 1 and s.model.schedule != "cosine",
         "it is of --model.schedule=cosine: leave it out",
     ),
-    _Row(
+    _idle(
         "model.feature_views",
         lambda s: s.model.feature_views and not s.model.freeze_backbone,
         "features are kept of a frozen backbone only: give --model.freeze_backbone=true, or leave it out",
     ),
-    _Row(
+    _idle(
         "model.feature_views",
         lambda s: s.model.feature_views and not s.model.feature_cache,
         "--model.feature_cache=false keeps none: leave one of the two out",
     ),
-    _Row(
+    _idle(
         "model.feature_views",
         lambda s: s.model.feature_views and _mixes(s),
         "--model.mixup and --model.cutmix mix pictures anew at each step: leave it, or them, out",
     ),
-    _Row(
+    _idle(
         "model.feature_views",
         lambda s: s.model.feature_views and s.data.augment in ("none", []),
         "without augmentation all views are the same: leave it out, or give --data.augment",
     ),
-    _Row(
+    _idle(
         "trainer.default_root_dir",
         lambda s: s.trainer.default_root_dir is not None,
         "runs are made in --runs_dir: use that",
     ),
-    _Row(
+    _idle(
         "trainer.callbacks",
         _tunes,
         f"{' and '.join(_TUNERS)} do not reach our loaders and schedules: leave them out, and give --data.batch_size "
         "and --model.lr",
     ),
-    _Row(
+    _idle(
         "trainer.use_distributed_sampler",
         lambda s: not s.trainer.use_distributed_sampler,
         "a batch is divided between devices in any case: leave it out",
     ),
-    _Row(
+    _idle(
         "trainer.gradient_clip_algorithm",
         lambda s: s.trainer.gradient_clip_algorithm is not None and s.trainer.gradient_clip_val is None,
         "nothing is clipped without --trainer.gradient_clip_val: give that too",
     ),
     *(
-        _Row(
+        _idle(
             f"trainer.{name}",
             lambda s, name=name: s.trainer[name] not in (None, 1) and s.data.train_on == "train+val",
-            _NO_VAL,
+            "--data.train_on=train+val leaves nothing to validate on: leave it out",
         )
         for name in ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches", "num_sanity_val_steps")
     ),
-    _Row(
+    _idle(
         "runs_dir", lambda s: s.resume and s.runs_dir != "runs", "--resume keeps to the run's own folder: leave it out"
     ),
     *(
-        _Row(flag, lambda s, flag=flag: s[flag] is not None and bool(s.trainer.fast_dev_run), _NO_FOLDER)
+        _idle(
+            flag,
+            lambda s, flag=flag: s[flag] is not None and bool(s.trainer.fast_dev_run),
+            "--trainer.fast_dev_run leaves no run folder: leave it out",
+        )
         for flag in ("name", "save_every_steps")
     ),
 )

@@ -1,0 +1,58 @@
+"""Where the command line reaches into private parts of argparse and jsonargparse (4.50 to 4.53), and nowhere else."""
+
+import re
+from argparse import SUPPRESS, Action, ArgumentParser
+from collections.abc import Callable
+from typing import Any, Union, get_args, get_origin
+
+from jsonargparse import DefaultHelpFormatter
+
+
+class ShortHelp(DefaultHelpFormatter):
+    """Help of a flag: what it is and its default, without types, which its values show."""
+
+    def __init__(self, prog: str, **kwargs: Any) -> None:
+        super().__init__(prog, **{"max_help_position": 34, **kwargs})
+
+    def _get_help_string(self, action: Action) -> str:
+        text = action.help or ""
+        told = action.default in (None, SUPPRESS, ()) or "Default:" in text or not action.option_strings
+        return text if told else f"{text.removesuffix('.')} (default: %(default)s)."
+
+    def _format_action_invocation(self, action: Action) -> str:
+        return re.sub(r", --\S+\+ .*", "", super()._format_action_invocation(action))  # the form that adds to a list
+
+
+def retell(parser: ArgumentParser, tell: Callable[[str], str | None]) -> None:
+    """Give flags another help, or leave them out of it; they are accepted as before.
+
+    Args:
+        parser: whose help it is. It can no longer dump settings, as jsonargparse leaves hidden ones out there too.
+        tell: gives the help of a flag by its name in the settings, as `data.size`: "" for what it has, None for none.
+    """
+    for action in parser._actions:
+        text = tell(action.dest)
+        action.help = SUPPRESS if text is None else text or action.help
+
+
+def take_ints_first(parser: ArgumentParser) -> None:
+    """Have 1 be 1 where 1.0 is something else: typing may give Union[float, int] for Union[int, float], and the first
+    that fits is taken."""
+    actions: list[Any] = parser._actions
+    for action in actions:
+        kinds = get_args(hint := getattr(action, "_typehint", None))
+        if get_origin(hint) is Union and {int, float} <= set(kinds):
+            action._typehint = Union[(int, *(kind for kind in kinds if kind is not int))]
+
+
+def complete_values(parser: ArgumentParser, paths: frozenset[str]) -> None:
+    """Say what a shell completes of values: files in positional arguments and flags of these names; of the Trainer none,
+    as jsonargparse would look through the arguments of every class that each could be, for minutes."""
+    import shtab
+
+    actions: list[Any] = parser._actions
+    for action in actions:
+        if action.dest.startswith("trainer."):
+            action.complete = {}
+        elif action.nargs != 0 and not action.choices and (not action.option_strings or action.dest in paths):
+            action.complete = shtab.FILE
