@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import yaml
-from jsonargparse import ActionConfigFile, Namespace
+from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -70,9 +70,7 @@ def make_parser(command: str) -> Parser:
         description=COMMANDS[command],
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "-c", "--config", action=ActionConfigFile, help="A YAML of settings; flags after it override it."
-    )
+    parser.add_argument("-c", "--config", action="config", help="A YAML of settings; flags after it override it.")
     _add_run_arguments(parser, command)
     parser.add_lightning_class_args(PetalsDataModule, "data")
     parser.add_lightning_class_args(FlowerClassifier, "model")

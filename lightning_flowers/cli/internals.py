@@ -46,13 +46,15 @@ def take_ints_first(parser: ArgumentParser) -> None:
 
 
 def complete_values(parser: ArgumentParser, paths: frozenset[str]) -> None:
-    """Say what a shell completes of values: files in positional arguments and flags of these names; of the Trainer none,
-    as jsonargparse would look through the arguments of every class that each could be, for minutes."""
+    """Have a shell complete files in positional arguments and in flags of these names, and nothing in the Trainer's:
+    jsonargparse would look through the arguments of every class that each could be, for minutes."""
     import shtab
 
     actions: list[Any] = parser._actions
     for action in actions:
-        if action.dest.startswith("trainer."):
+        if action.option_strings and not action.option_strings[0].startswith("-"):
+            action.help = SUPPRESS  # a link between settings, no flag
+        elif action.dest.startswith("trainer."):
             action.complete = {}
         elif action.nargs != 0 and not action.choices and (not action.option_strings or action.dest in paths):
             action.complete = shtab.FILE

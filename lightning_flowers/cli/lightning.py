@@ -69,7 +69,7 @@ class FlowersCLI(LightningCLI):
         )
         self._run()
 
-    def setup_parser(self, *_: Any) -> None:
+    def setup_parser(self, *_: Any, **__: Any) -> None:
         self.parser = make_parser(self.command)
 
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -105,7 +105,7 @@ class FlowersCLI(LightningCLI):
         check_data(self.command, self.config, self.datamodule, own)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
-        config = hardware.for_trainer({**self.config_init.trainer, **kwargs})
+        config = hardware.for_trainer({**self.config_init["trainer"], **kwargs})
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.command == "fit":
@@ -204,7 +204,7 @@ class FlowersCLI(LightningCLI):
         self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=checkpoint, return_predictions=False)
         found = write_predictions(out, self.datamodule, self.collector.results, decision)
         if self.trainer.is_global_zero:
-            facts = {"tta": tta, **found}
+            facts = {"tta": tta, **(found or {})}
             note_predictions(out, self.folder, str(self._checkpoint), self.datamodule.summary(), facts)
 
     def _score(self, split: str, score: Callable[..., Any]) -> None:

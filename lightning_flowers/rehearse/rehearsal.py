@@ -62,7 +62,7 @@ class Rehearsal(FlowersCLI):
         """Size in pixels and global batch to rehearse with."""
         raise NotImplementedError
 
-    def setup_parser(self, *_: Any) -> None:
+    def setup_parser(self, *_: Any, **__: Any) -> None:
         self.parser = make_parser()
 
     def before_instantiate_classes(self) -> None:
