@@ -23,7 +23,7 @@ def flags():
             shown = []
             patch.setattr("sys.stdout.write", shown.append)
             with pytest.raises(SystemExit):
-                FlowersCLI([command, "--help"])
+                FlowersCLI([command, "--help=all"])
         found |= set(re.findall(r"--[\w.]+", "".join(shown)))
     return found
 

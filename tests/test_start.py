@@ -42,6 +42,7 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     for args, status in (
         (["--help"], 0),
+        (["--print_completion=x"], 2),
         ([], 0),
         (["--version"], 0),
         (["train"], 2),
@@ -63,6 +64,7 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
     ):
         assert start(*args, env=environment).returncode == status, args
     assert "fit" in start("--help").stdout
+    assert "fti: no such command: did you mean fit?" in start("fti").stderr
     assert start("train").stderr.splitlines() == [
         f"lightning_flowers: train: no such command: use one of {', '.join(COMMANDS | TOOLS)} (see --help)"
     ]

@@ -32,7 +32,7 @@ _WORDS = {
     r"Problem with given class_path '(?P<path>.*?)':\s*(?P<why>.*)": "{flag}={path}: {why}",
     r"Expected a dot import path string: (?P<path>.*)": "{flag}={path}: no such class: " + _IMPORTED,
     r"Import path .*does not correspond to a subclass of (?P<kind>\w+)": "{flag}{value}: not a {kind}: " + _IMPORTED,
-    r"Option '(?P<option>.*)' is not accepted": "{flag}.{option}: no such setting",
+    r"Option '(?P<option>.*?)' is not accepted(?P<hint>.*)": "{flag}.{option}: no such setting{hint}",
     r"Expected a (?P<types>.*?)(?:\. Got value: (?P<got>.*))?": "{flag}{value}: must be {types}",
     r"--(?P<inner>.*)": "{flag}.{inner}",
 }
@@ -94,6 +94,7 @@ def _reworded(said: str, flag: str, name: str, value: str) -> str:
             parts = found.groupdict()
             value = parts.get("got") or value
             parts["types"] = _plain(parts.get("types") or "")
+            parts["hint"] = (parts.get("hint") or "").replace("--", f"{flag}.")
             shown = f"={value}" if value and len(value) <= _LONGEST_VALUE else ""
             return words.format(**parts, flag=flag, name=name, value=shown)
     return f"{flag}: {name}: {said}" if name else f"{flag}: {said}"

@@ -16,6 +16,7 @@ from sklearn.metrics import f1_score
 
 from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.cli.arguments import expand_run
+from lightning_flowers.run import progress
 from lightning_flowers.run.predictions import Predictions
 
 TINY = [
@@ -391,6 +392,63 @@ def test_print_config_shows_every_setting(run, capsys):
     assert done.value.code == 0
     settings = yaml.safe_load(capsys.readouterr().out)
     assert {"trainer", "model", "data", "seed_everything", "name", "runs_dir", "resume"} <= settings.keys()
+
+
+@pytest.mark.parametrize(
+    ("args", "shown", "hidden"),
+    [
+        (
+            ["fit", "--help"],
+            ["--data.root", "--model.mixup", "--trainer.max_epochs", "(default: 32)"],
+            "--trainer.plugins",
+        ),
+        (["fit", "--help=all"], ["--data.root", "--trainer.plugins"], "--run "),
+        (["predict", "--help"], ["--run", "--data.batch_size", "--tta"], "--model."),
+        (["predict", "--help=all"], ["--model.mixup", "--model.optimizer"], "--resume"),
+    ],
+)
+def test_help_says_what_a_command_is_given_and_all_when_asked(args, shown, hidden, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(args)
+    out = capsys.readouterr().out
+    assert done.value.code == 0
+    assert all(part in out for part in shown)
+    assert hidden not in out
+    assert len(out.splitlines()) < 160 or "=all" in args[1]
+
+
+def test_a_flag_that_the_help_leaves_out_is_accepted(run, a_run):
+    assert run("validate", f"--run={a_run}", "--model.mixup=0.2", "--trainer.detect_anomaly=true", data=None)[0] == 0
+
+
+def test_a_shell_completes_commands_flags_and_values(capsys, tmp_path):
+    assert main(["--print_completion=bash"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out)
+    ask = (
+        'source ./script; try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_lightning_flowers; '
+        'echo "${COMPREPLY[*]}"; }; try x fi; try x fit --data.cache_; try x fit --model.optimizer ad; '
+        "try x compare --o; try x report scr"
+    )
+    done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["fit", "--data.cache_dir", "adam adamw", "--out", "script"]
+    assert not done.stderr
+
+
+def test_bars_say_what_they_do_and_count_epochs_from_1(run, monkeypatch):
+    monkeypatch.setattr(progress, "shows_bars", lambda stream: True)
+    _, out, err = run("fit", *TINY, "--trainer.max_epochs=2", "--report=false")
+    said = out + err
+    for bar in (
+        "trying val before training",
+        "epoch 1/2",
+        "epoch 2/2",
+        "scoring val",
+        "predicting val",
+        "predicting test",
+    ):
+        assert f"{bar}:" in said
+    assert "DataLoader" not in said
+    assert "epoch 0" not in said.lower()
 
 
 def test_version(capsys):

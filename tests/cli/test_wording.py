@@ -28,7 +28,12 @@ class Offline(CSVLogger):
         (["--trainer.logger=no.such.Logger"], f"--trainer.logger=no.such.Logger: No module named 'no': {CLASS}"),
         (["--trainer.callbacks+=pathlib.Path"], f"--trainer.callbacks=pathlib.Path: not a Callback: {CLASS}"),
         ([*EARLY, "--trainer.callbacks.patience=often"], "--trainer.callbacks.patience=often: must be int"),
-        ([*EARLY, "--trainer.callbacks.patienc=3"], "--trainer.callbacks.patienc: no such setting"),
+        (
+            [*EARLY, "--trainer.callbacks.patienc=3"],
+            "--trainer.callbacks.patienc: no such setting: did you mean --trainer.callbacks.patience?",
+        ),
+        (["--batch_size=8"], "unrecognized arguments: --batch_size=8: did you mean --data.batch_size?"),
+        (["--rseume=x"], "unrecognized arguments: --rseume=x: did you mean --resume"),
         (["--trainer.max_epochs=many"], "--trainer.max_epochs=many: must be int or null"),
         (["--data.cache=nowhere"], "--data.cache=nowhere: must be auto, ram, disk, none"),
         # What the class itself says, when it is made:
