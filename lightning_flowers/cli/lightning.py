@@ -129,7 +129,8 @@ class FlowersCLI(LightningCLI):
         self.history = History(folder.metrics)
         self.checkpoints = Checkpoints(folder, self.history, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
-        return [ResumeState(self.datamodule), start, self.history, Curves(self.history, folder.curves), self.checkpoints]
+        curves = Curves(self.history, folder.curves)
+        return [ResumeState(self.datamodule), start, self.history, curves, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
