@@ -87,7 +87,7 @@ def make_parser(command: str) -> Parser:
 def shorten_help(parser: Parser, command: str) -> None:
     """Have the help say what the command is usually given, in few words. All else is accepted as before."""
     parser.formatter_class = ShortHelp
-    parser.epilog = f"{command} --help=all shows every flag, with types; {command} --print_config all settings as YAML."
+    parser.epilog = "--help=all shows every flag, with types; --print_config all settings as YAML."
     parser.groups["trainer"].title = "Lightning's Trainer, the most used of its flags"  # pyright: ignore[reportOptionalSubscript]
     retell(parser, partial(_told, command))
 
