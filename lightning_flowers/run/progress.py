@@ -18,7 +18,7 @@ LOSS_EVERY = 1.0  # seconds; reading the loss waits for the device
 
 
 class Progress(TQDMProgressBar):
-    """Lightning's bars in images/s, with time left, the loss and what is done; none where they cannot stay in one line."""
+    """Lightning's bars in images/s, with time left, the loss and what is done; none where no line can be redrawn."""
 
     def __init__(self) -> None:
         super().__init__(refresh_rate=int(shows_bars(sys.stderr)))
