@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,23 @@ def test_what_it_shows_of_python_runs(petals_root, tmp_path, monkeypatch):
     assert found["model"].class_names == found["data"].classes
     assert (len(found["run"].history), found["mean"].shape) == (2, (9, 4))
     assert (tmp_path / "runs/flips/submission.csv").is_file()
+
+
+def test_each_dependency_stands_in_its_table():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    table = README.split("## What it depends on")[1]
+    extras = [
+        line for name in ("serve", "export", "tpu", "rehearse") for line in project["optional-dependencies"][name]
+    ]
+    names = {re.split(r"[\[<>=!; ]", line)[0] for line in [*project["dependencies"], *extras]}
+    assert len(names) > 25
+    assert not [name for name in names if not re.search(rf"\b{name}\b", table)]
+
+
+def test_the_contents_name_every_section():
+    listed = re.findall(r"^- \[(.+)\]\(#(.+)\)$", README.split("## Contents")[1].split("\n## ")[0], flags=re.MULTILINE)
+    sections = [title for title in re.findall(r"^## (.+)$", README, flags=re.MULTILINE) if title != "Contents"]
+    assert [title for title, _ in listed] == sections
+    assert [link for _, link in listed] == [
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in sections
+    ]
