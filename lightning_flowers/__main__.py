@@ -21,7 +21,7 @@ MISUSED, INTERRUPTED = 2, 130
 def program() -> int:
     """Run the command line of this process, which is the program's own, and return its exit status."""
     sys.excepthook = _redacted_traceback
-    environment.settle()
+    environment.prepare_process()
     try:
         return main()
     except BrokenPipeError:  # the reader of our output has gone, as `head` does

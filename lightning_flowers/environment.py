@@ -25,7 +25,7 @@ _NUMBERS = (
 _QUIET = ("pytorch_lightning", "lightning_fabric", "matplotlib")
 
 
-def settle() -> None:
+def prepare_process() -> None:
     """Of a process that is the program's own: draw to files only, whatever a notebook draws to, print what a terminal
     cannot show as escapes, and let no variable turn warnings into errors.
 

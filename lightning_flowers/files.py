@@ -12,7 +12,7 @@ from lightning_flowers.errors import DataError, UserError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; what was written takes its place only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -25,7 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) as a whole."""
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(text, "utf-8")
 
 

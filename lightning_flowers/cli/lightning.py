@@ -35,7 +35,7 @@ from lightning_flowers.run.messages import say, say_best, say_scores, say_skippe
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
 from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
 from lightning_flowers.run.progress import Progress
-from lightning_flowers.run.ranks import BadRecords, Together
+from lightning_flowers.run.ranks import BadRecords, RankCheck
 from lightning_flowers.run.results import limits_of
 from lightning_flowers.run.resuming import ResumeState, check_changes
 from lightning_flowers.run.summary import summarize
@@ -112,16 +112,20 @@ class FlowersCLI(LightningCLI):
             check_callbacks(config["callbacks"], self.datamodule.splits.validates)
             check_averages(config["callbacks"], self.model, config["max_epochs"], config["max_steps"])
         if self.command == "fit" and not config["fast_dev_run"]:
-            label = self.datamodule.splits.label(self.config.name, self.config.model.backbone)
-            self.folder = self.folder or RunFolder.new(Path(self.config.runs_dir), label)
+            self.folder = self.folder or self._new_folder()
             callbacks += self._recorders(self.folder)
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(self.folder.path, "tensorboard", "", default_hp_metric=False)
         else:
             config["callbacks"] = [each for each in config["callbacks"] if not isinstance(each, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False}
-        callbacks.append(Together(self.datamodule, self._checkpoint, self.folder, partial(setattr, self, "folder")))
+        callbacks.append(RankCheck(self.datamodule, self._checkpoint, self.folder, partial(setattr, self, "folder")))
         return Trainer(**{**config, "callbacks": [*config["callbacks"], *callbacks]})
+
+    def _new_folder(self) -> RunFolder:
+        config = self.config
+        label = self.datamodule.splits.label(config.name, config.model.backbone, config.seed_everything)
+        return RunFolder.new(Path(config.runs_dir), label)
 
     def _recorders(self, folder: RunFolder) -> list[Callback]:
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""

@@ -10,6 +10,7 @@ from lightning_flowers.errors import UserError, did_you_mean
 _UNKNOWN = re.compile(
     r"(?:unrecognized arguments: --|(?:Group '(?P<group>\w+)' does not accept o|O)ption ')(?P<name>[\w.-]+)"
 )
+_FLAGS = re.compile(r"^ +(?:-\w+,? )*(--[\w.-]+)", re.MULTILINE)  # in a help, where each begins a line
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,4 +33,4 @@ def nearest_flag(parser: argparse.ArgumentParser, message: str) -> str:
     if not (unknown := _UNKNOWN.match(message)):
         return ""
     name = f"{unknown['group']}.{unknown['name']}" if unknown["group"] else unknown["name"]
-    return did_you_mean(f"--{name}", set(re.findall(r"--[\w.-]+", parser.format_help())))
+    return did_you_mean(f"--{name}", set(_FLAGS.findall(parser.format_help())))

@@ -10,7 +10,7 @@ from lightning_flowers.compare.comparison import to_csv, to_markdown, to_text
 from lightning_flowers.compare.estimated import read_estimate
 from lightning_flowers.compare.groups import Group, group_runs
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import whole_file, write_text
+from lightning_flowers.files import atomic_file, write_text
 from lightning_flowers.run.results import Run, read_run
 
 LEFT_OUT = 1
@@ -76,7 +76,7 @@ def _write(out: Path, groups: Sequence[Group], markdown: str) -> None:
     rows = drawable(groups)
     write_text(out / "compare.md", markdown)
     write_text(out / "compare.csv", to_csv(groups))
-    with whole_file(out / "compare.png") as part:
+    with atomic_file(out / "compare.png") as part:
         draw(part, rows)
     ours = [row for group in groups for row in group.rows if row.runs]
     undrawn = len(ours) - sum(bool(row.runs) for row in rows)

@@ -78,12 +78,14 @@ class Splits(dict[str, Split]):
         """Whether shards of other data sets are trained on."""
         return len(self.extra) > 0
 
-    def label(self, name: str | None, default: str) -> str:
-        """A run's name: `name`, else `default` with the fold or train+val; and what tells of external data."""
+    def label(self, name: str | None, default: str, seed: int) -> str:
+        """A run's name: `name`, else `default` with the fold or train+val and any seed but 0; and what tells of external
+        data."""
         parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
         if name is None:
             parts += [f"fold{self.fold}"] if self.folds else []
             parts += [] if self.validates else ["trainval"]
+            parts += [f"seed{seed}"] if seed else []
         return "-".join([*parts, *(["external"] if self.external else [])])
 
     def describe(self) -> str:

@@ -29,7 +29,7 @@ def run(args: Sequence[str]) -> int:
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
     predictor = load(given.run, accelerator="cpu", tta=given.tta)
-    from lightning_flowers.export.making import FIGURES, export
+    from lightning_flowers.export.build import FIGURES, export
 
     text = export(predictor, options, out)
     sys.stdout.write(redact(f"{text}\n\nexported   {out} ({FIGURES} has this table)\n"))

@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
-from lightning_flowers.export.whole import Whole
+from lightning_flowers.export.end_to_end import EndToEnd
 from lightning_flowers.use.predictor import Predictor
 
 INPUT, OUTPUT = "pictures", "probabilities"
@@ -35,7 +35,7 @@ def trace(predictor: Predictor, any_size: bool = True) -> ExportedProgram:
     sides = (40, 48) if any_size else (predictor.size_px, predictor.size_px)
     example = torch.zeros(2, *sides, 3, dtype=torch.uint8)
     with torch.no_grad():
-        program = torch.export.export(Whole(predictor, any_size), (example,), dynamic_shapes=axes, strict=False)
+        program = torch.export.export(EndToEnd(predictor, any_size), (example,), dynamic_shapes=axes, strict=False)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of this machine
     return program

@@ -265,9 +265,10 @@ class FlowerClassifier(LightningModule):
     def _records(self, mask: Tensor) -> Tensor:
         """What the sum of a batch's losses is divided by: its records, of all processes, and of those the mean, as DDP
         takes the mean of their gradients; the last batch of an epoch need not be the same size on each."""
-        if self._trainer is None or self.trainer.world_size == 1:
+        trainer = trainer_of(self)
+        if trainer is None or trainer.world_size == 1:
             return mask.sum().clamp(min=1)
-        return self._sum(mask.sum()).clamp(min=1) / self.trainer.world_size
+        return self._sum(mask.sum()).clamp(min=1) / trainer.world_size
 
     def _sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes."""

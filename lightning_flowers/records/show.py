@@ -9,7 +9,7 @@ from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import atomic_file
 from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
 from lightning_flowers.records.survey import decode_record
@@ -58,7 +58,7 @@ def show_records(
     if augment is not None:
         shown = _beside_augmented(shown, positions, augment, (seed, epoch))
     pairs = augment is not None
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         draw_grid(shown, 2 * columns if pairs else columns, pairs).savefig(file, format="png")
     say(f"written: {path} ({len(positions)} of {len(records):,} records of {part})")
     return 0

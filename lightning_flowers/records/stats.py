@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import whole_file, write_text
+from lightning_flowers.files import atomic_file, write_text
 from lightning_flowers.records.duplicates import BITS, Pair, as_table, find_pairs
 from lightning_flowers.records.selection import choose_parts, choose_size, find
 from lightning_flowers.records.survey import Survey, survey
@@ -47,7 +47,7 @@ def stats_records(
     if counts:
         from lightning_flowers.records.histogram import draw_histogram
 
-        with whole_file(folder / "classes.png") as part:
+        with atomic_file(folder / "classes.png") as part:
             draw_histogram(part, source.classes, counts, f"{source.root.absolute().name}, {size} px")
         columns = zip(source.classes, *(count.tolist() for count in counts.values()), strict=True)
         rows = ((label, *row) for label, row in enumerate(columns))

@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import atomic_file
 
 INK = "#1f2328"  # of all text, ticks, rules and spines
 # Of middling lightness: each stands out from white at least 3:1, and from a page that is nearly black 5:1.
@@ -85,6 +85,6 @@ def save(figure: Figure, path: Path) -> None:
 
     Letters that matplotlib's font lacks, as of Chinese, are boxes.
     """
-    with whole_file(path) as part, warnings.catch_warnings():
+    with atomic_file(path) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(part, format=path.suffix[1:], dpi=DPI, facecolor="white")

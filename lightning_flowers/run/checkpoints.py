@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from lightning_flowers.errors import DivergedError, UserError, as_given
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import atomic_file
 from lightning_flowers.lightning_internals import validates_now
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
@@ -136,7 +136,7 @@ class Checkpoints(Checkpoint):
     def _save(self, trainer: Trainer, path: Path) -> None:
         if trainer.is_global_zero:
             # Lightning itself would move it in from the system's temporary folder, which need not be on the same disk.
-            with whole_file(path) as part:
+            with atomic_file(path) as part:
                 self._write(trainer, part)
             for logger in trainer.loggers:
                 logger.after_save_checkpoint(proxy(self))

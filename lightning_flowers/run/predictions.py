@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import csv_text, whole_file, write_text
+from lightning_flowers.files import atomic_file, csv_text, write_text
 from lightning_flowers.run.folder import RunFolder
 
 
@@ -48,7 +48,7 @@ class Predictions:
         }
         if self.labels is not None:
             arrays["labels"] = self.labels
-        with whole_file(path) as part, part.open("wb") as file:
+        with atomic_file(path) as part, part.open("wb") as file:
             np.savez(file, **arrays)
 
     @classmethod

@@ -16,7 +16,7 @@ from lightning_flowers.run.folder import RunFolder
 _PATIENCE = 3.0  # seconds; a network's disk may show a new file late
 
 
-class Together(Callback):
+class RankCheck(Callback):
     """Checks, where a command runs in several processes, that all of them are in one run; in a single one nothing.
 
     Args:

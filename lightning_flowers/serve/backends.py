@@ -21,10 +21,10 @@ from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
 from lightning_flowers.export.checking import Answers
+from lightning_flowers.export.end_to_end import check_end_to_end
 from lightning_flowers.export.pictures import made_up
 from lightning_flowers.export.running import onnx_answers
-from lightning_flowers.export.whole import check_whole
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import atomic_file
 from lightning_flowers.secrets import redact
 from lightning_flowers.serve.settings import Backend
 from lightning_flowers.use.predictor import Predictor
@@ -61,7 +61,7 @@ def choose(predictor: Predictor, wanted: Backend) -> tuple[str, Answers]:
 def _checked(name: str, start: Callable[[Path], Answers], predictor: Predictor) -> Answers:
     if missing := _missing(name):
         raise UserError(f"--backend={name}: needs {', '.join(missing)}: pip install 'lightning_flowers[serve]' {name}")
-    check_whole(predictor)
+    check_end_to_end(predictor)
     pictures = np.stack([made_up(predictor.size_px, predictor.size_px, seed) for seed in range(_CHECKED_ON)])
     try:
         answers = start(_graph(predictor))
@@ -87,7 +87,7 @@ def _graph(predictor: Predictor) -> Path:
     path = folder / f"{_fingerprint(predictor)}.onnx"
     if not path.is_file():
         sys.stderr.write(f"exporting  {predictor.name}, once: takes some seconds\n")
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             graph.write_onnx(graph.trace(predictor, any_size=False), part, graph.facts(predictor))
         for old in sorted(folder.glob("*.onnx"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
             old.unlink(missing_ok=True)

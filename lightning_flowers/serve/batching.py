@@ -31,7 +31,7 @@ class Batcher:
 
     def __init__(self, compute: Callable[[Pixels], Row], most: int, note: Callable[[int], Any]) -> None:
         self._compute, self._most, self._note = compute, most, note
-        self._asked: asyncio.Queue[_Asked] = asyncio.Queue()  # bounded by who may put something in: see Places
+        self._asked: asyncio.Queue[_Asked] = asyncio.Queue()  # bounded by who may put something in: see Capacity
         self._thread = ThreadPoolExecutor(1, "model")
 
     async def ask(self, pixels: Pixels) -> Row:

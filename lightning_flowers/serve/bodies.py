@@ -17,8 +17,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from lightning_flowers.serve.capacity import Capacity
 from lightning_flowers.serve.errors import CLOSE
-from lightning_flowers.serve.places import Places
 from lightning_flowers.serve.schemas import Pictures
 from lightning_flowers.serve.settings import Settings
 
@@ -43,7 +43,7 @@ class _InMemory(MultiPartParser):
     spool_max_size = 1 << 62
 
 
-async def read_uploads(request: Request, settings: Settings, room: Places, held: ExitStack) -> list[Upload]:
+async def read_uploads(request: Request, settings: Settings, room: Capacity, held: ExitStack) -> list[Upload]:
     """The pictures of a request.
 
     Args:
@@ -69,7 +69,7 @@ async def read_uploads(request: Request, settings: Settings, room: Places, held:
     return uploads
 
 
-async def _body(request: Request, most: int, room: Places, held: ExitStack) -> AsyncGenerator[bytes, None]:
+async def _body(request: Request, most: int, room: Capacity, held: ExitStack) -> AsyncGenerator[bytes, None]:
     told = request.headers.get("Content-Length", "0")
     too_large = HTTPException(413, f"the body has more than {most} bytes", CLOSE)
     if told.isdecimal() and int(told) > most:

@@ -15,9 +15,9 @@ from lightning_flowers.export.checking import Answers
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
 from lightning_flowers.serve.bodies import Upload
+from lightning_flowers.serve.capacity import Capacity
 from lightning_flowers.serve.examples import Example
 from lightning_flowers.serve.metrics import Metrics
-from lightning_flowers.serve.places import Places
 from lightning_flowers.serve.settings import Settings
 from lightning_flowers.use.doubt import Doubt, doubt_of
 from lightning_flowers.use.heatmap import heat_map
@@ -48,7 +48,7 @@ class Service:
         self.examples = examples
         self._backend, self._compute = backend or ("torch", predictor.probabilities_of)
         self.predictor, self.settings, self.metrics = predictor, settings, Metrics()
-        self.pictures, self.bytes = Places(settings.queue), Places(settings.bytes_in_memory)
+        self.pictures, self.bytes = Capacity(settings.queue), Capacity(settings.bytes_in_memory)
         self.metrics.waiting.set_function(lambda: self.pictures.used)
         self.doubt: Doubt | None = doubt_of(predictor)
         self.ready = False

@@ -14,7 +14,7 @@ from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import whole_file, write_text
+from lightning_flowers.files import atomic_file, write_text
 from lightning_flowers.markdown import markdown_table, number
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.folder import RunFolder
@@ -112,7 +112,7 @@ def _fill(
     checkpoint = {name: value for name, value in best_checkpoint(run).items() if name not in _OF_TRAINING}
     write_text(folder.config, redact(RunFolder(run.path).config.read_text("utf-8")))
     weights = in_order_of(soup.weights, ingredients[0].run, run)
-    with whole_file(folder.best) as part:
+    with atomic_file(folder.best) as part:
         torch.save({**checkpoint, "state_dict": weights, "class_names": list(run.data.class_names)}, part)
     FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
     made = folder.read_summary()["predictions"]

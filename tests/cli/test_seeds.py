@@ -69,11 +69,11 @@ def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs]
     assert [summary["seed"] for summary in summaries] == [3, 4]
     assert all("seeds" not in yaml.safe_load((run / "config.yaml").read_text()) for run in runs)
-    losses = [float(next(csv.DictReader((run / "metrics.csv").read_text().splitlines()))["val_loss"]) for run in runs]
-    assert losses[0] != losses[1]
-    (row,) = [line for line in done.stdout.splitlines() if line.startswith("| test_resnet")]
-    assert f"{sum(losses) / 2:.4f} ± " in row
-    assert "| 3, 4 " in row
+    assert [run.name for run in runs] == ["test_resnet-seed3", "test_resnet-seed4"]
+    rows = [next(csv.DictReader((run / "metrics.csv").read_text().splitlines())) for run in runs]
+    assert rows[0]["val_loss"] != rows[1]["val_loss"]
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("test_resnet-seed3, test_resnet-seed4 ")]
+    assert f" {sum(float(row['val_accuracy']) for row in rows) / 2:.4f} ± " in row
 
 
 def test_the_first_run_that_fails_ends_it(tmp_path, petals_root, capfd):

@@ -249,7 +249,7 @@ def test_train_and_val_together_leave_nothing_to_validate_on(petals_root: Path) 
     assert data.names_for("predict") == ("test",)
     assert read(data.train_dataloader()) == list(range(52))
     assert data.val_dataloader() == []
-    assert data.splits.label(None, "run") == "run-trainval"
+    assert data.splits.label(None, "run", 0) == "run-trainval"
     assert data.summary()["train_on"] == "train+val"
 
 
@@ -259,9 +259,10 @@ def test_a_fold_is_validated_on_and_the_others_are_trained_on(petals_root: Path)
     assert data.choose_cache(1)
     assert read(data.train_dataloader()) == list(range(39))
     assert read(data.val_dataloader()) == list(range(13))
-    assert data.splits.label(None, "run") == "run-fold2"
-    assert data.splits.label("mine", "run") == "mine"
-    assert data.splits.label(None, "hf-hub:owner/net") == "net-fold2"
+    assert data.splits.label(None, "run", 0) == "run-fold2"
+    assert data.splits.label(None, "run", 3) == "run-fold2-seed3"
+    assert data.splits.label("mine", "run", 3) == "mine"
+    assert data.splits.label(None, "hf-hub:owner/net", 0) == "net-fold2"
     assert (data.summary()["folds"], data.summary()["fold"]) == (4, 2)
 
 
@@ -272,7 +273,7 @@ def test_external_data_mark_the_run(petals_root: Path, make_petals: MakePetals, 
     assert data.splits.external
     assert read(data.train_dataloader()) == list(range(46))
     assert read(data.val_dataloader()) == list(range(12))
-    assert data.splits.label("mine", "run") == "mine-external"
+    assert data.splits.label("mine", "run", 0) == "mine-external"
     assert f"with external data of {extra}" in data.describe()
     assert data.summary()["extra_roots"] == [str(extra)]
 

@@ -9,10 +9,10 @@ import torch
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
+from lightning_flowers.export.end_to_end import EndToEnd, check_end_to_end
 from lightning_flowers.export.pictures import made_up
 from lightning_flowers.export.running import onnx_answers
 from lightning_flowers.export.square import Square
-from lightning_flowers.export.whole import Whole, check_whole
 from lightning_flowers.use.pictures import read_picture
 
 from .conftest import member_of, predictor_of
@@ -51,7 +51,7 @@ def test_a_blend_is_blended_in_the_graph(method):
     blend = predictor_of(*members, method=method, temperature=0.6)
     pixels = pictures_of(64)
     with torch.no_grad():
-        found = Whole(blend)(torch.from_numpy(pixels)).numpy()
+        found = EndToEnd(blend)(torch.from_numpy(pixels)).numpy()
     wanted = blend.probabilities_of(pixels)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
     assert wanted.std(0).max() > 0.05  # they differ
@@ -86,6 +86,6 @@ def test_an_onnx_file_tells_what_it_is(exported, predictor):
 
 def test_what_a_graph_cannot_hold_is_refused():
     with pytest.raises(UserError, match=r"a blend of ranks cannot be exported"):
-        check_whole(predictor_of(member_of(), method="ranks"))
+        check_end_to_end(predictor_of(member_of(), method="ranks"))
     with pytest.raises(UserError, match=r"multi-scale cannot be exported: give --tta"):
-        check_whole(predictor_of(member_of(tta="multi-scale")))
+        check_end_to_end(predictor_of(member_of(tta="multi-scale")))

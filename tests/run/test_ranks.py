@@ -15,7 +15,7 @@ from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.ranks import Together, _contents
+from lightning_flowers.run.ranks import RankCheck, _contents
 
 FLAGS = [
     "--model.backbone=test_resnet",
@@ -86,7 +86,7 @@ def two(monkeypatch):
 
 
 def set_up(trainer, data, checkpoint=None, folder=None):
-    Together(data, checkpoint, folder, lambda path: None).setup(trainer, LightningModule(), "fit")
+    RankCheck(data, checkpoint, folder, lambda path: None).setup(trainer, LightningModule(), "fit")
 
 
 def test_other_records_are_refused(two, petals_root, make_petals, tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect, Request
 
 from lightning_flowers.serve.app import build
-from lightning_flowers.serve.leaving import while_connected
+from lightning_flowers.serve.disconnects import while_connected
 from lightning_flowers.serve.settings import Settings
 
 from .conftest import Colours, encoded, form

@@ -10,7 +10,7 @@ _PIECE = 512  # a record's framing and all of its features but the picture fit
 
 
 class Bytes(Protocol):
-    """What can be read as bytes: a `memoryview` or a `Window`."""
+    """What can be read as bytes: a `memoryview` or a `FileBytes`."""
 
     def __len__(self) -> int: ...
 
@@ -20,7 +20,7 @@ class Bytes(Protocol):
     def __getitem__(self, at: slice, /) -> "memoryview | bytes": ...
 
 
-class Window:
+class FileBytes:
     """The bytes of an open file, read with `pread` when they are asked for, and a few after them.
 
     A mapping would do as well, but where a file is cut meanwhile, or its disk fails, looking through a mapping kills

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
-from lightning_flowers.data.tfrecord.file_bytes import Window
+from lightning_flowers.data.tfrecord.file_bytes import FileBytes
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
@@ -41,7 +41,7 @@ def _masked(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def read_span(buffer: Window, position: int, skip: bool) -> Span:
+def read_span(buffer: FileBytes, position: int, skip: bool) -> Span:
     """Find the record that starts at `position`; nothing of its payload is read.
 
     Raises:
@@ -67,12 +67,12 @@ def read_span(buffer: Window, position: int, skip: bool) -> Span:
         raise FramingError(f"cannot be read ({error.strerror})") from error
 
 
-def _crc_of(buffer: Window, start: int, length: int) -> int:
+def _crc_of(buffer: FileBytes, start: int, length: int) -> int:
     crc = 0
     for at in range(start, start + length, _PIECE):  # a wrong length may claim gigabytes
         crc = crc32c(buffer[at : min(at + _PIECE, start + length)], crc)
     return _masked(crc)
 
 
-def _stored(buffer: Window, at: int) -> int:
+def _stored(buffer: FileBytes, at: int) -> int:
     return struct.unpack("<I", buffer[at : at + FOOTER_BYTES])[0]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.tfrecord.example import Feature, read_example
-from lightning_flowers.data.tfrecord.file_bytes import Window
+from lightning_flowers.data.tfrecord.file_bytes import FileBytes
 from lightning_flowers.data.tfrecord.shard import Shard, ShardName
 from lightning_flowers.errors import RecordError
 
@@ -66,7 +66,7 @@ class ShardRecords:
         self._images = np.zeros((len(self.shard), 2), np.int64)
         self._unchecked: list[str] = []
         self._rules = rules
-        buffer = self.shard.window()
+        buffer = self.shard.file_bytes()
         for record in range(len(self.shard.spans)):
             self._index(buffer, record)
         spans = [(span.length, span.crc) for span in self.shard.spans]
@@ -86,7 +86,7 @@ class ShardRecords:
         start, stop = self._images[record].tolist()
         return memoryview(payload)[start:stop]
 
-    def _index(self, buffer: Window, record: int) -> None:
+    def _index(self, buffer: FileBytes, record: int) -> None:
         if record in self.bad:
             return
         try:
@@ -100,7 +100,7 @@ class ShardRecords:
             self.bad[record] = damage.what
             self.labels[record], self.ids[record] = UNKNOWN_LABEL, self._name(record)
 
-    def _read(self, buffer: Window, record: int) -> None:
+    def _read(self, buffer: FileBytes, record: int) -> None:
         offset, length, _ = self.shard.spans[record]
         features = read_example(buffer, offset, offset + length)
         start, stop = _one_value("image", features, "bytes").spans[0]
@@ -135,7 +135,7 @@ class ShardRecords:
             )
         return self._rules.order[label] if self._rules.order else label
 
-    def _read_id(self, buffer: Window, features: dict[str, Feature], default: str) -> str:
+    def _read_id(self, buffer: FileBytes, features: dict[str, Feature], default: str) -> str:
         if "id" not in features and self._rules.labelled:
             return default
         start, stop = _one_value("id", features, "bytes").spans[0]
@@ -212,7 +212,7 @@ class SplitShard:
             self.store.release(self.path)
 
 
-def _unchecked(buffer: Window, features: dict[str, Feature], offset: int) -> str:
+def _unchecked(buffer: FileBytes, features: dict[str, Feature], offset: int) -> str:
     """What was read of a record that starts at `offset`, whatever the rules."""
     kinds = [features.get(name, Feature("nothing", [], [])) for name in ("image", "class", "id")]
     where = [(start - offset, stop - offset) for feature in kinds for start, stop in feature.spans]

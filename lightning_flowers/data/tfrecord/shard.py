@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.data.tfrecord.file_bytes import Window
+from lightning_flowers.data.tfrecord.file_bytes import FileBytes
 from lightning_flowers.data.tfrecord.framing import (
     FOOTER_BYTES,
     HEADER_BYTES,
@@ -86,7 +86,7 @@ class Shard:
         self._file = Reopened(partial(_open_again, path, opener), number)
         file = self._file.get()
         self.bytes = os.fstat(file.number).st_size
-        self.spans = self._walk(self.window(), skip)
+        self.spans = self._walk(self.file_bytes(), skip)
         if len(self.spans) > self.name.records:
             raise DataError(f"{path}: {self._miscounted()}")
 
@@ -98,9 +98,9 @@ class Shard:
         """Close the file until it is read from again; what is known of its records stays."""
         self._file.close()
 
-    def window(self) -> Window:
+    def file_bytes(self) -> FileBytes:
         """The whole file, to look at a few bytes here and there without reading the rest."""
-        return Window(self._file.get(), self.bytes)
+        return FileBytes(self._file.get(), self.bytes)
 
     def payload(self, record: int) -> bytes:
         """The payload of one record, its CRC checked.
@@ -133,13 +133,13 @@ class Shard:
     def _check_kind(self) -> None:
         """Fail if the file is of another kind, which its first record then is not."""
         try:
-            what = looks_like(self.window()[0:HEAD_BYTES])
+            what = looks_like(self.file_bytes()[0:HEAD_BYTES])
         except OSError:
             return
         if what:
             raise DataError(f"{self.path}: not a TFRecord file: {what}")
 
-    def _walk(self, buffer: Window, skip: bool) -> list[Span]:
+    def _walk(self, buffer: FileBytes, skip: bool) -> list[Span]:
         self.spans = []
         position = 0
         while position < self.bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning_flowers.data.tfrecord.shard import ShardName, masked_crc
-from lightning_flowers.files import whole_file
+from lightning_flowers.files import atomic_file
 
 
 class Record(NamedTuple):
@@ -43,7 +43,7 @@ def write_split(folder: Path, size: int, records: Sequence[Record], shards: int)
 
 def write_shard(path: Path, records: Iterable[Record]) -> None:
     """Write one shard; it gets its name once it is whole, and leaves nothing behind if it fails."""
-    with whole_file(path) as part, part.open("wb") as file:
+    with atomic_file(path) as part, part.open("wb") as file:
         for record in records:
             file.write(frame(serialize(record)))
 

@@ -9,7 +9,7 @@ import simplejpeg
 from lightning_flowers.data.photograph import PictureError, squares
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
-from lightning_flowers.files import whole_file, write_text
+from lightning_flowers.files import atomic_file, write_text
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.convert.manifest import Manifest, Settings
 from lightning_flowers.records.convert.plan import Planned, PlannedShard
@@ -32,7 +32,7 @@ def write_missing(planned: Sequence[PlannedShard], folder: Path, base: Path, set
         for one, sizes in missing:
             # In all its sizes at once, a picture at a time: each is decoded once, and memory stays small.
             with ExitStack() as stack:
-                parts = [stack.enter_context(whole_file(one.path(folder, size))) for size in sizes]
+                parts = [stack.enter_context(atomic_file(one.path(folder, size))) for size in sizes]
                 files = [stack.enter_context(part.open("wb")) for part in parts]
                 rendered = in_order(lambda picture, sizes=sizes: _render(base, picture, sizes, settings), one.pictures)
                 for picture, images in zip(one.pictures, rendered, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightning_flowers.data.tfrecord.file_bytes import Window
+from lightning_flowers.data.tfrecord.file_bytes import FileBytes
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords, SplitShard
 from lightning_flowers.data.tfrecord.open_files import Descriptor
 from lightning_flowers.data.tfrecord.writer import Record, serialize, write_split
@@ -38,15 +38,15 @@ def test_labels_ids_and_places_are_known_without_reading_a_picture(path: Path, m
     big = [Record(bytes(1 << 20), n, f"rose{n}") for n in range(3)]
     (path,) = write_split(path.parent / "big", 32, big, shards=1)
     read = 0
-    pread = Window._read_ahead
+    pread = FileBytes._read_ahead
 
-    def counted(window: Window, start: int, length: int) -> bytes:
+    def counted(window: FileBytes, start: int, length: int) -> bytes:
         nonlocal read
         piece = pread(window, start, length)
         read += len(piece)
         return piece
 
-    monkeypatch.setattr(Window, "_read_ahead", counted)
+    monkeypatch.setattr(FileBytes, "_read_ahead", counted)
     records = ShardRecords(path, RULES)
     assert (records.labels.tolist(), records.ids) == ([0, 1, 2], ["rose0", "rose1", "rose2"])
     assert read < 1 << 13
@@ -131,7 +131,7 @@ def test_a_window_shows_what_the_file_holds(tmp_path: Path, slices: slice) -> No
     content = bytes(range(256)) * 4
     (tmp_path / "file").write_bytes(content)
     with (tmp_path / "file").open("rb") as file:
-        window: Any = Window(Descriptor(os.dup(file.fileno())), len(content))
+        window: Any = FileBytes(Descriptor(os.dup(file.fileno())), len(content))
         assert len(window) == len(content)
         assert window[700] == content[700]
         assert window[slices] == content[slices]

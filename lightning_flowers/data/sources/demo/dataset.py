@@ -42,7 +42,7 @@ def ensure(folder: Path | None = None) -> Path:
         UserError: the folder cannot be written.
     """
     root = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / f"demo-petals-{VERSION}"
-    if not is_whole(root):
+    if not is_complete(root):
         try:
             _replace(root)
         except OSError as error:
@@ -53,7 +53,7 @@ def ensure(folder: Path | None = None) -> Path:
     return root
 
 
-def is_whole(root: Path) -> bool:
+def is_complete(root: Path) -> bool:
     """Whether the demo data set is there with every record undamaged (CRCs are checked) and its tables."""
     try:
         for name, count in PICTURES_PER_SPECIES.items():
@@ -106,7 +106,7 @@ def _replace(root: Path) -> None:
     """Draw beside `root` and put the whole in its place at once; other processes wait, and find it done."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f".{root.name}.lock")):
-        if is_whole(root):
+        if is_complete(root):
             return
         with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent, ignore_cleanup_errors=True) as work:
             write(Path(work) / "fresh")

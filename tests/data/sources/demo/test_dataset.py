@@ -141,7 +141,7 @@ def test_pictures_are_jpegs_of_the_size_in_the_name(flowers: Path) -> None:
 def test_ensure_makes_the_data_set_and_its_parents(plain: None, tmp_path: Path) -> None:
     root = tmp_path / "deep" / "petals"
     assert dataset.ensure(root) == root
-    assert dataset.is_whole(root)
+    assert dataset.is_complete(root)
     assert names(root.parent) == ["petals"]
 
 
@@ -179,7 +179,7 @@ def test_ensure_mends_a_damaged_data_set(plain: None, damage: Callable[[Path], N
     root = dataset.ensure(tmp_path / "petals")
     before = holdings(root)
     damage(root)
-    assert not dataset.is_whole(root)
+    assert not dataset.is_complete(root)
     dataset.ensure(root)
     assert holdings(root) == before
     assert names(tmp_path) == ["petals"]
@@ -244,6 +244,6 @@ def test_ensure_at_once_draws_once_and_ends_with_one_whole_data_set(
     monkeypatch.setattr(dataset, "write", write_noted)
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(ensure_together, [root, root])) == [root, root]
-    assert dataset.is_whole(root)
+    assert dataset.is_complete(root)
     assert len(written) == 1
     assert names(tmp_path) == ["petals"]

@@ -8,7 +8,7 @@ class FullError(Exception):
     """No place is left."""
 
 
-class Places:
+class Capacity:
     """A number of places, to be taken and given back on one event loop.
 
     Args:

@@ -15,7 +15,7 @@ from lightning_flowers.use.predictor import Predictor
 _TINY = torch.finfo(torch.float32).tiny  # stands for a probability of 0 in a geometric blend
 
 
-class Whole(nn.Module):
+class EndToEnd(nn.Module):
     """What a predictor does after a picture is decoded; its own models stay as they are.
 
     Its parts are its graph's scopes: `square` and `answer` want float32, `members` can be made smaller.
@@ -41,7 +41,7 @@ class Whole(nn.Module):
         )
 
 
-def check_whole(predictor: Predictor) -> None:
+def check_end_to_end(predictor: Predictor) -> None:
     """Fail where a graph cannot hold what a predictor does.
 
     Raises:

@@ -11,11 +11,11 @@ import torch
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import figures, graph, running, variants
 from lightning_flowers.export.checking import Answers, Expected
+from lightning_flowers.export.end_to_end import check_end_to_end
 from lightning_flowers.export.figures import Made
 from lightning_flowers.export.options import Options
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm, write_timm
-from lightning_flowers.export.whole import check_whole
 from lightning_flowers.files import write_text
 from lightning_flowers.use.predictor import Predictor
 
@@ -34,7 +34,7 @@ def export(predictor: Predictor, options: Options, out: Path) -> str:
         UserError: it cannot be exported so, or a file does not answer as the predictor does; nothing is left behind.
     """
     if {"onnx", "torch"} & {*options.kinds}:
-        check_whole(predictor)
+        check_end_to_end(predictor)
     if "timm" in options.kinds:
         to_timm(predictor)
     expected = Expected(predictor, find_pictures(predictor, options.data_root, options.pictures))
