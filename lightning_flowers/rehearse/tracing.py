@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jsonargparse import Namespace
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.profilers import Profiler
 
 from lightning_flowers.model.ema import averaged
@@ -95,7 +95,8 @@ class _Tracing(Rehearsal):
         trainer: Any = super().instantiate_trainer(**kwargs)
         trainer.callbacks[:] = [callback for callback in trainer.callbacks if not isinstance(callback, Checkpoint)]
         trainer.profiler = self._stages = _Stages()
-        trainer.callbacks.append(LambdaCallback(on_fit_start=lambda *_: self._begin()))
+        model: Any = self.model
+        model.on_fit_start = self._begin  # after that of all callbacks, of which some are the model's own
         self.graphs: dict[str, Graph] = {}  # by their text without names
         self._keeps_features = feature_views(self.model, bool(self.datamodule.augment))[0] > 0
         self._tracing = ExitStack()

@@ -27,6 +27,9 @@ try:
 except ImportError:  # before jax 0.10
     hlo = xla_client._xla
 
+# torch_xla hands over so many parameters as one tuple (parameter_wrapping_threadshold in xla_graph_executor.cpp, 2.9):
+# chips take but a number of them (a v3 3,294).
+_TUPLED_FROM = 3200
 _MEMORY = ("argument", "output", "alias", "temp", "generated_code")
 
 
@@ -58,7 +61,7 @@ def _read(text: str, donated: list[int]) -> Any:
     proto = computation(hlo.hlo_module_from_text(text).as_serialized_hlo_module_proto())
     with mlir.make_ir_context():
         module = ir.Module.parse(xla_client._xla.mlir.xla_computation_to_mlir_module(proto))
-        main = next(operation for operation in module.body.operations if str(operation.name) == '"main"')
+        main = _main(module)
         if len(main.arguments):
             marks = [{mark.name: mark.attr for mark in marked} for marked in main.arg_attrs]
             for number in donated:
@@ -67,10 +70,15 @@ def _read(text: str, donated: list[int]) -> Any:
     return module
 
 
+def _main(module: Any) -> Any:
+    return next(operation for operation in module.body.operations if str(operation.name) == '"main"')
+
+
 def _compile(module: Any, devices: list[Any], effort: float) -> Any:
     """As torch_xla compiles in SPMD mode (PjRtComputationClient::Compile)."""
     options = xla_client.CompileOptions()
     options.num_replicas, options.num_partitions = 1, len(devices)
+    options.parameter_is_tupled_arguments = len(_main(module).arguments) >= _TUPLED_FROM
     build = options.executable_build_options
     build.num_replicas, build.num_partitions, build.use_spmd_partitioning = 1, len(devices), True
     build.allow_spmd_sharding_propagation_to_output = [True]
