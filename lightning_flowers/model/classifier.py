@@ -241,7 +241,11 @@ class FlowerClassifier(LightningModule):
             state["base_lrs"] = [self.lr] * len(state["base_lrs"])
 
     def _counts_here(self) -> bool:
-        return self.trainer.is_global_zero or getattr(self.trainer.strategy, "counts_all", False)
+        return self.trainer.is_global_zero or self._counts_all()
+
+    def _counts_all(self) -> bool:
+        """Whether each process counts the global batch, not its part of it."""
+        return getattr(self.trainer.strategy, "counts_all", False)
 
     def _steps(self) -> tuple[int, int]:
         self.trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown
@@ -264,9 +268,10 @@ class FlowerClassifier(LightningModule):
 
     def _records(self, mask: Tensor) -> Tensor:
         """What the sum of a batch's losses is divided by: its records, of all processes, and of those the mean, as DDP
-        takes the mean of their gradients; the last batch of an epoch need not be the same size on each."""
+        takes the mean of their gradients; the last batch of an epoch need not be the same size on each. Hosts of a TPU
+        have the global batch, and its gradients, as they are."""
         trainer = trainer_of(self)
-        if trainer is None or trainer.world_size == 1:
+        if trainer is None or trainer.world_size == 1 or self._counts_all():
             return mask.sum().clamp(min=1)
         return self._sum(mask.sum()).clamp(min=1) / trainer.world_size
 

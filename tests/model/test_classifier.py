@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 
@@ -55,6 +58,15 @@ def test_padding_counts_neither_in_the_loss_nor_in_its_gradient():
 def test_a_batch_of_padding_alone_has_no_loss():
     model = FlowerClassifier(**SMALL).eval()
     assert model.training_step(batch_of([-1, -1], [False, False]), 0) == 0
+
+
+def test_hosts_of_a_tpu_which_all_have_the_global_batch_do_not_divide_its_loss_among_them():
+    model = FlowerClassifier(**SMALL).eval()
+    batch = batch_of([0, 1, 2, -1], [True, True, True, False])
+    alone = model.training_step(batch, 0)
+    trainer: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(counts_all=True))
+    model._trainer = trainer
+    torch.testing.assert_close(model.training_step(batch, 0), alone)
 
 
 def test_a_frozen_backbone_stays_as_it_was():
