@@ -20,6 +20,7 @@ from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.settings import check_settings
 from lightning_flowers.cli.wording import as_setting_errors
 from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
@@ -213,10 +214,12 @@ class FlowersCLI(LightningCLI):
             note_predictions(out, self.folder, str(self._checkpoint), self.datamodule.summary(), facts)
 
     def _score(self, split: str, score: Callable[..., Any]) -> None:
-        (scores,) = score(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint, verbose=False)
+        scores = score(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint, verbose=False)
+        if not scores:
+            raise UserError(f"--trainer.limit_{split}_batches=0: leaves nothing to score: give 1.0 for all of it")
         (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
         part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
-        say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores)
+        say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])
 
     @rank_zero_only
     def _start_record(self, trainer: Trainer, model: LightningModule) -> None:

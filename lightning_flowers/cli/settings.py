@@ -122,7 +122,7 @@ _TABLE = (
     _whole("trainer.accumulate_grad_batches", 1),
     _outside("trainer.gradient_clip_val", lambda number: 0 <= number < math.inf, "0 (off) or more"),
     _whole("trainer.reload_dataloaders_every_n_epochs", 0),
-    _Row("seeds", lambda s: s.seeds is not None, "give it on the command line, not in a config"),
+    _Row("seeds", lambda s: s.seeds is not None, "give it on the command line, not in a config", always=True),
     _Row(
         "trainer.limit_predict_batches",
         lambda s: s.trainer.limit_predict_batches is not None,

@@ -191,6 +191,7 @@ def test_without_validation_the_last_epoch_is_kept(run, here):
     submitted = (here / "runs/test_resnet/submission.csv").read_bytes()
     assert run("predict", "--run=runs/test_resnet", data=None)[0] == 0
     assert (here / "runs/test_resnet/submission.csv").read_bytes() == submitted
+    assert_refused(run("validate", "--run=runs/test_resnet", data=None), "--trainer.limit_val_batches=0")
 
 
 def test_predict_writes_the_same_again(a_run, run):
