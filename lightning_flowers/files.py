@@ -30,7 +30,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """A header and rows as CSV."""
+    """A header and rows as CSV, numbers in full; None is empty."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()

@@ -1,7 +1,5 @@
-"""Tables as Markdown, for a terminal and as CSV, and what stands in their cells."""
+"""Tables as Markdown and for a terminal, and what stands in their cells."""
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -37,15 +35,6 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequ
             cells = zip(parts, widths, (name in right for name in header), strict=True)
             lines.append("  ".join(_pad(*cell) for cell in cells).rstrip())
     return "\n".join(lines)
-
-
-def csv_table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """The same as CSV, numbers in full; None is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def number(value: float | None, decimals: int = 0) -> str:

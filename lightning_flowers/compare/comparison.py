@@ -5,7 +5,8 @@ from textwrap import fill
 
 from lightning_flowers.compare.groups import Group, describe, line_up
 from lightning_flowers.compare.rows import FIGURES, Figure, Row
-from lightning_flowers.markdown import NOTHING, TERMINAL, csv_table, join, markdown_table, number, text_table
+from lightning_flowers.files import csv_text
+from lightning_flowers.markdown import NOTHING, TERMINAL, join, markdown_table, number, text_table
 from lightning_flowers.run.results import Run
 
 _TRAINED = {True: "whole", False: "head only", None: NOTHING}
@@ -26,8 +27,8 @@ _SPEEDS = ("run", "hardware", "batch", "s/epoch", "times as fast")
 _NOTES = """\
 Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs that differ in
 nothing but their seed. s/epoch and images/s leave out the first epoch, which warms up and compiles. "-" was not
-measured. Depth counts convolutions and dense layers on the longest way through the model. Rows of the study are its own
-figures, with TensorFlow."""
+measured. Depth counts convolutions and dense layers but those on shortcuts. Rows of the study are its own figures,
+with TensorFlow."""
 _SHORT_NOTES = """\
 Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs
 that differ in nothing but their seed. s/epoch leaves out the first epoch. "-" was not measured.
@@ -64,7 +65,7 @@ def to_csv(groups: Sequence[Group]) -> str:
     Columns: which group of comparable runs (from 1), its data, what differs from group 1; `ours` or `study`; the row.
     """
     records = [_record(number, group, row) for number, group in enumerate(groups, start=1) for row in group.rows]
-    return csv_table(list(records[0]), [record.values() for record in records])
+    return csv_text(list(records[0]), [record.values() for record in records])
 
 
 def figure(value: Figure | None, decimals: int) -> str:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import atomic_file, write_text
+from lightning_flowers.files import atomic_file, csv_text, write_text
 from lightning_flowers.records.duplicates import BITS, Pair, as_table, find_pairs
 from lightning_flowers.records.selection import choose_parts, choose_size, find
 from lightning_flowers.records.survey import Survey, survey
-from lightning_flowers.records.text import choose_out, csv_text, say
+from lightning_flowers.records.text import choose_out, say
 
 
 def stats_records(

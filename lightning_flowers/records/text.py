@@ -1,9 +1,7 @@
 """What the commands print and write: lines, tables, bars, and files that are never written over others."""
 
-import csv
-import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -30,13 +28,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], indent: str =
         ).rstrip()
         for row in cells
     )
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under a header as a CSV file's text."""
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows([header, *rows])
-    return lines.getvalue()
 
 
 def choose_out(given: str | None, default: str) -> Path:

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import write_text
+from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.grid import Shown, draw_grid
-from lightning_flowers.markdown import csv_table
 from lightning_flowers.report.contents import tell
 from lightning_flowers.report.curves import draw_curves
 from lightning_flowers.report.facts import class_names, command
@@ -133,8 +132,8 @@ def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
         for one in findings.suspects
     ]
     return {
-        folder.classes: csv_table(_CLASSES, findings.classes),
-        folder.suspects: csv_table(_SUSPECTS, suspects),
+        folder.classes: csv_text(_CLASSES, findings.classes),
+        folder.suspects: csv_text(_SUSPECTS, suspects),
     }
 
 

@@ -9,11 +9,11 @@ import simplejpeg
 from lightning_flowers.data.photograph import PictureError, squares
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
-from lightning_flowers.files import atomic_file, write_text
+from lightning_flowers.files import atomic_file, csv_text, write_text
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.convert.manifest import Manifest, Settings
 from lightning_flowers.records.convert.plan import Planned, PlannedShard
-from lightning_flowers.records.text import bar, csv_text
+from lightning_flowers.records.text import bar
 
 
 def missing_sizes(one: PlannedShard, folder: Path, sizes: Sequence[int]) -> list[int]:
