@@ -19,8 +19,6 @@ _NUMBERS = (
     "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE", "SLURM_NNODES",
     "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "JSM_NAMESPACE_SIZE",
 )  # fmt: skip
-
-
 # Loggers that announce what stands in our own lines, or warn of what they do without.
 _QUIET = ("pytorch_lightning", "lightning_fabric", "matplotlib")
 

@@ -79,8 +79,7 @@ class Splits(dict[str, Split]):
         return len(self.extra) > 0
 
     def label(self, name: str | None, default: str, seed: int) -> str:
-        """A run's name: `name`, else `default` with fold or train+val and any seed but 0; and what tells of external
-        data."""
+        """A run's name: `name`, else `default` with fold, train+val and any seed but 0; then if data are external."""
         parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
         if name is None:
             parts += [f"fold{self.fold}"] if self.folds else []

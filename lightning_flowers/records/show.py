@@ -1,14 +1,13 @@
 """`records show`: pictures with the names of their classes, as they are stored and as training sees them."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, did_you_mean
 from lightning_flowers.files import atomic_file
 from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
@@ -75,8 +74,7 @@ def _label(name: str, classes: Sequence[str]) -> int:
         return classes.index(name)
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
-    near = get_close_matches(name, classes, n=3)
-    hint = f": {' or '.join(near)}?" if near else f" (0 to {len(classes) - 1}, or a name of classes.txt)"
+    hint = did_you_mean(name, classes) or f" (0 to {len(classes) - 1}, or a name of classes.txt)"
     raise UserError(f"--classes={name}: no such class{hint}")
 
 

@@ -260,7 +260,7 @@ def test_a_table_that_cannot_be_is_one_line(records, tmp_path, rows, said):
         (["pictures", "--val_fraction=1"], "--val_fraction=1.0: must be at least 0 and less than 1"),
         (["pictures", "--val_fraction=0.5", "--test_fraction=0.5"], "leave nothing to train on"),
         (["pictures", "--classes=none.txt"], "--classes=none.txt"),
-        (["pictures", "--classes=classes.txt"], "'lily' is none of the 3 --classes: lilly?"),
+        (["pictures", "--classes=classes.txt"], "'lily' is none of the 3 --classes: did you mean lilly?"),
         (["mixed"], "holds train beside rose: splits (train, val, test) or classes, not both"),
         (["loose"], "a picture outside the classes' folders"),
         (["deep"], "a folder where pictures were expected"),

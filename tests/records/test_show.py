@@ -55,7 +55,7 @@ def test_nothing_is_overwritten(records, petals_root, tmp_path, monkeypatch):
     [
         ("--count=0", "--count=0: must be at least 1"),
         ("--split=dev", "--split=dev: must be one of train, val, test"),
-        ("--classes=flowr 1", "--classes=flowr 1: no such class: flower 1"),
+        ("--classes=flowr 1", "--classes=flowr 1: no such class: did you mean flower 1"),
         ("--classes=9", "--classes=9: no such class (0 to 3"),
         ("--augment=studdy", "--augment=studdy"),
     ],

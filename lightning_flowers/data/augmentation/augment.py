@@ -1,13 +1,12 @@
 """Augmentation of one uint8 picture, the same for the same (seed, epoch, record) whichever thread draws it."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lightning_flowers.data.augmentation.presets import PRESETS, Picture
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, did_you_mean
 
 
 class Augment:
@@ -83,6 +82,5 @@ def random_bits(*key: int) -> int:
 
 def _check_is_file(spec: str) -> None:
     if not Path(spec).expanduser().is_file():
-        near = get_close_matches(spec, PRESETS, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"the presets are {', '.join(PRESETS)}"
-        raise UserError(f"--data.augment={spec}: neither a preset nor a file: {mend}")
+        mend = did_you_mean(spec, PRESETS) or f": the presets are {', '.join(PRESETS)}"
+        raise UserError(f"--data.augment={spec}: neither a preset nor a file{mend}")

@@ -4,7 +4,6 @@ import copy
 import random
 import threading
 from collections.abc import Mapping
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from lightning_flowers.data.augmentation.transforms import TRANSFORMS, A, Transform
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, did_you_mean
 
 TRIES = 4  # with every transform applied: what remains by chance is found in the run
 
@@ -132,9 +131,8 @@ def _find(name: str) -> type[Any]:
     if name.startswith("ToTensor"):
         raise ValueError(f"{name} gives no picture: leave it out, the loader makes the tensors")
     if name not in TRANSFORMS:
-        near = " or ".join(get_close_matches(name, TRANSFORMS, n=2))
-        mend = f"did you mean {near}?" if near else "see its documentation for those it has"
-        raise ValueError(f"albumentations {A.__version__} has no transform {name}: {mend}")
+        mend = did_you_mean(name, TRANSFORMS) or ": see its documentation for those it has"
+        raise ValueError(f"albumentations {A.__version__} has no transform {name}{mend}")
     return TRANSFORMS[name]
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 from lightning_flowers.data.class_names import clean_name, read_number
 from lightning_flowers.data.sources import competition
-from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.errors import DataError, UserError, did_you_mean
 
 PETALS = "petals"  # as --classes: the competition's
 _LISTED = 12  # classes; of more, the first and the last
@@ -90,8 +89,7 @@ def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dic
         if number is not None and seen.setdefault(number, name) != name:
             raise DataError(f"the classes {seen[number]!r} and {name!r} are one number: write it the same everywhere")
     if unknown := next((name for name in names if name not in known), None):
-        near = get_close_matches(unknown, known, n=1)
-        raise DataError(f"{unknown!r} is none of the {len(known)} --classes{f': {near[0]}?' if near else ''}")
+        raise DataError(f"{unknown!r} is none of the {len(known)} --classes{did_you_mean(unknown, known)}")
     return {name: label for label, name in enumerate(known)}
 
 
