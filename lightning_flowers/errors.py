@@ -59,6 +59,9 @@ class RecordError(DataError):
         super().__init__(f"{shard}: record {record} at byte {offset}: {what}")
         self.offset, self.what = offset, what
 
+    def __reduce__(self) -> tuple[type[DataError], tuple[object, ...]]:
+        return DataError, self.args  # how another process, such as one that traces a run, hands it on
+
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """`: did you mean a or b?` of the known names that are nearest to a given one; "" where none is.

@@ -34,8 +34,6 @@ from lightning_flowers.soup.recipe import (
 
 # Of a checkpoint, what belongs to the training of the run that it was.
 _OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
-
-
 _CHOSEN_ON_VAL = "Macro F1 is of the records that the soup was chosen by: expect less on others."
 
 

@@ -1,6 +1,7 @@
 """Shards: every fault of the framing is found, named, and costs no memory."""
 
 import os
+import pickle
 import struct
 import tracemalloc
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tfrecord import TFRecordWriter
 
 from lightning_flowers.data.tfrecord.shard import HEADER_BYTES, Shard, ShardName, masked_crc
-from lightning_flowers.errors import DataError
+from lightning_flowers.errors import DataError, RecordError
 
 PAYLOADS = [b"the first record", b"", b"the third and last"]
 NAME = "00-32x32-3.tfrec"
@@ -121,6 +122,13 @@ def test_a_flipped_bit_at_any_byte_is_found(path: Path, position: int) -> None:
     record = max(record for record in range(3) if STARTS[record] <= position)
     with pytest.raises(DataError, match=at(path, record, "does not match its CRC")):
         read_all(path)
+
+
+def test_what_is_wrong_with_a_record_reaches_another_process() -> None:
+    error = RecordError("00-32x32-2.tfrec", 1, 40, "damaged")
+    there = pickle.loads(pickle.dumps(error))
+    assert isinstance(there, DataError)
+    assert str(there) == str(error)
 
 
 def test_a_damaged_payload_leaves_the_other_records_readable(path: Path) -> None:
