@@ -44,7 +44,7 @@ _TRAINER_OF_FIT = {
     "gradient_clip_val": "the largest norm of the gradients. Default: any.",
     "check_val_every_n_epoch": "epochs between two validations",
     "callbacks": "of Lightning's by the class's name, others as package.module.Class",
-    "logger": "the same; false for none. Default: TensorBoard, in the run folder.",
+    "logger": "one of Lightning's by the class's name; false for none. Default: TensorBoard, in the run folder.",
     "deterministic": "true or warn: the same sums on the same hardware",
     "fast_dev_run": "true or a number: so many batches of each split, and no run folder",
 }
@@ -77,11 +77,13 @@ def make_parser(command: str) -> Parser:
     parser.add_lightning_class_args(Trainer, "trainer")
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
     parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
-    parser.link_arguments(
-        "data", "model.num_classes", compute_fn=lambda data: len(data.classes), apply_on="instantiate"
-    )
+    parser.link_arguments("data", "model.num_classes", compute_fn=_count_classes, apply_on="instantiate")
     take_ints_first(parser)
     return parser
+
+
+def _count_classes(data: PetalsDataModule) -> int:
+    return len(data.classes)
 
 
 def shorten_help(parser: Parser, command: str) -> None:
@@ -214,7 +216,7 @@ def quiet_lightning() -> None:
 
 def _given(args: list[str], *flags: str) -> list[tuple[str, str]]:
     """What some flags are given, each as `--flag=value` or `--flag value`."""
-    parts = [(arg.partition("="), after) for arg, after in zip(args[1:], [*args[2:], ""], strict=True)]
+    parts = [(arg.partition("="), after) for arg, after in zip(args, [*args[1:], ""], strict=True)]
     return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
 
 

@@ -30,11 +30,12 @@ def run_seeds(args: Sequence[str]) -> int:
     """
     from lightning_flowers.compare import cli as compare  # imported late: other commands should not wait for it
 
-    seeds, rest = _split(args)
+    seeds, name, rest = _split(args)
     runs: list[str] = []
     for number, seed in enumerate(seeds, start=1):
         print(f"seed       {seed} ({number} of {len(seeds)})", flush=True)  # noqa: T201
-        status, run = _fit([*rest, f"--seed_everything={seed}"])
+        named = [f"--name={name}-seed{seed}" if seed else f"--name={name}"] if name else []  # as unnamed runs are
+        status, run = _fit([*rest, *named, f"--seed_everything={seed}"])
         if status:
             done = f"; finished before it: {', '.join(runs)}" if runs else ""
             print(f"lightning_flowers: the run with seed {seed} did not finish{done}", file=sys.stderr)  # noqa: T201
@@ -43,19 +44,25 @@ def run_seeds(args: Sequence[str]) -> int:
     return compare.run(runs) if runs else 0
 
 
-def _split(args: Sequence[str]) -> tuple[list[int], list[str]]:
-    """The seeds, and the command line without them."""
+def _split(args: Sequence[str]) -> tuple[list[int], str | None, list[str]]:
+    """The seeds, the name, and the command line without them."""
     rest = list(args)
-    at = next(place for place, arg in enumerate(rest) if arg.partition("=")[0] == FLAG)
-    value = rest[at].partition("=")[2]
-    if "=" not in rest[at]:
-        value = rest[at + 1] if at + 1 < len(rest) else ""
-        del rest[at + 1 : at + 2]
-    del rest[at]
+    value, name = _take(rest, FLAG), _take(rest, "--name")
     wrong = next((arg for arg in rest if arg.partition("=")[0] in (FLAG, *_REFUSED)), None)
     if wrong:
         raise UserError(f"{FLAG}: cannot be given together with {wrong.partition('=')[0]}, nor twice")
-    return _numbers(value), rest
+    return _numbers(value or ""), name, rest
+
+
+def _take(args: list[str], flag: str) -> str | None:
+    """Take a flag out of a command line, given as `--flag=value` or `--flag value`; gives its value, None without."""
+    at = next((place for place, arg in enumerate(args) if arg.partition("=")[0] == flag), None)
+    if at is None:
+        return None
+    given = args.pop(at)
+    if "=" in given:
+        return given.partition("=")[2]
+    return args.pop(at) if at < len(args) else ""
 
 
 def _numbers(value: str) -> list[int]:

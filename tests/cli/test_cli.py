@@ -573,6 +573,11 @@ def test_a_payload_damaged_within_is_named_when_it_is_read(make_petals, run, tmp
     assert_refused(run("fit", *TINY, data=root), path.name, "record", "at byte", "CRC")
 
 
+def test_a_command_without_any_flag_is_understood(run):
+    assert_refused(run("predict", data=None), "predict: give --run=runs/NAME")
+    assert expand_run(["fit"]) == ["fit"]
+
+
 def test_predict_needs_a_run(run):
     assert_refused(run("predict", *TINY), "--run")
     assert_refused(run("predict", "--run=runs/none", data=None), "runs/none", "no such folder")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.cli import seeds
 from lightning_flowers.cli.seeds import asks_for_seeds
 
 TINY = [
@@ -74,6 +75,17 @@ def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):
     assert rows[0]["val_loss"] != rows[1]["val_loss"]
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("test_resnet-seed3, test_resnet-seed4 ")]
     assert f" {sum(float(row['val_accuracy']) for row in rows) / 2:.4f} ± " in row
+
+
+@pytest.mark.parametrize("given", [["--name=mine"], ["--name", "mine"]])
+def test_named_runs_tell_their_seed_too(given, monkeypatch):
+    asked = []
+    monkeypatch.setattr(seeds, "_fit", lambda args: (asked.append(args), (0, None))[1])
+    seeds.run_seeds(["fit", *given, "--seeds=0,1"])
+    assert asked == [
+        ["fit", "--name=mine", "--seed_everything=0"],
+        ["fit", "--name=mine-seed1", "--seed_everything=1"],
+    ]
 
 
 def test_the_first_run_that_fails_ends_it(tmp_path, petals_root, capfd):
