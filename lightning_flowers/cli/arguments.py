@@ -143,7 +143,7 @@ def expand_run(args: list[str]) -> list[str]:
     Raises:
         UserError: no such folder, more than one, or a config that holds no settings.
     """
-    for _, path in _given(args, "--config"):
+    for _, path in _given(args, "--config", "-c"):
         _check_config(Path(path))
     runs = _given(args, "--run", "--resume")
     if not runs:

@@ -469,7 +469,7 @@ def test_a_runs_config_stands_before_what_the_user_gives(a_run):
 def test_a_config_without_settings_is_named(run, here, content):
     (here / "broken").mkdir()
     (here / "broken/config.yaml").write_bytes(content)
-    for flags in (["--run=broken"], ["--config=broken/config.yaml"], ["--config", "broken/config.yaml"]):
+    for flags in (["--run=broken"], ["--config=broken/config.yaml"], ["-c", "broken/config.yaml"]):
         assert_refused(run("validate", *flags, data=None), "broken/config.yaml: ")
 
 
