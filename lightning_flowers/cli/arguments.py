@@ -44,7 +44,7 @@ _TRAINER_OF_FIT = {
     "gradient_clip_val": "the largest norm of the gradients. Default: any.",
     "check_val_every_n_epoch": "epochs between two validations",
     "callbacks": "of Lightning's by the class's name, others as package.module.Class",
-    "logger": "one of Lightning's by the class's name; false for none. Default: TensorBoard, in the run folder.",
+    "logger": "one of Lightning's by name; false for none. Default: TensorBoard, in the run folder.",
     "deterministic": "true or warn: the same sums on the same hardware",
     "fast_dev_run": "true or a number: so many batches of each split, and no run folder",
 }

@@ -40,8 +40,8 @@ def notes(expected: Expected, threads: int, reference: str) -> list[str]:
     return [
         f"Checked on {expected.sample.what}. Differences are the largest of a probability, from the predictor's; "
         "`resized` those of made-up pictures of other sizes.",
-        f"Speeds: one picture a batch on this CPU, {threads} thread{'s' * (threads != 1)}, medians of runs in turns; times as fast as "
-        f"{reference}.",
+        f"Speeds: one picture a batch on this CPU, {threads} thread{'s' * (threads != 1)}, medians of runs in turns; "
+        f"times as fast as {reference}.",
     ]
 
 
