@@ -3,23 +3,24 @@
 import csv
 import io
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from lightning_flowers.use.predictor import Guess
 
 Write = Callable[[str], Any]
 
 
-class Writer:
+class Writer(Protocol):
     """How answers are shown."""
 
     def begin(self) -> None:
         """Write what comes before the first."""
 
+    @abstractmethod
     def answer(self, name: str, guesses: Sequence[Guess]) -> None:
         """Write those to a picture."""
-        raise NotImplementedError
 
     def failure(self, name: str, why: str) -> None:
         """Write that there is none, where stderr is not enough."""

@@ -60,7 +60,7 @@ def _all_commands() -> Any:
 def _parser(name: str) -> Any:
     from jsonargparse import ArgumentParser
 
-    from lightning_flowers.cli.arguments import make_parser
+    from lightning_flowers.cli.parser import make_parser
     from lightning_flowers.rehearse import rehearsal
 
     if name in COMMANDS:

@@ -14,9 +14,10 @@ from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers import hardware
-from lightning_flowers.cli.arguments import Parser, choose_checkpoint, expand_run, make_parser, run_config, shorten_help
+from lightning_flowers.cli.arguments import choose_checkpoint, expand_run, run_config
 from lightning_flowers.cli.checks import check_classes, check_data
 from lightning_flowers.cli.failures import as_user_errors
+from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
 from lightning_flowers.cli.settings import check_settings
 from lightning_flowers.cli.wording import as_setting_errors
 from lightning_flowers.data.datamodule import PetalsDataModule

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any, TypeVar
 
 from jsonargparse import Namespace
 
-from lightning_flowers.cli.arguments import Parser
-from lightning_flowers.cli.arguments import make_parser as fit_parser
 from lightning_flowers.cli.commands import PROGRAM, TOOLS
 from lightning_flowers.cli.lightning import FlowersCLI
+from lightning_flowers.cli.parser import Parser
+from lightning_flowers.cli.parser import make_parser as fit_parser
 from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
 from lightning_flowers.data.run_splits import Splits
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, competition_classes
@@ -38,7 +39,7 @@ _NO_LIMITS: dict[str, Any] = {
 _Result = TypeVar("_Result")
 
 
-class Rehearsal(FlowersCLI):
+class Rehearsal(FlowersCLI, ABC):
     """`fit` as the command line starts it, with few records.
 
     Args:
@@ -58,9 +59,9 @@ class Rehearsal(FlowersCLI):
         self._folder = folder
         super().__init__(["fit", *args])
 
+    @abstractmethod
     def shape(self, config: Namespace) -> tuple[int, int]:
         """Size in pixels and global batch to rehearse with."""
-        raise NotImplementedError
 
     def setup_parser(self, *_: Any, **__: Any) -> None:
         self.parser = make_parser()
