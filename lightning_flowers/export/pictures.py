@@ -36,6 +36,11 @@ class Sample:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the data that they come from, and of which they are."""
+        return repr((self._pictures and self._pictures.fingerprints, self.ids, self._size))
+
     def batches(self) -> Iterator[NDArray[np.uint8]]:
         """All of them, uint8 (at most 16, size, size, 3).
 
@@ -71,13 +76,18 @@ def find_pictures(predictor: Predictor, data_root: str | None, most: int | None)
         UserError: no val pictures of the run in `data_root`.
     """
     try:
-        return _of_val(predictor, data_root, most)
+        return val_pictures(predictor, data_root, most)
     except UserError as error:
         if data_root is not None:
             raise UserError(f"--data_root={redact(data_root)}: {error}") from error
-        why = redact(error.args[0].partition(": give --data.root=")[0])
+        why = without_mend(error)
     what = f"{_MADE_UP} made-up pictures (val is not to be had: {why}: give --data_root=FOLDER)"
     return Sample(what, None, tuple(map(str, range(_MADE_UP))), None, predictor.size_px)
+
+
+def without_mend(error: UserError) -> str:
+    """What is wrong with a run's data, in words that hold for commands that have no --data.root."""
+    return redact(error.args[0].partition(": give --data.root=")[0])
 
 
 def odd_pictures() -> list[NDArray[np.uint8]]:
@@ -93,7 +103,12 @@ def made_up(height: int, width: int, seed: int) -> NDArray[np.uint8]:
     return (127 + 100 * waves + rng.normal(0, 12, (height, width, 3))).clip(0, 255).astype(np.uint8)
 
 
-def _of_val(predictor: Predictor, data_root: str | None, most: int | None) -> Sample:
+def val_pictures(predictor: Predictor, data_root: str | None = None, most: int | None = None) -> Sample:
+    """As `find_pictures`, but those of val or none.
+
+    Raises:
+        UserError: they are not to be had.
+    """
     run = read_run(predictor.path if predictor.path.is_dir() else predictor.members[0].run.path)
     known = Predictions.load(RunFolder(run.path).predictions("val"), labelled=True)
     assert known.labels is not None

@@ -42,6 +42,11 @@ class Pictures:
         self._unopened = [name for name in ("val", "train") if self._source.has(name, self.size)]
         self._places: dict[str, tuple[Split, int]] = {}
 
+    @property
+    def fingerprints(self) -> list[str]:
+        """Of the splits that were opened so far."""
+        return sorted({split.fingerprint for split, _ in self._places.values()})
+
     def decode(self, ids: Sequence[str]) -> list[NDArray[np.uint8] | None]:
         """The picture of each record, uint8 (size, size, 3); None where it is not found or damaged.
 

@@ -43,6 +43,7 @@ def _add_predict(router: APIRouter, service: Service) -> None:
         request: Request,
         top: Annotated[int, Query(ge=1, le=MOST_GUESSES, description="guesses of each picture")] = 5,
         heat_map: Annotated[bool, Query(description="tell what the model looked at")] = False,
+        neighbours: Annotated[bool, Query(description="tell the nearest val pictures")] = False,
     ) -> schemas.Answers:
         """Name the flower on one or several pictures: JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF of one frame.
 
@@ -56,7 +57,7 @@ def _add_predict(router: APIRouter, service: Service) -> None:
                 held.enter_context(service.pictures.taken(len(uploads)))
             except FullError as error:
                 raise busy() from error
-            answers, wrong = await while_connected(request, service.answer_all(uploads, top, heat_map))
+            answers, wrong = await while_connected(request, service.answer_all(uploads, top, heat_map, neighbours))
         if len(wrong) == len(uploads):
             raise HTTPException(code_of(wrong[0]), f"{answers.answers[0].picture}: {wrong[0]}")
         return answers
@@ -76,21 +77,28 @@ def _add_facts(router: APIRouter, service: Service) -> None:
     @router.get("/v1/examples", tags=["pictures"])
     async def examples() -> schemas.Examples:
         """Photographs of the run's val split, to try."""
-        return schemas.Examples(examples=[example.name for example in service.examples])
+        val = service.val
+        numbers = val.examples if val else []
+        return schemas.Examples(examples=[schemas.Example(number=n, name=val.name_of(n)) for n in numbers if val])
 
     image: Any = {200: {"content": {"image/jpeg": {}}}}
 
     @router.get(
-        "/v1/examples/{number}",
+        "/v1/val/{number}",
         tags=["pictures"],
         response_class=Response,
-        responses=image | documented(404, 422),
+        responses=image | documented(404, 422, 503),
     )
-    async def example(number: int) -> Response:
-        """One of them, a JPEG."""
-        if not 0 <= number < len(service.examples):
-            raise HTTPException(404, "there is no example of this number")
-        return Response(service.examples[number].jpeg, media_type="image/jpeg")
+    async def val_picture(number: int) -> Response:
+        """A photograph of the run's val split, a JPEG: an example, or any where neighbours are shown."""
+        try:
+            with service.pictures.taken():
+                jpeg = await service.jpeg_of(number)
+        except FullError as error:
+            raise busy() from error
+        if jpeg is None:
+            raise HTTPException(404, "no val picture of this number is shown")
+        return Response(jpeg, media_type="image/jpeg")
 
     @router.get("/metrics", tags=["server"], response_class=Response)
     async def metrics() -> Response:

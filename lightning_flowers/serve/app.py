@@ -1,6 +1,6 @@
 """The application: API, page, and what surrounds them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from starlette.requests import ClientDisconnect
 from lightning_flowers import __version__
 from lightning_flowers.export.checking import Answers
 from lightning_flowers.serve.api import routes
-from lightning_flowers.serve.examples import Example
 from lightning_flowers.serve.guard import Guard
 from lightning_flowers.serve.service import Service
 from lightning_flowers.serve.settings import Settings
+from lightning_flowers.serve.val_pictures import ValPictures
 from lightning_flowers.use.predictor import Predictor
 
 PAGE = Path(__file__).parent / "page"
@@ -28,11 +28,11 @@ _ABOUT = "Names the flower on photographs. Nothing that is sent is stored or log
 def build(
     predictor: Predictor,
     settings: Settings,
-    examples: Sequence[Example] = (),
+    val: ValPictures | None = None,
     backend: tuple[str, Answers] | None = None,
 ) -> FastAPI:
     """An application that answers with a predictor; `app.state.service` is what works in it."""
-    service = Service(predictor, settings, examples, backend)
+    service = Service(predictor, settings, val, backend)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

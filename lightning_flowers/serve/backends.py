@@ -4,7 +4,6 @@ The graph is made once: it is kept in the user's cache folder by all that it dep
 used if it gives the predictor's own probabilities on a few pictures; heat maps are torch's in any case.
 """
 
-import hashlib
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -12,27 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
-import timm
 import torch
 from numpy.typing import NDArray
 
-from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
 from lightning_flowers.export.checking import Answers
 from lightning_flowers.export.end_to_end import check_end_to_end
 from lightning_flowers.export.pictures import made_up
 from lightning_flowers.export.running import onnx_answers
-from lightning_flowers.files import atomic_file
 from lightning_flowers.secrets import redact
+from lightning_flowers.serve import kept
 from lightning_flowers.serve.settings import Backend
 from lightning_flowers.use.predictor import Predictor
 
 TOLERANCE = 1e-5  # of a probability
 _TO_EXPORT = ("onnx", "onnxscript")
 _CHECKED_ON = 4  # pictures
-_KEPT = 8  # graphs in the cache folder
 
 
 def choose(predictor: Predictor, wanted: Backend) -> tuple[str, Answers]:
@@ -83,28 +78,12 @@ def _missing(name: str) -> list[str]:
 
 
 def _graph(predictor: Predictor) -> Path:
-    folder = Path(platformdirs.user_cache_dir("lightning_flowers")) / "graphs"
-    path = folder / f"{_fingerprint(predictor)}.onnx"
+    path = kept.path_of("graphs", kept.fingerprint(predictor), ".onnx")
     if not path.is_file():
         sys.stderr.write(f"exporting  {predictor.name}, once: takes some seconds\n")
-        with atomic_file(path) as part:
+        with kept.new_file(path) as part:
             graph.write_onnx(graph.trace(predictor, any_size=False), part, graph.facts(predictor))
-        for old in sorted(folder.glob("*.onnx"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
-            old.unlink(missing_ok=True)
     return path
-
-
-def _fingerprint(predictor: Predictor) -> str:
-    """Of all that the graph depends on."""
-    digest = hashlib.sha256(repr((__version__, torch.__version__, timm.__version__, predictor.classes)).encode())
-    digest.update(repr((predictor.method, predictor.temperature, predictor.size_px)).encode())
-    for member in predictor.members:
-        settings = sorted(member.model.hparams.items())
-        digest.update(repr((member.weight, member.temperature, member.size_px, member.tta, settings)).encode())
-        for name, tensor in member.model.state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.contiguous().numpy())
-    return digest.hexdigest()
 
 
 def _openvino(path: Path) -> Answers:

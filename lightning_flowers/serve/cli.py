@@ -16,7 +16,7 @@ from lightning_flowers.secrets import redact
 from lightning_flowers.serve.settings import Backend, Settings
 
 if TYPE_CHECKING:
-    from lightning_flowers.serve.examples import Example
+    from lightning_flowers.serve.val_pictures import ValPictures
     from lightning_flowers.use.predictor import Predictor
 
 KEY = "LIGHTNING_FLOWERS_API_KEY"
@@ -47,8 +47,8 @@ def run(args: Sequence[str]) -> int:
         if predictor.device.type == "cpu":
             keep_freed_memory()
         backend = backends.choose(predictor, given.backend)
-        shown = _examples(predictor, given.examples) if given.examples else ()
-        built, where = app.build(predictor, settings, shown, backend), server.address(given.host, listening)
+        val = _val(predictor, given.examples, given.neighbours) if given.examples or given.neighbours else None
+        built, where = app.build(predictor, settings, val, backend), server.address(given.host, listening)
 
         def started() -> None:
             sys.stdout.write(f"serving    {predictor.name} at {where} by {backend[0]} (Ctrl-C ends it)\n")
@@ -58,15 +58,15 @@ def run(args: Sequence[str]) -> int:
     return 0
 
 
-def _examples(predictor: "Predictor", count: int) -> "tuple[Example, ...]":
+def _val(predictor: "Predictor", examples: int, neighbours: int) -> "ValPictures | None":
     """Without the run's data there are none, and the server serves all the same."""
-    from lightning_flowers.serve.examples import examples_of
+    from lightning_flowers.serve.val_pictures import ValPictures
 
     try:
-        return examples_of(predictor, count)
+        return ValPictures(predictor, examples, neighbours)
     except UserError as error:
-        sys.stderr.write(redact(f"examples   none: {error}\n"))
-        return ()
+        sys.stderr.write(redact(f"val        no pictures: {error}\n"))
+        return None
 
 
 def _settings(given: Any) -> Settings:
@@ -74,8 +74,9 @@ def _settings(given: Any) -> Settings:
         number = getattr(given, flag)
         if number is not None and number < 1:
             raise UserError(f"--{flag.replace('_', '-')}={number}: must be 1 or more")
-    if given.examples < 0:
-        raise UserError(f"--examples={given.examples}: must be 0 (none) or more")
+    for flag in ("examples", "neighbours"):
+        if getattr(given, flag) < 0:
+            raise UserError(f"--{flag}={getattr(given, flag)}: must be 0 (none) or more")
     if not 0 <= given.port < 1 << 16:
         raise UserError(f"--port={given.port}: must be in 0..65535")
     if given.queue < given.max_files:
@@ -133,6 +134,14 @@ def make_parser() -> Parser:
         parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"{what} (default: {told})")
     parser.add_argument(
         "--examples", type=int, default=0, metavar="N", help="show N of the run's val pictures to try (default: 0)"
+    )
+    parser.add_argument(
+        "--neighbours",
+        type=int,
+        default=4,
+        metavar="N",
+        help="show the N val pictures that are nearest to a photograph; the model looks at val while nobody asks "
+        "(default: 4; 0: none)",
     )
     parser.add_argument("--tta", metavar="VIEWS", help="none, flips, dihedral, multi-scale: see classify")
     parser.add_argument("--decision", choices=get_args(Decision), default="argmax", help="see classify")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 _ROSE: Any = {"label": 73, "name": "rose", "probability": 0.93}
-_ANSWER: Any = {"picture": "a.jpg", "guesses": [_ROSE], "sure": True, "error": None, "heat_map": None}
+_ANSWER: Any = {"picture": "a.jpg", "guesses": [_ROSE], "sure": True, "error": None}
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 
 
@@ -28,6 +28,15 @@ class HeatMap(BaseModel):
     rest: float
 
 
+class Neighbour(BaseModel):
+    """A val picture that is near the picture: /v1/val/NUMBER is its JPEG."""
+
+    number: int
+    label: int
+    name: str = Field(description="of its class, as it was labelled")
+    similarity: float = Field(description="cosine of the two pictures' pooled features; of a blend their weighted mean")
+
+
 class Answer(BaseModel):
     """To a picture: guesses, or why there are none."""
 
@@ -36,6 +45,9 @@ class Answer(BaseModel):
     sure: bool | None = Field(description="whether the answer is probable enough; null where nothing was fitted")
     error: str | None = Field(default=None, description="why there is no answer, where other pictures have one")
     heat_map: HeatMap | None = Field(default=None, description="where it was asked for")
+    neighbours: list[Neighbour] | None = Field(
+        default=None, description="the nearest first, where they were asked for and /v1/model says that all are known"
+    )
 
 
 class Answers(BaseModel):
@@ -72,10 +84,17 @@ class Classes(BaseModel):
     classes: list[str]
 
 
-class Examples(BaseModel):
-    """Classes of the photographs under /v1/examples/N, N from 0; none unless the server was told to show some."""
+class Example(BaseModel):
+    """A val picture: /v1/val/NUMBER is its JPEG."""
 
-    examples: list[str]
+    number: int
+    name: str = Field(description="of its class")
+
+
+class Examples(BaseModel):
+    """None unless the server was told to show some."""
+
+    examples: list[Example]
 
 
 class Threshold(BaseModel):
@@ -86,6 +105,14 @@ class Threshold(BaseModel):
     wrong_passed: float | None = Field(description="share of val's wrong answers that are called sure")
     right: int
     wrong: int
+
+
+class Neighbours(BaseModel):
+    """What the nearest are found among."""
+
+    shown: int = Field(description="how many are told of each picture")
+    pictures: int = Field(description="of val")
+    known: int = Field(description="how many the server has looked at, which it does while nobody asks for anything")
 
 
 class Limits(BaseModel):
@@ -108,6 +135,7 @@ class Model(BaseModel):
     calibrated: bool
     external: bool | None = Field(description="trained on data other than the competition's; null if not known")
     threshold: Threshold | None
+    neighbours: Neighbours | None = Field(description="null where val's pictures are not at hand, or not to be shown")
     limits: Limits
     version: str = Field(description="of lightning_flowers")
 

@@ -2,26 +2,31 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers import __version__
 from lightning_flowers.data.photograph import PictureError
+from lightning_flowers.errors import UserError
 from lightning_flowers.export.checking import Answers
+from lightning_flowers.secrets import redact
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
 from lightning_flowers.serve.bodies import Upload
 from lightning_flowers.serve.capacity import Capacity
-from lightning_flowers.serve.examples import Example
 from lightning_flowers.serve.metrics import Metrics
 from lightning_flowers.serve.settings import Settings
+from lightning_flowers.serve.val_pictures import ValPictures
 from lightning_flowers.use.doubt import Doubt, doubt_of
 from lightning_flowers.use.heatmap import heat_map
 from lightning_flowers.use.predictor import Predictor
+
+_REST_SECONDS = 0.05
 
 
 class Service:
@@ -30,7 +35,7 @@ class Service:
     Args:
         predictor: what answers.
         settings: limits.
-        examples: photographs to try.
+        val: pictures to try, and to be near.
         backend: what computes the predictor's answers, by its name; see `backends`.
 
     Attributes:
@@ -42,10 +47,10 @@ class Service:
         self,
         predictor: Predictor,
         settings: Settings,
-        examples: Sequence[Example] = (),
+        val: ValPictures | None = None,
         backend: tuple[str, Answers] | None = None,
     ) -> None:
-        self.examples = examples
+        self.val = val
         self._backend, self._compute = backend or ("torch", predictor.probabilities_of)
         self.predictor, self.settings, self.metrics = predictor, settings, Metrics()
         self.pictures, self.bytes = Capacity(settings.queue), Capacity(settings.bytes_in_memory)
@@ -62,21 +67,49 @@ class Service:
         """Warm the model up and answer, for as long as the block lasts."""
         blank = np.zeros((self.predictor.size_px, self.predictor.size_px, 3), np.uint8)
         await self._batcher.alone(self._compute, blank[None])
-        task = asyncio.create_task(self._batcher.run())
+        tasks = [asyncio.create_task(self._batcher.run()), asyncio.create_task(self._look())]
         self.ready = True
         yield
         self.ready = False
-        task.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _look(self) -> None:
+        """At all val pictures, one at a time, while nobody asks for anything."""
+        val = self.val
+        if val is None or not val.neighbours or val.ready:
+            return
+        try:
+            while not val.ready:
+                await (asyncio.sleep(_REST_SECONDS) if self.pictures.used else self._batcher.alone(val.look))
+        except Exception as error:  # whatever it is, the server can do without
+            sys.stderr.write(redact(f"neighbours none: {' '.join(str(error).split())}\n"))
+            val.neighbours = 0
+        finally:
+            with suppress(OSError):  # where nothing can be kept, they are found anew the next time
+                val.keep()
+
+    async def jpeg_of(self, number: int) -> bytes | None:
+        """A val picture; None if it is not shown."""
+        if self.val is None or not (self.val.neighbours or number in self.val.examples):
+            return None
+        try:
+            return await self._batcher.alone(self.val.jpeg, number) if 0 <= number < len(self.val) else None
+        except UserError:
+            return None  # its file has gone
 
     async def answer_all(
-        self, uploads: Sequence[Upload], top: int, heat: bool
+        self, uploads: Sequence[Upload], top: int, heat: bool, near: bool = False
     ) -> tuple[schemas.Answers, list[PictureError]]:
         """Answers to all pictures, and what was wrong with those that have none."""
-        found = await asyncio.gather(*(self._answer(upload, top, heat) for upload in uploads))
+        found = await asyncio.gather(*(self._answer(upload, top, heat, near) for upload in uploads))
         answers = [answer for answer, _ in found]
         return schemas.Answers(model=self.predictor.name, answers=answers), [why for _, why in found if why]
 
-    async def _answer(self, upload: Upload, top: int, heat: bool) -> tuple[schemas.Answer, PictureError | None]:
+    async def _answer(
+        self, upload: Upload, top: int, heat: bool, near: bool
+    ) -> tuple[schemas.Answer, PictureError | None]:
         loop, most = asyncio.get_running_loop(), self.settings.most_pixels
         try:
             pixels = await loop.run_in_executor(self._decoders, self.predictor.read, upload.content, most)
@@ -90,6 +123,7 @@ class Service:
             guesses=[schemas.Guess(**vars(guess)) for guess in guesses],
             sure=None if self.doubt is None else bool(row.max() >= self.doubt.threshold),
             heat_map=await self._heat_map(pixels, guesses[0].label) if heat else None,
+            neighbours=await self._neighbours(pixels) if near else None,
         )
         self.metrics.pictures.labels("unsure" if answer.sure is False else "answered").inc()
         return answer, None
@@ -97,6 +131,12 @@ class Service:
     async def _heat_map(self, pixels: NDArray[np.uint8], label: int) -> schemas.HeatMap:
         found = await self._batcher.alone(heat_map, self.predictor, pixels, label)
         return schemas.HeatMap(method=found.method, label=label, places=found.places.tolist(), rest=found.rest)
+
+    async def _neighbours(self, pixels: NDArray[np.uint8]) -> list[schemas.Neighbour] | None:
+        if self.val is None or not self.val.ready:
+            return None
+        found = await self._batcher.alone(self.val.nearest, pixels)
+        return [schemas.Neighbour(**near._asdict()) for near in found]
 
     def about(self) -> schemas.Model:
         """What answers, and what it takes."""
@@ -111,9 +151,15 @@ class Service:
             calibrated=predictor.calibrated,
             external=predictor.external,
             threshold=self._threshold(),
+            neighbours=self._looked_at(),
             limits=schemas.Limits(files=limits.most_files, bytes=limits.most_bytes, pixels=limits.most_pixels),
             version=__version__,
         )
+
+    def _looked_at(self) -> schemas.Neighbours | None:
+        if self.val is None or not self.val.neighbours:
+            return None
+        return schemas.Neighbours(shown=self.val.neighbours, pictures=len(self.val), known=self.val.known)
 
     def _threshold(self) -> schemas.Threshold | None:
         if self.doubt is None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from lightning_flowers import hardware
 from lightning_flowers.data.photograph import MAX_PIXELS, PictureError
@@ -92,6 +93,20 @@ class Predictor:
         blend = Terms(self.method, np.stack(of_each)).blend(weights)
         return soften(blend, self.temperature) if calibrated else blend
 
+    def features_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What tells pictures uint8 (n, size_px, size_px, 3) apart: float32 (n, channels), each row of length 1.
+
+        The backbones' pooled features; the product of two rows is their cosine, of a blend the mean of its members'
+        cosines by weight. Further views are left out.
+        """
+        with torch.no_grad():
+            image = hardware.to_batch(pixels, self.device)
+            of_each = [
+                normalize(member.model.features(self._fit(member, image)).float()) * member.weight**0.5
+                for member in self.members
+            ]
+            return torch.cat(of_each, 1)[: len(pixels)].cpu().numpy()
+
     def probabilities(
         self, pictures: Sequence[Picture], batch_size: int = 32, calibrated: bool = True
     ) -> NDArray[np.float32]:
@@ -142,8 +157,9 @@ class Predictor:
             raise PictureError(f"{name_of(picture, number)}: {error}") from error
 
     def _ask(self, member: Member, image: Tensor, calibrated: bool) -> NDArray[np.float32]:
-        if member.size_px != self.size_px:
-            image = resize(image, member.size_px)
-        probabilities = mean_probabilities(member.model, image, member.views)
+        probabilities = mean_probabilities(member.model, self._fit(member, image), member.views)
         found: NDArray[np.float32] = probabilities.cpu().numpy()
         return soften(found, member.temperature) if calibrated else found
+
+    def _fit(self, member: Member, image: Tensor) -> Tensor:
+        return image if member.size_px == self.size_px else resize(image, member.size_px)

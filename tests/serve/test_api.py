@@ -1,19 +1,16 @@
 """The API answers as the predictor does, and tells what is wrong in a line."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from lightning_flowers import __version__
 from lightning_flowers.data.sources.folder import open_split
-from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature, soften
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.serve.app import build
-from lightning_flowers.serve.examples import examples_of
 from lightning_flowers.serve.settings import Settings
+from lightning_flowers.serve.val_pictures import ValPictures
 
 from .conftest import Colours, encoded, form
 
@@ -50,21 +47,20 @@ def test_a_real_model_tells_of_itself(real, tiny_run):
     assert real.get("/v1/classes").json() == {"classes": [f"flower {label}" for label in range(4)]}
 
 
-def test_examples_are_shown_where_they_are_wanted(real, tiny_run):
-    predictor = real.app.state.service.predictor
+def test_examples_are_shown_where_they_are_wanted(real, tiny):
     assert real.get("/v1/examples").json() == {"examples": []}
-    examples = examples_of(predictor, 3)
-    with TestClient(build(predictor, Settings(), examples)) as asking:
-        names = asking.get("/v1/examples").json()["examples"]
-        assert len(set(names)) == 3
-        for number in range(3):
-            found = asking.get(f"/v1/examples/{number}")
-            assert found.headers["Content-Type"] == "image/jpeg"
-            assert predictor.read(found.content).shape == (64, 64, 3)
-        assert asking.get("/v1/examples/3").status_code == asking.get("/v1/examples/-1").status_code == 404
-    elsewhere = replace(predictor, path=tiny_run / "checkpoints")
-    with pytest.raises(UserError, match="nothing tells where"):
-        examples_of(elsewhere, 3)
+    assert real.get("/v1/val/0").status_code == 404
+    with TestClient(build(tiny, Settings(), ValPictures(tiny, 3, 0))) as asking:
+        shown = {example["number"]: example["name"] for example in asking.get("/v1/examples").json()["examples"]}
+        assert len(set(shown.values())) == 3
+        for number in range(-1, 12):
+            found = asking.get(f"/v1/val/{number}")
+            assert found.status_code == (200 if number in shown else 404)
+            if number in shown:
+                assert found.headers["Content-Type"] == "image/jpeg"
+                (answer,) = asking.post("/v1/predict", files=form(found.content)).json()["answers"]
+                assert answer["neighbours"] is None
+        assert asking.get("/v1/model").json()["neighbours"] is None
 
 
 def test_a_heat_map_comes_where_it_is_asked_for(real, tiny_root):

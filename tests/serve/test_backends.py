@@ -8,7 +8,7 @@ import torch
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.export.pictures import made_up
-from lightning_flowers.serve import backends
+from lightning_flowers.serve import backends, kept
 from lightning_flowers.serve.backends import choose
 from lightning_flowers.serve.schemas import Pictures
 
@@ -28,13 +28,13 @@ def test_a_graph_is_made_once_for_each_model(tiny, caches, capsys):
     capsys.readouterr()
     choose(tiny, "onnxruntime")
     assert capsys.readouterr().err == ""
-    assert backends._fingerprint(tiny) == made.stem
+    assert kept.fingerprint(tiny) == made.stem
     (member,) = tiny.members
-    assert backends._fingerprint(replace(tiny, members=(replace(member, temperature=2.0),))) != made.stem
+    assert kept.fingerprint(replace(tiny, members=(replace(member, temperature=2.0),))) != made.stem
     weight = next(member.model.parameters())
     with torch.no_grad():
         weight[0, 0, 0, 0] += 1
-        changed = backends._fingerprint(tiny)
+        changed = kept.fingerprint(tiny)
         weight[0, 0, 0, 0] -= 1
     assert changed != made.stem
 

@@ -1,5 +1,6 @@
 // The page: photographs in, answers beside them. All text is set as text, never as markup.
 const TRIES = 5;
+const LOOK_AGAIN = 3000; // ms
 const SHADES = [[20, 20, 90, 0.64], [30, 140, 140, 0.36], [255, 230, 60, 0.28]]; // from little to much
 const LOOKED = {
   exact: "Little to much of what speaks for the answer: exact, the places add up to the model's score for it.",
@@ -49,16 +50,25 @@ async function learn() {
 async function offer() {
   const response = await call("/v1/examples");
   if (!response.ok) return;
-  for (const [number, name] of (await response.json()).examples.entries()) {
-    const blob = await (await call(`/v1/examples/${number}`)).blob();
-    const [button, image] = ["button", "img"].map((tag) => document.createElement(tag));
-    image.src = URL.createObjectURL(blob);
-    image.alt = `an example: ${name}`;
-    button.append(image);
-    button.addEventListener("click", () => add([new File([blob], `${name}.jpg`, { type: blob.type })]));
-    one("#examples .row").append(button);
+  for (const { number, name } of (await response.json()).examples) {
+    const item = await thumb(number, name);
+    if (!item) continue;
+    one("#examples .row").append(item);
     one("#examples").hidden = false;
   }
+}
+
+async function thumb(number, name) { // a validation picture, to be tried
+  const response = await call(`/v1/val/${number}`);
+  if (!response.ok) return null;
+  const blob = await response.blob();
+  const [item, button, image] = ["li", "button", "img"].map((tag) => document.createElement(tag));
+  image.src = URL.createObjectURL(blob);
+  image.alt = `validation picture: ${name}`;
+  button.append(image);
+  button.addEventListener("click", () => add([new File([blob], `${name}.jpg`, { type: blob.type })]));
+  item.append(button);
+  return item;
 }
 
 function doubt(threshold) {
@@ -106,15 +116,44 @@ async function ask(file, card, drawn) {
   if (about && file.size > about.limits.bytes - 1024) {
     return fail(card, `${file.name}: has more than ${about.limits.bytes >> 20} MB, the most that this server takes`);
   }
-  const form = new FormData();
-  form.append("file", file, file.name || "picture");
-  const response = await call("/v1/predict?top=5&heat_map=true", { method: "POST", body: form });
+  const response = await post(file, "heat_map=true&neighbours=true");
   if (response.status === 401) learn();
   card.classList.toggle("alone", !response.ok && !(await drawn));
   if (!response.ok) return fail(card, await told(response));
   const [answer] = (await response.json()).answers;
   if (!(await drawn)) one("figcaption", card).textContent += " (a format that this browser does not show)";
   show(card, answer);
+  near(file, card, answer).catch(() => {}); // without them the answer stands
+}
+
+function post(file, wanted) {
+  const form = new FormData();
+  form.append("file", file, file.name || "picture");
+  return call(`/v1/predict?${wanted}`, { method: "POST", body: form });
+}
+
+async function near(file, card, answer) { // as soon as the server has looked at its validation pictures
+  const place = one(".near", card);
+  while (!answer.neighbours) {
+    about = await (await call("/v1/model")).json();
+    if (!about.neighbours) return;
+    const { known, pictures } = about.neighbours;
+    if (known === pictures) {
+      [answer] = (await (await post(file, "neighbours=true")).json()).answers;
+    } else {
+      place.hidden = false;
+      one("p", place).textContent = `The nearest validation pictures come once the server has looked at all: ${known} of ${pictures}.`;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+    }
+  }
+  const items = await Promise.all(answer.neighbours.map(async ({ number, name, similarity }) => {
+    const item = await thumb(number, name);
+    item?.append(...[name, similarity.toFixed(2)].map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+    return item;
+  }));
+  one("p", place).textContent = `The nearest of ${about.neighbours.pictures} validation pictures, with the cosine of their features:`;
+  one("ol", place).replaceChildren(...items.filter(Boolean));
+  place.hidden = false;
 }
 
 function show(card, answer) {

@@ -1,0 +1,118 @@
+"""A run's val pictures on the page: a few to try, and those nearest to a photograph by the model's features."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.errors import UserError
+from lightning_flowers.export.pictures import val_pictures as find_val
+from lightning_flowers.export.pictures import without_mend
+from lightning_flowers.report.gallery import to_jpeg
+from lightning_flowers.serve import kept
+from lightning_flowers.use.predictor import Predictor
+
+_LARGEST = 512  # pixels of a side
+_MOST_BYTES = 64 << 20  # of features; of a larger val, pictures that are evenly spread over it are looked at
+
+
+class Near(NamedTuple):
+    """A val picture that is near: its number, its class, and the cosine of its features and the photograph's."""
+
+    number: int
+    label: int
+    name: str
+    similarity: float
+
+
+class ValPictures:
+    """Those of a run, numbered from 0.
+
+    Their features are found one picture at a time by who calls `look`, and kept in the user's cache folder. No two
+    threads may call at once.
+
+    Args:
+        predictor: whose they are.
+        examples: how many are to be tried, each of another class.
+        neighbours: how many are told as the nearest; 0 looks at none.
+
+    Attributes:
+        examples: their numbers, the same ones each time.
+        neighbours: how many.
+        known: how many have been looked at, those before it.
+
+    Raises:
+        UserError: the run has no val predictions, or its data are no longer where they were.
+    """
+
+    def __init__(self, predictor: Predictor, examples: int, neighbours: int) -> None:
+        channels = sum(member.model.backbone.head_hidden_size for member in predictor.members)
+        try:
+            self._sample = find_val(predictor, most=_MOST_BYTES // (4 * channels))
+        except UserError as error:
+            raise UserError(without_mend(error)) from error
+        assert self._sample.labels is not None
+        self._predictor, self.labels, self.neighbours = predictor, self._sample.labels, neighbours
+        order = np.random.default_rng(0).permutation(len(self))
+        _, firsts = np.unique(self.labels[order], return_index=True)
+        self.examples = [int(number) for number in order[np.sort(firsts)[:examples]]]
+        self.known = 0
+        if neighbours:
+            told = kept.fingerprint(predictor) + self._sample.fingerprint
+            self._file = kept.path_of("features", hashlib.sha256(told.encode()).hexdigest(), ".npy")
+            self._features = np.zeros((len(self), channels), np.float32)
+            self._remember()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the nearest can be told."""
+        return self.neighbours > 0 and self.known == len(self)
+
+    def name_of(self, number: int) -> str:
+        """The name of a picture's class."""
+        return self._predictor.classes[self.labels[number]]
+
+    def jpeg(self, number: int) -> bytes:
+        """One of them.
+
+        Raises:
+            UserError: it is no longer there.
+        """
+        (picture,) = self._sample.take((self._sample.ids[number],))
+        return to_jpeg(picture, _LARGEST)
+
+    def look(self) -> None:
+        """Find the features of the next.
+
+        Raises:
+            UserError: it is not there.
+        """
+        (picture,) = self._sample.take((self._sample.ids[self.known],))
+        self._features[self.known] = self._predictor.features_of(picture[None])[0].astype(np.float16)
+        self.known += 1
+
+    def nearest(self, pixels: NDArray[np.uint8]) -> list[Near]:
+        """The nearest to a picture uint8 (size_px, size_px, 3), the nearest first."""
+        similar = self._features @ self._predictor.features_of(pixels[None])[0]
+        order = np.argsort(-similar, kind="stable")[: self.neighbours]
+        return [
+            Near(number, int(self.labels[number]), self.name_of(number), float(similar[number]))
+            for number in order.tolist()
+        ]
+
+    def keep(self) -> None:
+        """For the next time, what is known so far, float16 (known, channels)."""
+        with kept.new_file(self._file) as part, part.open("wb") as file:
+            np.save(file, self._features[: self.known].astype(np.float16))
+
+    def _remember(self) -> None:
+        try:
+            found = np.load(self._file, allow_pickle=False)
+            self._features[: len(found)] = found
+        except (OSError, ValueError, EOFError):
+            return  # there are none, or they were damaged: they are found anew
+        self.known = len(found)
