@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.report.gallery import Pictures
+from lightning_flowers.report.gallery import Pictures, without_mend
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import read_run
@@ -83,11 +83,6 @@ def find_pictures(predictor: Predictor, data_root: str | None, most: int | None)
         why = without_mend(error)
     what = f"{_MADE_UP} made-up pictures (val is not to be had: {why}: give --data_root=FOLDER)"
     return Sample(what, None, tuple(map(str, range(_MADE_UP))), None, predictor.size_px)
-
-
-def without_mend(error: UserError) -> str:
-    """What is wrong with a run's data, in words that hold for commands that have no --data.root."""
-    return redact(error.args[0].partition(": give --data.root=")[0])
 
 
 def odd_pictures() -> list[NDArray[np.uint8]]:

@@ -18,7 +18,7 @@ from lightning_flowers.secrets import redact
 
 _QUALITY = 85
 _MEND = "give `--data_root=FOLDER`"
-_FLAG = re.compile(r"--data\.(root=|size=\d+: )")  # of fit, not of report
+_FLAG = re.compile(r"--data\.(root=|size=\d+: )")  # of fit alone
 
 
 class Pictures:
@@ -95,13 +95,18 @@ def photograph(
     try:
         found = Pictures(root, size).decode(ids)
     except UserError as error:
-        what = redact(_FLAG.sub("", error.args[0].partition(": give --data.root=")[0]))
+        what = without_mend(error)
         if data_root is not None:
             raise UserError(f"--data_root={what}") from error
         return {}, [f"Pictures: {what}: {_MEND}"]
     by_id = {identity: picture for identity, picture in zip(ids, found, strict=True) if picture is not None}
     lost = f"Pictures of {len(ids) - len(by_id)} of {len(ids)} records: not in {redact(root)}, or damaged"
     return by_id, [f"{lost}: {_MEND}"] if len(by_id) < len(ids) else []
+
+
+def without_mend(error: UserError) -> str:
+    """What is wrong with a run's data, for commands that have no --data.root."""
+    return redact(_FLAG.sub("", error.args[0].partition(": give --data.root=")[0]))
 
 
 def to_jpeg(picture: NDArray[np.uint8], px: int) -> bytes:

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.export.pictures import val_pictures as find_val
-from lightning_flowers.export.pictures import without_mend
-from lightning_flowers.report.gallery import to_jpeg
+from lightning_flowers.report.gallery import to_jpeg, without_mend
 from lightning_flowers.serve import kept
 from lightning_flowers.use.predictor import Predictor
 

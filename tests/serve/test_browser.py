@@ -13,6 +13,7 @@ import lightning_flowers
 from lightning_flowers.serve import server
 from lightning_flowers.serve.app import build
 from lightning_flowers.serve.settings import Settings
+from lightning_flowers.serve.val_pictures import ValPictures
 
 from ..report.test_browser import ALONE, PALE, STICK_OUT
 
@@ -35,10 +36,10 @@ BRING = """
 
 
 @contextmanager
-def served(predictor, settings):
+def served(predictor, settings, val=None):
     """A server in a thread; gives its address."""
     with server.bind("127.0.0.1", 0) as listening:
-        config = uvicorn.Config(build(predictor, settings), log_config=None, ws="none", lifespan="on")
+        config = uvicorn.Config(build(predictor, settings, val), log_config=None, ws="none", lifespan="on")
         serving = uvicorn.Server(config)
         thread = threading.Thread(target=serving.run, args=([listening],))
         thread.start()
@@ -55,8 +56,8 @@ def predictor(tiny_run):
 
 
 @pytest.fixture(scope="module")
-def address(predictor):
-    with served(predictor, Settings()) as found:
+def address(predictor, caches):
+    with served(predictor, Settings(), ValPictures(predictor, 2, 4)) as found:
         yield found
 
 
@@ -100,6 +101,15 @@ def answered(page):
     return card
 
 
+def near(card):
+    """The four val pictures that are nearest, as rows of texts."""
+    card.locator(".near li img").first.wait_for()
+    assert card.locator(".near p").inner_text().startswith("The nearest of 11 validation pictures")
+    found = [text.split("\n") for text in card.locator(".near li").all_inner_texts()]
+    assert len(found) == 4
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_looks_as_it_should(visit, address, picture, width, scheme):
@@ -117,6 +127,12 @@ def test_it_looks_as_it_should(visit, address, picture, width, scheme):
     reads = "(canvas) => [...canvas.getContext('2d').getImageData(320, 320, 1, 1).data]"
     assert card.locator(".photo").evaluate(reads) == [255, 0, 0, 255]
     assert card.locator(".heat").evaluate(reads)[3] > 0
+    near(card)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(STICK_OUT) == page.evaluate(PALE) == []
+    assert (
+        len(set(card.locator(".near li").evaluate_all("all => all.map((one) => one.getBoundingClientRect().y)"))) == 1
+    )
 
 
 def test_a_photograph_may_be_dropped_or_pasted(visit, address, picture):
@@ -137,6 +153,19 @@ def test_the_keyboard_reaches_the_picker_and_the_heat_map(visit, address, pictur
     page.keyboard.press("Space")
     assert card.locator(".heated").count() == 0
     assert "flower" in page.locator("#said").inner_text()  # what a screen reader says
+
+
+def test_the_nearest_pictures_can_be_tried_by_keyboard(visit, address):
+    page = visit(address)
+    page.get_by_alt_text("validation picture").first.locator("..").press("Enter")  # an example
+    card = answered(page)
+    (name, cosine), *_ = near(card)
+    assert card.locator("figcaption").inner_text() == f"{name}.jpg"  # the nearest is the picture itself
+    assert float(cosine) > 0.98
+    card.locator(".near button").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.locator("#answers article[aria-busy=false]").nth(1).wait_for()
+    assert float(near(answered(page))[0][1]) > 0.98
 
 
 def test_what_is_no_picture_is_told(visit, address):
