@@ -30,7 +30,7 @@ class Writer(Protocol):
 
 
 class TableWriter(Writer):
-    """Rows for people.
+    """Rows for people, and a heading above the first.
 
     Args:
         write: takes text.
@@ -39,13 +39,13 @@ class TableWriter(Writer):
     """
 
     def __init__(self, write: Write, names: Sequence[str], classes: Sequence[str]) -> None:
-        self._write = write
+        self._write, self._begun = write, False
         self._widths = [max(map(len, (heading, *some))) for heading, some in (("picture", names), ("flower", classes))]
 
-    def begin(self) -> None:
-        self._row("picture", "flower", "", "or else")
-
     def answer(self, name: str, guesses: Sequence[Guess]) -> None:
+        if not self._begun:
+            self._row("picture", "flower", "", "or else")
+            self._begun = True
         first, *others = guesses
         self._row(name, first.name, percent(first), ", ".join(f"{one.name} {percent(one)}" for one in others))
 

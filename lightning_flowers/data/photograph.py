@@ -30,6 +30,7 @@ File = str | os.PathLike[str] | bytes | BinaryIO
 MAX_PIXELS, MAX_BYTES = 1 << 27, 1 << 28
 # What photographs come in. Of what else Pillow reads, some formats have a program run (EPS), and some are seldom tried.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "TGA")
+_HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")  # what telephones save
 _DEEP = ("I", "F")  # and I;16...: more than 8 bits a channel, of which nobody says which 8 count
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
 _TURNS: dict[object, Image.Transpose] = {  # by EXIF orientation
@@ -128,6 +129,8 @@ def formats() -> tuple[str, ...]:
 def _opened(file: File, most_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
     with _told():
         encoded = _read(file)
+        if encoded[4:12] in _HEIC and "HEIF" not in formats():
+            raise UnsupportedError("is a HEIC picture, which is not read here: save it as JPEG")
         with Image.open(io.BytesIO(encoded), formats=formats()) as image:
             _check_kind(image, most_pixels)
             yield image, encoded

@@ -11,10 +11,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.bodies import read_uploads
-from lightning_flowers.serve.capacity import FullError
-from lightning_flowers.serve.disconnects import while_connected
 from lightning_flowers.serve.errors import busy, code_of, documented
 from lightning_flowers.serve.service import Service
+from lightning_flowers.serve.under_way import FullError, while_connected
 
 MOST_GUESSES = 1000
 

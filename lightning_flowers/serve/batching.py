@@ -32,7 +32,7 @@ class Batcher:
     def __init__(self, compute: Callable[[Pixels], Row], most: int, note: Callable[[int], Any]) -> None:
         self._compute, self._most, self._note = compute, most, note
         self._asked: asyncio.Queue[_Asked] = asyncio.Queue()  # bounded by who may put something in: see Capacity
-        self._thread = ThreadPoolExecutor(1, "model")
+        self._thread, self._turn = ThreadPoolExecutor(1, "model"), asyncio.Lock()
 
     async def ask(self, pixels: Pixels) -> Row:
         """Probabilities float32 (classes,) of a picture uint8 (size, size, 3). Cancelled, it is not asked about."""
@@ -42,21 +42,23 @@ class Batcher:
 
     async def alone(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What else is to be computed in the model's thread, between two batches."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
+        async with self._turn:
+            return await self._in_thread(lambda: call(*args, **kwargs))
 
     async def run(self) -> None:
         """Answer, until cancelled."""
         while True:
             batch = [await self._asked.get()]
-            while len(batch) < self._most and not self._asked.empty():
-                batch.append(self._asked.get_nowait())
-            if wanted := [one for one in batch if not one.answer.done()]:  # the others' clients have left
-                await self._answer(wanted)
+            async with self._turn:  # until then others gather
+                while len(batch) < self._most and not self._asked.empty():
+                    batch.append(self._asked.get_nowait())
+                if wanted := [one for one in batch if not one.answer.done()]:  # the others' clients have left
+                    await self._answer(wanted)
 
     async def _answer(self, batch: list[_Asked]) -> None:
         try:
-            rows = await self.alone(self._compute, np.stack([one.pixels for one in batch]))
+            pixels = np.stack([one.pixels for one in batch])
+            rows = await self._in_thread(lambda: self._compute(pixels))
         except Exception as error:
             for one in batch:
                 if not one.answer.done():
@@ -66,3 +68,6 @@ class Batcher:
         for one, row in zip(batch, rows, strict=True):
             if not one.answer.done():
                 one.answer.set_result(row)
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -18,9 +18,9 @@ from lightning_flowers.secrets import redact
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
 from lightning_flowers.serve.bodies import Upload
-from lightning_flowers.serve.capacity import Capacity
 from lightning_flowers.serve.metrics import Metrics
 from lightning_flowers.serve.settings import Settings
+from lightning_flowers.serve.under_way import Capacity
 from lightning_flowers.serve.val_pictures import ValPictures
 from lightning_flowers.use.doubt import Doubt, doubt_of
 from lightning_flowers.use.heatmap import heat_map
@@ -110,13 +110,11 @@ class Service:
     async def _answer(
         self, upload: Upload, top: int, heat: bool, near: bool
     ) -> tuple[schemas.Answer, PictureError | None]:
-        loop, most = asyncio.get_running_loop(), self.settings.most_pixels
         try:
-            pixels = await loop.run_in_executor(self._decoders, self.predictor.read, upload.content, most)
+            pixels, row = await self._see(upload.content)
         except PictureError as error:
             self.metrics.pictures.labels("refused").inc()
             return schemas.Answer(picture=upload.name, guesses=[], sure=None, error=str(error)), error
-        row = await self._batcher.ask(pixels)
         (guesses,) = self.predictor.guesses(row[None], top)
         answer = schemas.Answer(
             picture=upload.name,
@@ -127,6 +125,23 @@ class Service:
         )
         self.metrics.pictures.labels("unsure" if answer.sure is False else "answered").inc()
         return answer, None
+
+    async def _see(self, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """A picture's pixels and probabilities. Of the only one under way one thread finds both: the slowest answers
+        are those where a thread had to wait until it could wake another."""
+        if self.pictures.used == 1:
+            return await self._batcher.alone(self._see_alone, content)
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(self._decoders, self._read, content)
+        return pixels, await self._batcher.ask(pixels)
+
+    def _see_alone(self, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        pixels = self._read(content)
+        self.metrics.batch.observe(1)
+        return pixels, self._compute(pixels[None])[0]
+
+    def _read(self, content: bytes) -> NDArray[np.uint8]:
+        return self.predictor.read(content, self.settings.most_pixels)
 
     async def _heat_map(self, pixels: NDArray[np.uint8], label: int) -> schemas.HeatMap:
         found = await self._batcher.alone(heat_map, self.predictor, pixels, label)

@@ -13,7 +13,7 @@ from lightning_flowers.serve import kept
 from lightning_flowers.use.predictor import Predictor
 
 _LARGEST = 512  # pixels of a side
-_MOST_BYTES = 64 << 20  # of features; of a larger val, pictures that are evenly spread over it are looked at
+_MOST_BYTES = 64 << 20  # of features; of a val with more, pictures that are evenly spread over it are taken
 
 
 class Near(NamedTuple):
