@@ -36,6 +36,13 @@ def test_a_folder_is_a_table_of_all_pictures_below_it(classify, pictures):
     assert rows[1][2:] == ["98.5", "%", "green", "0.8", "%,", "blue", "0.8", "%"] or rows[1][3] == "%"
 
 
+def test_no_answer_is_no_heading(classify, pictures):
+    (pictures / "bad.jpg").write_text("a text")
+    status, out, err = classify(pictures / "bad.jpg")
+    assert (status, out) == (FAILED, "")
+    assert err.endswith("is no picture of a known format\n")
+
+
 def test_json_has_an_object_for_each_picture(classify, pictures):
     (pictures / "bad.jpg").write_text("a text")
     status, out, err = classify(pictures, "--json", "--top=2")

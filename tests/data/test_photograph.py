@@ -74,6 +74,7 @@ def damaged():
     claims[18:26] = (50_000).to_bytes(4, "little") * 2
     return {
         "is no picture of a known format": encoded(PICTURE, "EPS"),
+        "is a HEIC picture, .* save it as JPEG": b"\0\0\0\x18ftypheic" + bytes(40),
         "is empty": b"",
         "is no picture": b"a text called .jpg",
         "holds 2 pictures": animated.getvalue(),

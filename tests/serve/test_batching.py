@@ -50,6 +50,26 @@ def test_pictures_gather_while_the_model_works():
     assert [np.asarray(row).tolist() for row in found] == [[0], [1], [2], [3], [4]]
 
 
+def test_they_gather_too_while_something_else_is_computed():
+    gate = Gate()
+
+    async def ask():
+        batcher = Batcher(gate.compute, 8, lambda count: None)
+        running = asyncio.create_task(batcher.run())
+        alone = asyncio.create_task(batcher.alone(gate.compute, pixels(9)[None]))
+        await asyncio.to_thread(gate.began.wait, 10)
+        tasks = []
+        for value in (1, 2):  # one after the other, as from two clients
+            tasks.append(asyncio.create_task(batcher.ask(pixels(value))))
+            await asyncio.sleep(0.01)
+        gate.open.set()
+        await asyncio.gather(alone, *tasks)
+        running.cancel()
+
+    asyncio.run(ask())
+    assert gate.seen == [[9], [1, 2]]
+
+
 def test_a_client_that_leaves_is_dropped_from_the_queue():
     gate = Gate()
     found, _ = asyncio.run(asked(gate, 8, [1, 2, 3], leaving=(0, 2)))
