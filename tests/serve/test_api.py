@@ -61,6 +61,8 @@ def test_examples_are_shown_where_they_are_wanted(real, tiny):
                 (answer,) = asking.post("/v1/predict", files=form(found.content)).json()["answers"]
                 assert answer["neighbours"] is None
         assert asking.get("/v1/model").json()["neighbours"] is None
+        with asking.app.state.service.pictures.taken(Settings.queue):  # pyright: ignore[reportAttributeAccessIssue]
+            assert asking.get(f"/v1/val/{number}").status_code == 503
 
 
 def test_a_heat_map_comes_where_it_is_asked_for(real, tiny_root):
@@ -117,6 +119,7 @@ def test_without_the_key_there_is_no_answer(picture):
         for path in ("/v1/model", "/v1/classes", "/metrics"):
             assert asking.get(path).status_code == 401
             assert asking.get(path, headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+        assert asking.get("/v1/val/0").status_code == 401
         for shown in (f"Bearer {KEY}x", f"Basic {KEY}", "Bearer", "Bearer \xe4"):
             refused = asking.post(
                 "/v1/predict", files=form(picture()), headers={b"Authorization": shown.encode("latin-1")}

@@ -13,6 +13,7 @@ from lightning_flowers.serve.cli import KEY
     ("flags", "why"),
     [
         (["--batch=0"], "--batch=0: must be 1 or more"),
+        (["--neighbours=-1"], "--neighbours=-1: must be 0 (none) or more"),
         (["--max-mb=0"], "--max-mb=0: must be 1 or more"),
         (["--queue=3"], "a request may hold more pictures"),
         (["--cors=*"], "must be an origin, such as"),
