@@ -1,5 +1,7 @@
 """The API answers as the predictor does, and tells what is wrong in a line."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -61,8 +63,9 @@ def test_examples_are_shown_where_they_are_wanted(real, tiny):
                 (answer,) = asking.post("/v1/predict", files=form(found.content)).json()["answers"]
                 assert answer["neighbours"] is None
         assert asking.get("/v1/model").json()["neighbours"] is None
-        with asking.app.state.service.pictures.taken(Settings.queue):  # pyright: ignore[reportAttributeAccessIssue]
-            assert asking.get(f"/v1/val/{number}").status_code == 503
+        service: Any = vars(asking)["app"].state.service
+        with service.pictures.taken(Settings.queue):
+            assert asking.get(f"/v1/val/{min(shown)}").status_code == 503
 
 
 def test_a_heat_map_comes_where_it_is_asked_for(real, tiny_root):
