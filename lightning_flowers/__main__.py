@@ -11,11 +11,12 @@ from typing import TextIO
 
 from lightning_flowers import __version__, environment
 from lightning_flowers.cli import completion, seeds
+from lightning_flowers.cli.child import INTERRUPTED
 from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError, did_you_mean, naming_flags
 from lightning_flowers.secrets import redact
 
-MISUSED, INTERRUPTED = 2, 130
+MISUSED = 2
 
 
 def program() -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from lightning_flowers.__main__ import main
+from lightning_flowers.model import kept_features
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.predictions import Predictions
 
@@ -24,8 +27,9 @@ TINY = [
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty working folder."""
+    """An empty working folder, and an empty cache."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -158,3 +162,42 @@ def test_two_processes_share_the_pass(here, petals_root):
     fit("one")
     assert_same_scores(here / "runs/one", here / "runs/two")
     assert_same_predictions(here / "runs/one", here / "runs/two")
+
+
+def test_the_next_run_of_the_same_backbone_on_the_same_pictures_computes_none(here, fit, passes, petals_root):
+    fit("first", "--data.augment=none")
+    passes.clear()
+    out = fit("other", "--data.augment=none", "--model.lr=0.02")
+    assert not passes["pictures"]
+    assert "features   train: features of 40 pictures, kept from an earlier run" in out
+    fit("again", "--data.augment=none")
+    assert_same_scores(here / "runs/first", here / "runs/again")
+    assert_same_predictions(here / "runs/first", here / "runs/again")
+
+
+@pytest.mark.parametrize("flag", ["--seed_everything=1", "--trainer.precision=64-true", "--model.feature_views=2"])
+def test_other_weights_precision_or_views_compute_their_own(here, fit, passes, flag):
+    fit("first", "--data.augment=flips", "--model.feature_views=1", "--trainer.max_epochs=1")
+    passes.clear()
+    fit("other", "--data.augment=flips", "--model.feature_views=1", "--trainer.max_epochs=1", flag)
+    assert passes["pictures"]
+
+
+def test_damaged_kept_features_are_computed_anew(here, fit, passes):
+    fit("first", "--data.augment=none", "--trainer.max_epochs=1")
+    for path in here.glob("cache/**/*.safetensors"):
+        path.write_bytes(path.read_bytes()[:100])
+    passes.clear()
+    fit("other", "--data.augment=none", "--trainer.max_epochs=1")
+    assert passes["pictures"] == 72
+    assert_same_predictions(here / "runs/first", here / "runs/other")
+
+
+def test_the_longest_unused_features_go_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_features, "MAX_BYTES", 1000)
+    for age, name in enumerate("cba"):
+        path = tmp_path / f"{name}.safetensors"
+        assert kept_features.keep(path, {"values": torch.zeros(50)})
+        os.utime(path, (1e9 - age, 1e9 - age))
+    assert kept_features.keep(tmp_path / "new.safetensors", {"values": torch.zeros(50)})
+    assert {path.stem for path in tmp_path.glob("*.safetensors")} == {"new", "c", "b"}

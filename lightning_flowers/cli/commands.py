@@ -18,6 +18,7 @@ TOOLS = {
     "classify": "Name the flower on pictures of your own: files, folders, URLs.",
     "export": "Give a trained model to other tools: ONNX, torch alone, timm and the Hugging Face hub; checked first.",
     "serve": "Answer about pictures on a web page and by an HTTP API.",
+    "tune": "Search settings of fit with Optuna: proposed, pruned by epoch, resumable; leaves the best as YAML.",
     "rehearse": "Ask the TPU's own compiler about a run, without a TPU: does it fit, how long it takes, what is dear.",
 }
 ON_LIGHTNING = ("soup", "rehearse")  # the others do without its command line

@@ -180,7 +180,7 @@ class FlowersCLI(LightningCLI):
             say("trained", "nothing: the run had come to its end; a higher --trainer.max_epochs would go on")
         self._summarize()
         kept = self.checkpoints.best_model_path or self.checkpoints.last_model_path
-        if kept and self.datamodule.names_for("predict"):
+        if kept and self.config.predict and self.datamodule.names_for("predict"):
             path = str(self.folder.checkpoints / Path(kept).name)  # as this process sees the folder
             self._predict(self.folder, path, "none")
         self._summarize()  # again: predicting may have found damaged records

@@ -116,6 +116,8 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         run.add_argument("--decision", type=Decision, default="argmax", help=decided)
     if command == "fit":
         often = "How often last.ckpt is saved within an epoch, in {}; null for never."
+        predicts = "Whether to predict val and test at the end, as the command predict does."
+        run.add_argument("--predict", type=bool, default=True, help=predicts)
         run.add_argument(
             "--save_every_minutes", metavar="MINUTES", type=float | None, default=10, help=often.format("minutes")
         )

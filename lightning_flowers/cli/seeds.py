@@ -1,11 +1,9 @@
 """`fit --seeds`: one run for each of several seeds, each in a process of its own, then what they have in common."""
 
-import os
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
+from lightning_flowers.cli.child import run_fit, take_flag
 from lightning_flowers.errors import UserError
 
 FLAG = "--seeds"
@@ -47,22 +45,11 @@ def run_seeds(args: Sequence[str]) -> int:
 def _split(args: Sequence[str]) -> tuple[list[int], str | None, list[str]]:
     """The seeds, the name, and the command line without them."""
     rest = list(args)
-    value, name = _take(rest, FLAG), _take(rest, "--name")
+    value, name = take_flag(rest, FLAG), take_flag(rest, "--name")
     wrong = next((arg for arg in rest if arg.partition("=")[0] in (FLAG, *_REFUSED)), None)
     if wrong:
         raise UserError(f"{FLAG}: cannot be given together with {wrong.partition('=')[0]}, nor twice")
     return _numbers(value or ""), name, rest
-
-
-def _take(args: list[str], flag: str) -> str | None:
-    """Take a flag out of a command line, given as `--flag=value` or `--flag value`; gives its value, None without."""
-    at = next((place for place, arg in enumerate(args) if arg.partition("=")[0] == flag), None)
-    if at is None:
-        return None
-    given = args.pop(at)
-    if "=" in given:
-        return given.partition("=")[2]
-    return args.pop(at) if at < len(args) else ""
 
 
 def _numbers(value: str) -> list[int]:
@@ -76,21 +63,12 @@ def _numbers(value: str) -> list[int]:
 def _fit(args: Sequence[str]) -> tuple[int, str | None]:
     """Run one command, its output shown as it comes; gives its exit status and the run's folder."""
     run = None
-    command = [sys.executable, "-m", "lightning_flowers", *args]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # whatever this terminal's is
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as process:
-        assert process.stdout
-        lines = iter(process.stdout)
-        while line := _next(lines):
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            if line.startswith(_RUN):
-                run = line.removeprefix(_RUN).strip()
-    return process.returncode, run
 
+    def show(line: str, _: object) -> None:
+        nonlocal run
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        if line.startswith(_RUN):
+            run = line.removeprefix(_RUN).strip()
 
-def _next(lines: Iterator[str]) -> str:
-    """The next line, "" at the end. Ctrl-C reaches the run too, which has something to save and say first."""
-    with suppress(KeyboardInterrupt):
-        return next(lines, "")
-    return next(lines, "")
+    return run_fit(args, show), run

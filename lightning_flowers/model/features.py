@@ -1,13 +1,14 @@
 """Pooled features of a frozen backbone, computed once, for the head to train on.
 
 A frozen backbone gives the same features for the same picture in every epoch. So a run whose pictures do not change
-needs one forward pass over its data, whatever the number of epochs.
+needs one forward pass over its data, whatever the number of epochs; and the next run of the same backbone none.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from lightning_flowers.batch import FeatureBatch
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
+from lightning_flowers.model import kept_features
 
 
 class Model(Protocol):
@@ -109,12 +111,23 @@ class FeatureCache:
 
     def _features(self, loader: Loader, split: str) -> Features:
         if split not in self._known:
-            start = time.perf_counter()
-            views = [self._view(loader, epoch) for epoch in range(self._views if loader.augment else 1)]
-            self._known[split] = Features(torch.stack([values for values, *_ in views]), *views[0][1:])
-            pictures, seconds = len(views) * len(loader.split), time.perf_counter() - start
-            self._announce(f"{split}: features of {pictures} pictures computed once, in {seconds:.1f} s")
+            views = self._views if loader.augment else 1
+            path = kept_features.path_of(self._model, loader, views)
+            kept = kept_features.read_kept(path) if path else None
+            self._known[split] = Features(**kept) if kept else self._compute(loader, split, views, path)
+            if kept:
+                self._announce(f"{split}: features of {views * len(loader.split)} pictures, kept from an earlier run")
         return self._known[split]
+
+    def _compute(self, loader: Loader, split: str, views: int, path: Path | None) -> Features:
+        start = time.perf_counter()
+        parts = [self._view(loader, epoch) for epoch in range(views)]
+        features = Features(torch.stack([values for values, *_ in parts]), *parts[0][1:])
+        pictures, seconds = views * len(loader.split), time.perf_counter() - start
+        kept = path is not None and kept_features.keep(path, features._asdict())
+        later = ", and kept for later runs" if kept else ""
+        self._announce(f"{split}: features of {pictures} pictures computed once, in {seconds:.1f} s{later}")
+        return features
 
     @torch.no_grad()
     def _view(self, loader: Loader, epoch: int) -> tuple[Tensor, Tensor, Tensor]:

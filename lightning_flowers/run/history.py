@@ -105,9 +105,9 @@ class History(Checkpoint):
         row = self._row(trainer)
         self.rows = [*(kept for kept in self.rows if kept["epoch"] < row["epoch"]), row]
         if trainer.is_global_zero:
-            tqdm.write(describe(row, trainer.max_epochs))
             if self.path is not None:
                 write_text(self.path, to_csv(self.rows))
+            tqdm.write(describe(row, trainer.max_epochs))  # last: who reads the line finds the row
 
     @property
     def epochs(self) -> list[Epoch]:

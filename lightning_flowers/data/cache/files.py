@@ -31,7 +31,7 @@ def names(records: ShardRecords, size: int) -> tuple[str, str]:
     belongs to this start of the machine: after a crash nobody knows which of its pages reached the disk.
     """
     place = _digest(str(records.shard.path.absolute()))[:8]
-    key = _digest(f"{records.key} {len(records)} {size} {_decoders()}")[:32]
+    key = _digest(f"{records.key} {len(records)} {size} {decoders()}")[:32]
     return f"{place}-{key}{SUFFIX}", f"{place}-{key}-{_boot()}{SUFFIX}"
 
 
@@ -171,7 +171,7 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _decoders() -> str:
+def decoders() -> str:
     """What decodes, with its version: another one's pixels may be others."""
     return f"simplejpeg {metadata.version('simplejpeg')} opencv {cv2.__version__}"
 

@@ -1,0 +1,48 @@
+"""`fit` in a process of its own: what XLA, CUDA and Lightning's launchers keep for life cannot spoil the next run."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
+
+
+def run_fit(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None], quiet: bool = False) -> int:
+    """Run one `fit` and return its exit status.
+
+    Args:
+        args: the command line, beginning with the command.
+        on_line: given each line as it comes, with its end, and the process, which it may terminate.
+        quiet: give what it says of errors to `on_line` too, in place of this process's stderr.
+    """
+    command = [sys.executable, "-m", "lightning_flowers", *args]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # whatever this terminal's is
+    errors = subprocess.STDOUT if quiet else None
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", env=environment
+    ) as process:
+        assert process.stdout
+        lines = iter(process.stdout)
+        while line := _next(lines):
+            on_line(line, process)
+    return process.returncode
+
+
+def take_flag(args: list[str], flag: str) -> str | None:
+    """Take a flag out of a command line, given as `--flag=value` or `--flag value`; gives its value, None without."""
+    at = next((place for place, arg in enumerate(args) if arg.partition("=")[0] == flag), None)
+    if at is None:
+        return None
+    given = args.pop(at)
+    if "=" in given:
+        return given.partition("=")[2]
+    return args.pop(at) if at < len(args) else ""
+
+
+def _next(lines: Iterator[str]) -> str:
+    """The next line, "" at the end. Ctrl-C reaches the run too, which has something to save and say first."""
+    with suppress(KeyboardInterrupt):
+        return next(lines, "")
+    return next(lines, "")
