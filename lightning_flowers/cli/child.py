@@ -1,4 +1,4 @@
-"""`fit` in a process of its own: what XLA, CUDA and Lightning's launchers keep for life cannot spoil the next run."""
+"""A command in a process of its own: what XLA, CUDA and launchers keep for life cannot spoil the next one."""
 
 import os
 import subprocess
@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from lightning_flowers.errors import UserError
+
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
 
 
-def run_fit(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None], quiet: bool = False) -> int:
-    """Run one `fit` and return its exit status.
+def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None], quiet: bool = False) -> int:
+    """Run one command and return its exit status.
 
     Args:
         args: the command line, beginning with the command.
@@ -39,6 +41,18 @@ def take_flag(args: list[str], flag: str) -> str | None:
     if "=" in given:
         return given.partition("=")[2]
     return args.pop(at) if at < len(args) else ""
+
+
+def flag_names(tool: str, flags: Sequence[str]) -> list[str]:
+    """The names of a tool's flags that are meant for `fit`, each written with its value.
+
+    Raises:
+        UserError: something among them is no flag.
+    """
+    loose = next((flag for flag in flags if not flag.startswith("--")), None)
+    if loose is not None:
+        raise UserError(f"{tool}: {loose}: no flag: settings of fit are given with =, as --data.root=petals")
+    return [flag.removeprefix("--").partition("=")[0] for flag in flags]
 
 
 def _next(lines: Iterator[str]) -> str:

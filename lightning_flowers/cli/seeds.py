@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from lightning_flowers.cli.child import run_fit, take_flag
+from lightning_flowers.cli.child import run_command, take_flag
 from lightning_flowers.errors import UserError
 
 FLAG = "--seeds"
@@ -71,4 +71,4 @@ def _fit(args: Sequence[str]) -> tuple[int, str | None]:
         if line.startswith(_RUN):
             run = line.removeprefix(_RUN).strip()
 
-    return run_fit(args, show), run
+    return run_command(args, show), run

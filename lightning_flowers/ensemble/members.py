@@ -48,15 +48,18 @@ class Members:
         return names if len(set(names)) == len(names) else [str(run.path) for run in self.runs]
 
 
-def read_members(paths: Sequence[Path]) -> Members:
-    """Read two runs or more, given each once.
+def read_members(paths: Sequence[Path], least: int = 2) -> Members:
+    """Read runs, given each once.
+
+    Args:
+        least: how many there must be.
 
     Raises:
         UserError: they are not of the same records and classes (whose order is the first run's), one has no
             predictions, or they cannot be used; or one was fitted on val, or chosen by it, so that its val predictions
             are not held out.
     """
-    _check_paths(paths)
+    _check_paths(paths, least)
     runs = tuple(_read(path) for path in paths)
     val = [_load(run, "val", labelled=True) for run in runs]
     test = _load_test(runs)
@@ -68,7 +71,7 @@ def read_members(paths: Sequence[Path]) -> Members:
     return Members(runs, of_val, of_val.labels, _stack(runs, test, "test") if test else None, external)
 
 
-def _check_paths(paths: Sequence[Path]) -> None:
+def _check_paths(paths: Sequence[Path], least: int) -> None:
     if not paths:
         raise UserError("ensemble: give run folders, such as runs/a runs/b")
     places: set[str] = set()
@@ -77,7 +80,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
         if place in places:
             raise UserError(f"{path}: given twice: leave it out once, and weigh runs with --weights")
         places.add(place)
-    if len(paths) == 1:
+    if len(paths) < least:
         raise UserError(f"{paths[0]}: one run alone is no blend: give another one too")
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
@@ -61,10 +62,7 @@ def make_parser() -> Parser:
 
 
 def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
-    loose = next((flag for flag in flags if not flag.startswith("--")), None)
-    if loose is not None:
-        raise UserError(f"tune: {loose}: no flag: settings of fit are given with =, as --data.root=petals")
-    names = [flag.removeprefix("--").partition("=")[0] for flag in flags]
+    names = flag_names("tune", flags)
     refused = next((name for name in names if name in _REFUSED), None)
     if refused:
         raise UserError(f"tune: --{refused}: is of single runs: leave it out")

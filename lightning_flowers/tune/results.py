@@ -1,7 +1,7 @@
 """What a search has found: a table of its trials, a picture, and the best settings as YAML."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from lightning_flowers.markdown import number, text_table
 from lightning_flowers.tune.search import best_trial, short
 
 _SHOWN = 10  # trials of the table on the screen
-# Of a trial's config, what is its own and not of the settings that were searched.
-_OF_TRIALS = ("trainer.logger", "trainer.enable_progress_bar")
+# Of a trial's Trainer, what is not among the settings that were searched.
+_OF_TRIALS = ("logger", "enable_progress_bar")
 
 
 def write_results(study: optuna.Study, folder: Path, command: str) -> str:
@@ -59,19 +59,12 @@ def _cells(trial: FrozenTrial, names: Sequence[str], write: Any) -> list[str]:
 def _best_yaml(best: FrozenTrial, trials: int, command: str) -> str:
     settings: dict[str, Any] = yaml.safe_load(best.user_attrs["config"])
     for name in _OF_TRIALS:
-        _remove(settings, name.split("."))
+        settings["trainer"].pop(name, None)
     head = (
         f"# Trial {best.number} of {trials}: macro F1 {best.value:.4f} on val in epoch {best.user_attrs['epoch']}.\n"
         f"# It was chosen on val: expect less on other records.\n# {command}\n"
     )
     return head + yaml.safe_dump(settings, sort_keys=False)
-
-
-def _remove(settings: Mapping[str, Any], path: Sequence[str]) -> None:
-    *groups, last = path
-    for group in groups:
-        settings = settings.get(group, {})
-    dict.pop(settings, last, None)  # pyright: ignore[reportArgumentType]
 
 
 def _draw(study: optuna.Study, path: Path, names: Sequence[str]) -> None:

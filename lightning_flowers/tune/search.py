@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lightning_flowers.cli.child import INTERRUPTED, run_fit
+from lightning_flowers.cli.child import INTERRUPTED, run_command
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import read_run
@@ -135,7 +135,7 @@ def _run_trial(study: optuna.Study, trial: Trial, search: Search, deadline: floa
     try:
         with log.open("w", encoding="utf-8") as lines:
             watch = _Watch(trial, folder, lines, deadline)
-            status = run_fit(_command(search, trial), watch, quiet=True)
+            status = run_command(_command(search, trial), watch, quiet=True)
         if status == INTERRUPTED:
             raise KeyboardInterrupt(f"interrupted in trial {trial.number}; the same command goes on")
         best = read_run(folder).best if watch.ended or status == 0 else None
@@ -179,9 +179,10 @@ def _last_line(log: Path) -> str:
 
 def _keep_best_checkpoint(study: optuna.Study, search: Search) -> None:
     """Trials keep their history and settings; a checkpoint only the best: those of all would fill a disk."""
-    best = trial_folder(search, best_trial(study).number) if best_trial(study) else None
+    best = best_trial(study)
+    kept = trial_folder(search, best.number) if best else None
     for folder in (search.folder / "trials").glob("*/checkpoints"):
-        if folder.parent != best:
+        if folder.parent != kept:
             shutil.rmtree(folder)
 
 

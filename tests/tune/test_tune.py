@@ -38,7 +38,7 @@ def trials(monkeypatch):
         def terminate(self):
             ended.append(len(commands) - 1)
 
-    def run_fit(args, on_line, quiet):
+    def run_command(args, on_line, quiet):
         commands.append(args)
         scores = planned[len(commands) - 1]
         flags = dict(arg.split("=", 1) for arg in args[1:])
@@ -61,7 +61,7 @@ def trials(monkeypatch):
                 return 143
         return 0
 
-    monkeypatch.setattr(search, "run_fit", run_fit)
+    monkeypatch.setattr(search, "run_command", run_command)
     return planned, commands, ended
 
 
@@ -122,17 +122,17 @@ def test_a_first_trial_that_fails_ends_the_search_with_what_it_said(here, trials
 
 
 def test_later_trials_may_fail_but_not_three_in_a_row(here, trials, capsys):
-    trials[0] += [[0.5], 2, 2, [0.6], 2, 2, 2, [0.7]]
+    trials[0].extend([[0.5], 2, 2, [0.6], 2, 2, 2, [0.7]])
     assert main(["tune", VARY]) == MISUSED
     assert len(trials[1]) == 7
     assert rows_of(here / "runs/tune")[3]["val_macro_f1"] == "0.6000"
 
 
 def test_an_interrupted_search_says_how_to_go_on(here, trials, capsys):
-    trials[0] += [[0.5], INTERRUPTED]
+    trials[0].extend([[0.5], INTERRUPTED])
     assert main(["tune", VARY]) == INTERRUPTED
     assert "interrupted in trial 1; the same command goes on" in capsys.readouterr().err
-    trials[0] += [[0.6]]
+    trials[0].extend([[0.6]])
     assert main(["tune", VARY, "--trials=2"]) == 0
     assert {number: row["state"] for number, row in rows_of(here / "runs/tune").items()} == {
         0: "complete", 1: "fail", 2: "complete",
@@ -140,7 +140,7 @@ def test_an_interrupted_search_says_how_to_go_on(here, trials, capsys):
 
 
 def test_a_search_does_not_go_on_with_other_settings(here, trials, capsys):
-    trials[0] += [[0.5]]
+    trials[0].extend([[0.5]])
     assert main(["tune", VARY, "--trials=1"]) == 0
     assert main(["tune", VARY, "--trials=2", "--data.size=64"]) == MISUSED
     assert "--name=tune: was begun with other settings" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The command `compete`: a whole competition within a budget of hours."""

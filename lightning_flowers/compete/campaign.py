@@ -1,0 +1,195 @@
+"""A campaign: what it trains and predicts, in which order, and the answer that it always has."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_flowers.compete import jobs
+from lightning_flowers.compete.choice import FLIPS, PLAIN, Step, decide, steps_of, weights_of
+from lightning_flowers.compete.plan import ALL, RESERVE, Job, Model, Plan, make_plan
+from lightning_flowers.data.sources.finding import find_source
+from lightning_flowers.ensemble.members import Members, read_members
+from lightning_flowers.errors import UserError
+from lightning_flowers.files import write_text
+from lightning_flowers.run.messages import say
+from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.submission import write_submission
+
+
+class Answer(NamedTuple):
+    """What a campaign has come to.
+
+    steps: what each kind of choice brings on val.
+    runs: names of the runs whose predictions are blended, and the weight of each.
+    last_round: whether runs on train and val together stand in for those that the choice was made by.
+    """
+
+    steps: list[Step]
+    runs: dict[str, float]
+    last_round: bool
+
+    @property
+    def views(self) -> str:
+        """The views of each picture that were chosen."""
+        return self.steps[-1].option.views
+
+
+class Campaign:
+    """A folder with all that a competition's submission was made of; begun again, it goes on.
+
+    Args:
+        folder: of the campaign.
+        models: names and flags of those that take part.
+        shared: flags of `fit` that all have.
+        seconds: the budget, from now.
+
+    Raises:
+        UserError: the folder was begun with other settings.
+    """
+
+    def __init__(self, folder: Path, models: dict[str, Sequence[str]], shared: Sequence[str], seconds: float) -> None:
+        self.folder, self.runs, self.log = folder, folder / "runs", folder / "log.txt"
+        self._models, self._shared = models, list(shared)
+        self._end = time.monotonic() + seconds
+        self.root: str | None = None
+        self._state: dict[str, Any] = {"shared": self._shared, "probes": {}, "records": {}}
+        self._file = folder / "campaign.json"
+        if self._file.is_file():
+            self._state = json.loads(self._file.read_text("utf-8"))
+        if self._state["shared"] != self._shared:
+            raise UserError(f"{folder}: was begun with other settings: give another --name, or the same")
+        self.failed: dict[str, str] = {}
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self._end - time.monotonic()
+
+    def plan(self) -> Plan:
+        """What fits into the time that is left, by the speed that each model has here.
+
+        Raises:
+            UserError: none of them can be trained.
+        """
+        self.root = jobs.settings_of(self._shared)["data"]["root"]
+        say("check", "pictures that stand in two splits, or twice in one")
+        self._try("records stats", partial(jobs.look_for_leaks, self.root, self.folder / "records-stats", self.log))
+        known = []
+        for name, flags in self._models.items():
+            if model := self._probe(name, [*flags, *self._shared]):
+                known.append(model)
+        if known and not self._state["records"].get("test"):
+            raise UserError("compete: the data have no test split to predict: train with fit")
+        if not known:
+            raise UserError(f"compete: {'; '.join(f'{name}: {why}' for name, why in self.failed.items())}")
+        done = [path.name for path in self.runs.glob("*") if jobs.is_done(self.runs, path.name)]
+        return make_plan(known, self._state["records"], self.left, done)
+
+    def run(self, plan: Plan) -> Answer:
+        """Train what is planned, blend, and train the chosen on train and val together.
+
+        Raises:
+            UserError: nothing could be trained.
+        """
+        for job in plan.jobs:
+            if not job.name.endswith(ALL) and self._train(job):
+                self._answer(self._trained(plan), views=False)
+        names = self._trained(plan)
+        if not names:
+            raise UserError(f"compete: {'; '.join(f'{name}: {why}' for name, why in self.failed.items())}")
+        views = all(self._predict_views(name) for name in names)
+        answer = self._answer(names, views)
+        return self._answer(names, views, ALL) if self._last_round(plan, answer) else answer
+
+    def _last_round(self, plan: Plan, answer: Answer) -> bool:
+        """Whether all runs that are blended are there once more, trained on train and val together."""
+        planned = {job.name: job for job in plan.jobs}
+        wanted = [planned.get(f"{name}{ALL}") for name, weight in answer.runs.items() if weight]
+        if not all(job and self._train(job) for job in wanted):
+            return False
+        return answer.views == PLAIN or all(self._predict_views(job.name) for job in wanted if job)
+
+    def _probe(self, name: str, flags: Sequence[str]) -> Model | None:
+        if name not in self._state["probes"]:
+            say("probe", f"{name}: how fast it is here")
+            try:
+                model, self._state["records"] = jobs.probe(name, flags, self.folder / "probes", self.log)
+            except UserError as error:
+                self.failed[name] = str(error)
+                say("left out", f"{name}: {error}")
+                return None
+            self._state["probes"][name] = model._asdict()
+            write_text(self._file, json.dumps(self._state, indent=2) + "\n")
+        found = self._state["probes"][name]
+        return Model(**{**found, "flags": tuple(found["flags"])})
+
+    def _train(self, job: Job) -> bool:
+        """Whether a run is there, trained now if it is not; what fails or has no time is told and left out."""
+        if jobs.is_done(self.runs, job.name):
+            return True
+        first = not any(jobs.is_done(self.runs, path.name) for path in self.runs.glob("*"))
+        if self.left < job.seconds and not first:
+            self._leave_out(job.name, "no time is left for it")
+            return False
+        say("train", f"{job.name}: about {job.seconds / 60:.1f} of {self.left / 60:.1f} minutes")
+        return self._try(job.name, partial(jobs.train, job, self.runs, self.log, self.left * (1 - RESERVE)))
+
+    def _predict_views(self, name: str) -> bool:
+        views = partial(jobs.predict_views, self.runs, name, self.log)
+        return self.left > 0 and self._try(f"{name}-{FLIPS}", views)
+
+    def _try(self, name: str, work: Callable[[], object]) -> bool:
+        """Whether work succeeds; what fails is told and left out."""
+        try:
+            work()
+        except jobs.CommandError as error:
+            self._leave_out(name, str(error))
+            return False
+        return True
+
+    def _leave_out(self, name: str, why: str) -> None:
+        self.failed[name] = why
+        say("left out", f"{name}: {why}")
+
+    def _trained(self, plan: Plan) -> list[str]:
+        return [job.name for job in plan.jobs if not job.name.endswith(ALL) and jobs.is_done(self.runs, job.name)]
+
+    def _answer(self, names: Sequence[str], views: bool, ending: str = "") -> Answer:
+        """Choose by val, and write the submission: of these runs, or of those whose names end so in their place."""
+        members = {PLAIN: self._members(names, "")}
+        if views:
+            members[FLIPS] = self._members(names, f"-{FLIPS}")
+        val = {seen: each.val.probabilities for seen, each in members.items()}
+        labels = members[PLAIN].labels
+        steps = steps_of(val, labels)
+        option = steps[-1].option
+        weights = weights_of(option, val, labels)
+        answer = Answer(steps, dict(zip(names, weights.tolist(), strict=True)), bool(ending))
+        used = [(f"{name}{ending}" if weight else name) for name, weight in answer.runs.items()]
+        suffix = "" if option.views == PLAIN else f"-{FLIPS}"
+        test = [Predictions.load(self.runs / f"{name}{suffix}" / "predictions" / "test.npz") for name in used]
+        self._submit(test, decide(option, weights, val[option.views], labels, _stacked(test)))
+        return answer
+
+    def _submit(self, test: Sequence[Predictions], decided: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+        blend, labels = decided
+        predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
+        predictions.save(self.folder / "predictions" / "test.npz")
+        sample = find_source(self.root).sample_submission()
+        for path in write_submission(self.folder / "submission.csv", predictions, sample, labels):
+            say("submission", str(path))
+
+    def _members(self, names: Sequence[str], ending: str) -> Members:
+        return read_members([self.runs / f"{name}{ending}" for name in names], least=1)
+
+
+def _stacked(test: Sequence[Predictions]) -> NDArray[np.float32]:
+    """Probabilities (runs, records, classes): all are of one data set, in its order."""
+    assert all(np.array_equal(each.ids, test[0].ids) for each in test)
+    return np.stack([each.probabilities for each in test])

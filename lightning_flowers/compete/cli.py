@@ -1,0 +1,92 @@
+"""The command line of `compete`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning_flowers.cli.child import flag_names
+from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.parsing import Parser
+from lightning_flowers.compete.campaign import Campaign
+from lightning_flowers.compete.jobs import is_done
+from lightning_flowers.compete.page import write_page
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.messages import say
+from lightning_flowers.run.results import read_run
+from lightning_flowers.secrets import redact
+
+_OWN = {
+    "resume": "the same command goes on by itself",
+    "seeds": "it takes as many seeds as there is time for",
+    "seed_everything": "it takes as many seeds as there is time for",
+    "report": "each run has its page",
+    "predict": "each run predicts",
+    "config": "give the file among --backbones",
+    "model.backbone": "give it among --backbones",
+    "data.train_on": "the last round is trained on train and val",
+}
+
+
+def run(args: Sequence[str]) -> int:
+    """Run `compete --hours=H` and return its exit status, 0.
+
+    Raises:
+        UserError: a mistake in the arguments, or nothing could be trained.
+    """
+    given, flags = make_parser().parse_known_args(args)
+    _check(given, flags)
+    folder = RunFolder.new(Path(given.runs_dir), given.name).path.with_name(given.name)
+    campaign = Campaign(folder, _models(given.backbones), flags, given.hours * 3600)
+    plan = campaign.plan()
+    done = [job.name for job in plan.jobs if is_done(campaign.runs, job.name)]
+    sys.stdout.write(f"\n{plan.describe(done)}\n\n")
+    for name in plan.left_out:
+        say("left out", f"{name}: no time for it in {given.hours:g} hours")
+    answer = campaign.run(plan)
+    runs = [read_run(campaign.runs / job.name) for job in plan.jobs if is_done(campaign.runs, job.name)]
+    left_out = dict.fromkeys(plan.left_out, f"no time for it in {given.hours:g} hours") | campaign.failed
+    command = redact(f"{PROGRAM} {shlex.join(['compete', *args])}")
+    page = write_page(folder, answer, runs, left_out, command)
+    for step in answer.steps:
+        say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({step.option.describe()})")
+    say("page", str(page))
+    return 0
+
+
+def make_parser() -> Parser:
+    """The flags of `compete`."""
+    parser = Parser("compete")
+    parser.add_argument("--hours", type=float, required=True, help="the budget, from now to the last submission")
+    models = "with commas between, the most promising first: names of backbones, or YAMLs of settings of fit"
+    parser.add_argument(
+        "--backbones", default="tf_efficientnet_lite0", help=f"{models} (default: tf_efficientnet_lite0)"
+    )
+    parser.add_argument("--name", default="compete", help="the folder's name; the same goes on (default: compete)")
+    parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
+    parser.epilog = "All other flags are those of fit, for every run; give their values with =."
+    return parser
+
+
+def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
+    if not 0 < given.hours < float("inf"):
+        raise UserError(f"--hours={given.hours:g}: must be above 0")
+    for name in flag_names("compete", flags):
+        if name in _OWN:
+            raise UserError(f"compete: --{name}: {_OWN[name]}")
+
+
+def _models(given: str) -> dict[str, Sequence[str]]:
+    """Flags of each model by its name: a file's stem, or the backbone's."""
+    models: dict[str, Sequence[str]] = {}
+    for one in given.split(","):
+        is_file = Path(one).suffix in (".yaml", ".yml")
+        if is_file and not Path(one).is_file():
+            raise UserError(f"--backbones={given}: {one}: no such file")
+        name = Path(one).stem if is_file else one
+        if not name or name in models:
+            raise UserError(f"--backbones={given}: give different backbones or files, with commas between")
+        models[name] = [f"--config={one}"] if is_file else [f"--model.backbone={one}"]
+    return models

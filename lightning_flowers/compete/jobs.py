@@ -1,0 +1,162 @@
+"""The commands of a campaign, each in a process of its own, and what is known of it afterwards."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+
+from lightning_flowers.cli.child import INTERRUPTED, run_command
+from lightning_flowers.compete.choice import FLIPS
+from lightning_flowers.compete.plan import Job, Model
+from lightning_flowers.errors import UserError
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Run, read_run
+
+_BATCHES = 10  # of a probe's epoch, each of train and val
+# Lines of a command that are shown while it runs.
+_SHOWN = re.compile(r"epoch |best |features |warning: |[\d,]+ pairs leak|no picture was found in two")
+_QUIET = ("--report=false", "--trainer.enable_progress_bar=false")
+
+
+class CommandError(UserError):
+    """A command of the campaign did not succeed; the message is the last that it said."""
+
+
+def settings_of(flags: Sequence[str]) -> dict[str, Any]:
+    """All settings that `fit` would have with these flags.
+
+    Raises:
+        UserError: a mistake in them.
+    """
+    lines: list[str] = []
+    status = run_command(["fit", *flags, "--print_config"], lambda line, _: lines.append(line), quiet=True)
+    if status:
+        raise UserError(lines[-1].strip().removeprefix("lightning_flowers: ") if lines else f"exit status {status}")
+    return yaml.safe_load("".join(lines))
+
+
+def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Model, dict[str, int]]:
+    """How fast a model is here: two epochs of a few batches, of which the second counts; and the records of each split.
+
+    Raises:
+        UserError: it cannot be trained.
+    """
+    settings = settings_of(flags)
+    shutil.rmtree(folder / name, ignore_errors=True)
+    few = [f"--trainer.limit_{split}_batches={_BATCHES}" for split in ("train", "val")]
+    own = ["--trainer.max_epochs=2", "--model.feature_cache=false", "--data.cache=none", "--trainer.logger=false"]
+    place = [f"--name={name}", f"--runs_dir={folder}", "--predict=false"]
+    started = time.monotonic()
+    execute(["fit", *flags, *few, *own, *place, *_QUIET], log)
+    took = time.monotonic() - started
+    run = read_run(folder / name)
+    first, second = run.history[:2]
+    batch = settings["data"]["batch_size"]
+    trained = min(_BATCHES * batch, run.data.records["train"])
+    train = second.images_per_second or 0.0
+    evaluated = (second.seconds or 0.0) - trained / train
+    val = min(_BATCHES * batch, run.data.records.get("val", 0)) / max(evaluated, 1e-3)
+    start = took - (first.seconds or 0.0) - (second.seconds or 0.0)
+    epochs = settings["trainer"]["max_epochs"]
+    shutil.rmtree(folder / name)
+    return Model(name, tuple(flags), epochs, start, train, val, _passes(settings)), run.data.records
+
+
+def train(job: Job, folder: Path, log: Path, seconds: float) -> Run:
+    """Train a run, or go on with it, for so many seconds at most.
+
+    Raises:
+        CommandError: it did not end well.
+    """
+    path = RunFolder(folder / job.name)
+    limit = f"--trainer.max_time={max_time(seconds)}"
+    if path.last.is_file():
+        execute(["fit", f"--resume={path.path}", limit, *_QUIET], log)
+    else:
+        shutil.rmtree(path.path, ignore_errors=True)  # cut off before it had learnt anything
+        execute(["fit", *job.flags, f"--name={job.name}", f"--runs_dir={folder}", limit, *_QUIET], log)
+    return read_run(path.path)
+
+
+def is_done(folder: Path, name: str) -> bool:
+    """Whether a run has ended, its predictions included."""
+    run = RunFolder(folder / name)
+    return run.read_summary().get("status") == "finished" and "predictions" in run.read_summary()
+
+
+def look_for_leaks(root: str | None, folder: Path, log: Path) -> None:
+    """Have `records stats` say whether pictures stand in two splits; once for a campaign.
+
+    Raises:
+        CommandError: it did not end well.
+    """
+    if not folder.exists():
+        execute(["records", "stats", *([root] if root else []), f"--out={folder}"], log)
+
+
+def predict_views(folder: Path, name: str, log: Path) -> Path:
+    """The folder of a run's predictions averaged with those of mirrored pictures, made if need be.
+
+    Raises:
+        CommandError: it did not end well.
+    """
+    out = folder / f"{name}-{FLIPS}"
+    if "predictions" not in RunFolder(out).read_summary():
+        execute(["predict", f"--run={folder / name}", f"--tta={FLIPS}", f"--out={out}", *_QUIET], log)
+    return out
+
+
+def execute(args: Sequence[str], log: Path) -> None:
+    """Run a command; all that it says goes to the end of a log, and what matters to the screen.
+
+    Raises:
+        CommandError: its exit status is not 0.
+        KeyboardInterrupt: Ctrl-C ended it.
+    """
+    last = ""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as lines:
+
+        def show(line: str, _: subprocess.Popen[str]) -> None:
+            nonlocal last
+            last = line.strip() or last
+            lines.write(line)
+            lines.flush()
+            if _SHOWN.match(line):
+                sys.stdout.write(f"  {line}")
+                sys.stdout.flush()
+
+        status = run_command(args, show, quiet=True)
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt("interrupted; the same command goes on")
+    if status:
+        raise CommandError(f"{last.removeprefix('lightning_flowers: ')} (all that it said: {log})")
+
+
+def max_time(seconds: float) -> str:
+    """Seconds as Lightning wants them, DD:HH:MM:SS; at least one."""
+    minutes, rest = divmod(max(1, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours // 24:02}:{hours % 24:02}:{minutes:02}:{rest:02}"
+
+
+def _passes(settings: dict[str, Any]) -> int | None:
+    """As `features.feature_views` has it: how many views of each picture are kept as features."""
+    from lightning_flowers.model.features import feature_views  # imported late: torch takes its time
+
+    model = settings["model"]
+    asked = SimpleNamespace(
+        frozen=model["freeze_backbone"],
+        feature_cache=model["feature_cache"],
+        feature_views=model["feature_views"],
+        mixing=bool(model["mixup"] or model["cutmix"]),
+    )
+    augments = settings["data"]["augment"] not in ("none", [])
+    return feature_views(asked, augments)[0] or None  # pyright: ignore[reportArgumentType]

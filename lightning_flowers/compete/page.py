@@ -1,0 +1,89 @@
+"""The page of a campaign: what it trained, what each step brought, and what was left out."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from lightning_flowers.compete.campaign import Answer
+from lightning_flowers.files import write_text
+from lightning_flowers.markdown import markdown_table, number
+from lightning_flowers.run.results import Run
+
+_STEPS = """\
+Macro F1 on val, over all classes. "cross-validated" is the figure that the choice was made by, a little too good; \
+"nested" is of records that took no part in choosing, weighing or deciding: believe that one."""
+_LAST_ROUND = """\
+The submission is of runs on train and val together, with the weights and the decision that were chosen before: \
+nothing can be scored on val any more."""
+
+
+class Section(NamedTuple):
+    """A part of the page: text, and a table whose columns in `right` are of numbers."""
+
+    title: str
+    text: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Sequence[str]
+
+
+def write_page(folder: Path, answer: Answer, runs: Sequence[Run], left_out: Mapping[str, str], command: str) -> Path:
+    """Write campaign.md and campaign.html; gives the latter's path."""
+    sections = [_steps(answer), _runs(answer, runs)]
+    if left_out:
+        rows = [[name, why] for name, why in left_out.items()]
+        sections.append(Section("Left out", "", ["what", "why"], rows, []))
+    title = f"{folder.name}: macro F1 {answer.steps[-1].nested:.4f} on val, nested"
+    write_text(folder / "campaign.md", _markdown(title, sections, command))
+    page = folder / "campaign.html"
+    write_text(page, _html(title, sections, command))
+    return page
+
+
+def _steps(answer: Answer) -> Section:
+    header = ["step", "chosen", "cross-validated", "nested"]
+    rows = [
+        [step.name, step.option.describe(), number(step.cross_validated, 4), number(step.nested, 4)]
+        for step in answer.steps
+    ]
+    text = f"{_STEPS} {_LAST_ROUND}" if answer.last_round else _STEPS
+    return Section("What each step brought", text, header, rows, header[2:])
+
+
+def _runs(answer: Answer, runs: Sequence[Run]) -> Section:
+    header = ["run", "trained on", "epochs", "val macro F1", "minutes", "weight"]
+    rows = [
+        [
+            run.path.name,
+            run.data.train_on,
+            str(run.epochs or 0),
+            number(run.best.val_macro_f1 if run.best else None, 4),
+            number(sum(epoch.seconds or 0.0 for epoch in run.history) / 60, 1),
+            number(answer.runs.get(run.path.name), 3),
+        ]
+        for run in runs
+    ]
+    return Section("Runs", "Each has a page of its own in its folder.", header, rows, header[2:])
+
+
+def _markdown(title: str, sections: Sequence[Section], command: str) -> str:
+    parts = [f"# {title}\n", f"    {command}\n"]
+    for one in sections:
+        parts += [f"## {one.title}\n", f"{one.text}\n", f"{markdown_table(one.header, one.rows, one.right)}\n"]
+    return "\n".join(parts)
+
+
+def _html(title: str, sections: Sequence[Section], command: str) -> str:
+    environment = Environment(
+        loader=PackageLoader("lightning_flowers.compete"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    style = resources.files("lightning_flowers.report").joinpath("templates", "style.css").read_text("utf-8")
+    page = environment.get_template("campaign.html")
+    return page.render(title=title, sections=sections, command=command, style=Markup(style))
