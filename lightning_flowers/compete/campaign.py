@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.compete import jobs
-from lightning_flowers.compete.choice import FLIPS, PLAIN, Step, decide, steps_of, weights_of
+from lightning_flowers.compete.choice import FLIPS, PLAIN, Option, Step, choose, decide, steps_of, weights_of
 from lightning_flowers.compete.plan import ALL, RESERVE, Job, Model, Plan, make_plan
 from lightning_flowers.data.sources.finding import find_source
-from lightning_flowers.ensemble.members import Members, read_members
+from lightning_flowers.ensemble.members import read_members
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
+from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.submission import write_submission
@@ -26,18 +27,15 @@ class Answer(NamedTuple):
     """What a campaign has come to.
 
     steps: what each kind of choice brings on val.
+    option: what was chosen.
     runs: names of the runs whose predictions are blended, and the weight of each.
     last_round: whether runs on train and val together stand in for those that the choice was made by.
     """
 
     steps: list[Step]
+    option: Option
     runs: dict[str, float]
     last_round: bool
-
-    @property
-    def views(self) -> str:
-        """The views of each picture that were chosen."""
-        return self.steps[-1].option.views
 
 
 class Campaign:
@@ -97,15 +95,18 @@ class Campaign:
         Raises:
             UserError: nothing could be trained.
         """
+        kept = 0.0  # for the last round of the models so far, which is worth more than the next model
         for job in plan.jobs:
-            if not job.name.endswith(ALL) and self._train(job):
-                self._answer(self._trained(plan), views=False)
+            if job.name.endswith(ALL):
+                kept += job.seconds
+            elif self._train(job, kept):
+                self._submit_blend(self._trained(plan))
         names = self._trained(plan)
         if not names:
             raise UserError(f"compete: {'; '.join(f'{name}: {why}' for name, why in self.failed.items())}")
         views = all(self._predict_views(name) for name in names)
-        answer = self._answer(names, views)
-        return self._answer(names, views, ALL) if self._last_round(plan, answer) else answer
+        answer = self._submit_blend(names, views, told=True)
+        return self._submit_last_round(names, answer) if self._last_round(plan, answer) else answer
 
     def _last_round(self, plan: Plan, answer: Answer) -> bool:
         """Whether all runs that are blended are there once more, trained on train and val together."""
@@ -113,7 +114,7 @@ class Campaign:
         wanted = [planned.get(f"{name}{ALL}") for name, weight in answer.runs.items() if weight]
         if not all(job and self._train(job) for job in wanted):
             return False
-        return answer.views == PLAIN or all(self._predict_views(job.name) for job in wanted if job)
+        return answer.option.views == PLAIN or all(self._predict_views(job.name) for job in wanted if job)
 
     def _probe(self, name: str, flags: Sequence[str]) -> Model | None:
         if name not in self._state["probes"]:
@@ -129,12 +130,16 @@ class Campaign:
         found = self._state["probes"][name]
         return Model(**{**found, "flags": tuple(found["flags"])})
 
-    def _train(self, job: Job) -> bool:
-        """Whether a run is there, trained now if it is not; what fails or has no time is told and left out."""
+    def _train(self, job: Job, kept: float = 0.0) -> bool:
+        """Whether a run is there, trained now if it is not; what fails or has no time is told and left out.
+
+        Args:
+            kept: seconds of what is left that are not for it.
+        """
         if jobs.is_done(self.runs, job.name):
             return True
         first = not any(jobs.is_done(self.runs, path.name) for path in self.runs.glob("*"))
-        if self.left < job.seconds and not first:
+        if self.left - kept < job.seconds and not first:
             self._leave_out(job.name, "no time is left for it")
             return False
         say("train", f"{job.name}: about {job.seconds / 60:.1f} of {self.left / 60:.1f} minutes")
@@ -160,33 +165,53 @@ class Campaign:
     def _trained(self, plan: Plan) -> list[str]:
         return [job.name for job in plan.jobs if not job.name.endswith(ALL) and jobs.is_done(self.runs, job.name)]
 
-    def _answer(self, names: Sequence[str], views: bool, ending: str = "") -> Answer:
-        """Choose by val, and write the submission: of these runs, or of those whose names end so in their place."""
-        members = {PLAIN: self._members(names, "")}
-        if views:
-            members[FLIPS] = self._members(names, f"-{FLIPS}")
-        val = {seen: each.val.probabilities for seen, each in members.items()}
-        labels = members[PLAIN].labels
-        steps = steps_of(val, labels)
-        option = steps[-1].option
-        weights = weights_of(option, val, labels)
-        answer = Answer(steps, dict(zip(names, weights.tolist(), strict=True)), bool(ending))
-        used = [(f"{name}{ending}" if weight else name) for name, weight in answer.runs.items()]
-        suffix = "" if option.views == PLAIN else f"-{FLIPS}"
-        test = [Predictions.load(self.runs / f"{name}{suffix}" / "predictions" / "test.npz") for name in used]
-        self._submit(test, decide(option, weights, val[option.views], labels, _stacked(test)))
-        return answer
+    def _submit_blend(self, names: Sequence[str], views: bool = False, told: bool = False) -> Answer:
+        """Choose by val, and write the submission.
 
-    def _submit(self, test: Sequence[Predictions], decided: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
-        blend, labels = decided
+        Args:
+            views: whether predictions of mirrored pictures are there too.
+            told: find out what each step brings, which takes longer.
+        """
+        val, labels = self._val(names, views)
+        steps = steps_of(val, labels) if told else []
+        option = steps[-1].option if steps else choose(val, labels)
+        weights = weights_of(option, val, labels)
+        self._submit(names, option, weights, val, labels)
+        return Answer(steps, option, dict(zip(names, weights.tolist(), strict=True)), last_round=False)
+
+    def _submit_last_round(self, names: Sequence[str], answer: Answer) -> Answer:
+        """Write the submission of the runs on train and val together, weighed and decided as before."""
+        val, labels = self._val(names, answer.option.views != PLAIN)
+        weights = np.array([answer.runs[name] for name in names])
+        used = [f"{name}{ALL}" if answer.runs[name] else name for name in names]
+        self._submit(used, answer.option, weights, val, labels)
+        return answer._replace(last_round=True)
+
+    def _val(self, names: Sequence[str], views: bool) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+        """Val's probabilities (runs, records, classes) by the views, and its labels."""
+        folders = {seen: [self._of_views(name, seen) for name in names] for seen in (PLAIN, FLIPS)[: 1 + views]}
+        members = {seen: read_members(paths, least=1) for seen, paths in folders.items()}
+        return {seen: each.val.probabilities for seen, each in members.items()}, members[PLAIN].labels
+
+    def _of_views(self, name: str, views: str) -> Path:
+        return self.runs / (name if views == PLAIN else f"{name}-{views}")
+
+    def _submit(
+        self,
+        names: Sequence[str],
+        option: Option,
+        weights: NDArray[np.float64],
+        val: Mapping[str, NDArray[np.float32]],
+        labels: NDArray[np.int64],
+    ) -> None:
+        folders = [RunFolder(self._of_views(name, option.views)) for name in names]
+        test = [Predictions.load(folder.predictions("test")) for folder in folders]
+        blend, decided = decide(option, weights, val[option.views], labels, _stacked(test))
         predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
         predictions.save(self.folder / "predictions" / "test.npz")
         sample = find_source(self.root).sample_submission()
-        for path in write_submission(self.folder / "submission.csv", predictions, sample, labels):
+        for path in write_submission(self.folder / "submission.csv", predictions, sample, decided):
             say("submission", str(path))
-
-    def _members(self, names: Sequence[str], ending: str) -> Members:
-        return read_members([self.runs / f"{name}{ending}" for name in names], least=1)
 
 
 def _stacked(test: Sequence[Predictions]) -> NDArray[np.float32]:

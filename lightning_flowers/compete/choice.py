@@ -79,9 +79,14 @@ def steps_of(val: Mapping[str, Probabilities], labels: Labels) -> list[Step]:
         kinds["and blends of all runs"] = options_of(runs, [PLAIN], ["argmax"])
     if len(val) > 1:
         kinds["and views of each picture"] = options_of(runs, list(val), ["argmax"])
-    kinds["and adjusted decisions"] = options_of(runs, list(val), ["argmax", "adjusted"])
+    kinds["and adjusted decisions"] = _all_options(val)
     terms = _terms(val)
     return [_step(name, terms, labels, options) for name, options in kinds.items()]
+
+
+def choose(val: Mapping[str, Probabilities], labels: Labels) -> Option:
+    """The option of the last of `steps_of`, sooner."""
+    return _choose(_terms(val), labels, _all_options(val), np.arange(len(labels)))[0]
 
 
 def weights_of(option: Option, val: Mapping[str, Probabilities], labels: Labels) -> NDArray[np.float64]:
@@ -107,6 +112,10 @@ def decide(
     if option.decision == "argmax":
         return blend, blend.argmax(1)
     return blend, fit_adjustment(Terms(option.method, val).blend(weights), labels).decide(blend)
+
+
+def _all_options(val: Mapping[str, Probabilities]) -> list[Option]:
+    return options_of(len(val[PLAIN]), list(val), ["argmax", "adjusted"])
 
 
 _Terms = dict[tuple[str, str], Terms]

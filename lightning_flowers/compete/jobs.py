@@ -65,7 +65,7 @@ def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Mod
     val = min(_BATCHES * batch, run.data.records.get("val", 0)) / max(evaluated, 1e-3)
     start = took - (first.seconds or 0.0) - (second.seconds or 0.0)
     epochs = settings["trainer"]["max_epochs"]
-    shutil.rmtree(folder / name)
+    shutil.rmtree(folder)
     return Model(name, tuple(flags), epochs, start, train, val, _passes(settings)), run.data.records
 
 

@@ -50,10 +50,13 @@ class Plan(NamedTuple):
     def describe(self, done: Collection[str]) -> str:
         """A table for a terminal."""
         rows = [
-            [job.name, "done" if job.name in done else number(job.seconds / 60, 1), " ".join(job.flags)]
+            [job.name, "train+val" if job.name.endswith(ALL) else "train", self._minutes(job, done)]
             for job in self.jobs
         ]
-        return text_table(["run", "minutes", "settings"], rows, ["minutes"])
+        return text_table(["run", "trained on", "minutes"], rows, ["minutes"])
+
+    def _minutes(self, job: Job, done: Collection[str]) -> str:
+        return "done" if job.name in done else number(job.seconds / 60, 1)
 
 
 def make_plan(models: Sequence[Model], records: Mapping[str, int], seconds: float, done: Collection[str]) -> Plan:

@@ -1,0 +1,179 @@
+"""`compete` as a user drives it; its commands are stood in for, but in one test."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
+from lightning_flowers.compete import jobs
+from lightning_flowers.compete.jobs import max_time
+from lightning_flowers.compete.plan import Model
+from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.predictions import Predictions
+
+TINY = [
+    "--model.weights=none", "--data.batch_size=8", "--data.threads=2", "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=1",
+]  # fmt: skip
+RECORDS = {"train": 40, "val": 12, "test": 9}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def commands(here, monkeypatch, petals_root):
+    """Stands in for what compete starts: gives the commands, and a dict of exit statuses by a run's name."""
+    given, fails = [], {}
+    test = np.loadtxt(petals_root / "test_labels.csv", delimiter=",", skiprows=1, dtype=str)
+
+    def execute(args, log):
+        given.append(args)
+        flags = dict(arg.split("=", 1) for arg in args[1:] if "=" in arg)
+        if args[0] == "records":
+            return
+        name = flags.get("--name") or flags.get("--out", "").rpartition("/")[2]
+        if fails.get(name) == INTERRUPTED:
+            raise KeyboardInterrupt("interrupted; the same command goes on")
+        if name in fails:
+            raise jobs.CommandError(f"{name} broke")
+        run = RunFolder(here / "runs/compete/runs" / name)
+        run.make()
+        rng = np.random.default_rng(len(given))
+        for split, ids, labels in (
+            ("val", np.array([f"v{n}" for n in range(12)]), np.arange(12) % 4),
+            ("test", test[:, 0], None),
+        ):
+            probabilities = rng.dirichlet(np.ones(4), len(ids)).astype(np.float32)
+            run.predictions(split).parent.mkdir(exist_ok=True)
+            Predictions(ids, probabilities, labels).save(run.predictions(split))
+        train_on = flags.get("--data.train_on", "train")
+        data = {"root": str(petals_root), "train_on": train_on, "classes": 4}
+        run.write_summary({"status": "finished", "predictions": {}, "data": data, "backbone": "x", "epochs": 1})
+
+    def probe(name, flags, folder, log):
+        if name in fails:
+            raise jobs.CommandError(f"{name} cannot be had")
+        return Model(name, tuple(flags), 1, 1000.0, 100.0, 100.0), RECORDS
+
+    monkeypatch.setattr(jobs, "execute", execute)
+    monkeypatch.setattr(jobs, "probe", probe)
+    monkeypatch.setattr(jobs, "settings_of", lambda flags: {"data": {"root": str(petals_root)}})
+    return given, fails
+
+
+def trained(commands):
+    return [re.search(r"--name=(\S+)", " ".join(args))[1] for args in commands if args[0] == "fit"]  # pyright: ignore[reportOptionalSubscript]
+
+
+def submitted(here):
+    return list(csv.DictReader((here / "runs/compete/submission.csv").read_text().splitlines()))
+
+
+def test_models_then_the_last_round_then_a_page(here, commands, capsys):
+    given, _ = commands
+    assert main(["compete", "--hours=1.4", "--backbones=a,b", "--data.size=32"]) == 0
+    assert trained(given)[:2] == ["a-seed0", "b-seed0"]
+    assert all("--data.size=32" in args for args in given if args[0] == "fit")
+    assert len(submitted(here)) == RECORDS["test"]
+    page = (here / "runs/compete/campaign.md").read_text()
+    assert "the best single run" in page
+    assert "a-seed0" in page
+    assert (here / "runs/compete/campaign.html").read_text().count("<table>") >= 2
+
+
+def test_the_last_round_stands_in_for_the_runs_that_were_chosen(here, commands):
+    given, _ = commands
+    assert main(["compete", "--hours=0.7", "--backbones=a"]) == 0
+    assert trained(given) == ["a-seed0", "a-seed0-all"]
+    ours, last, flips = (
+        Predictions.load(here / f"runs/compete/{folder}/predictions/test.npz").probabilities
+        for folder in ("", "runs/a-seed0-all", "runs/a-seed0-flips")
+    )
+    views = [args for args in given if f"--out={here}" in " ".join(args) or "a-seed0-all-flips" in " ".join(args)]
+    chosen = (
+        Predictions.load(here / "runs/compete/runs/a-seed0-all-flips/predictions/test.npz").probabilities
+        if views
+        else last
+    )
+    assert np.allclose(ours, chosen, atol=1e-6)
+    assert not np.allclose(ours, flips, atol=1e-6)
+
+
+def test_what_was_interrupted_goes_on(here, commands, capsys):
+    given, fails = commands
+    fails["b-seed0"] = INTERRUPTED
+    assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == INTERRUPTED
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert len(submitted(here)) == RECORDS["test"]
+    fails.clear()
+    given.clear()
+    assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
+    assert trained(given)[0] == "b-seed0"
+    assert "a-seed0" not in trained(given)
+
+
+def test_what_fails_is_left_out_and_named(here, commands, capsys):
+    commands[1].update({"b": 2, "a-seed0-all": 2})
+    assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
+    page = (here / "runs/compete/campaign.md").read_text()
+    assert "b cannot be had" in page
+    assert "a-seed0-all broke" in page
+    assert len(submitted(here)) == RECORDS["test"]
+
+
+def test_where_nothing_can_be_trained_it_says_why(here, commands, capsys):
+    commands[1].update({"a": 2, "b": 2})
+    assert main(["compete", "--hours=1", "--backbones=a,b"]) == MISUSED
+    assert capsys.readouterr().err == "lightning_flowers: compete: a: a cannot be had; b: b cannot be had\n"
+
+
+def test_a_campaign_does_not_go_on_with_other_settings(here, commands, capsys):
+    assert main(["compete", "--hours=0.4", "--backbones=a"]) == 0
+    assert main(["compete", "--hours=0.4", "--backbones=a", "--data.size=64"]) == MISUSED
+    assert "was begun with other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--hours=0"], "--hours=0: must be above 0"),
+        (["--hours=nan"], "--hours=nan: must be above 0"),
+        ([], "the following arguments are required: --hours"),
+        (["--hours=1", "--backbones=a,a"], "give different backbones"),
+        (["--hours=1", "--backbones=a.yaml"], "a.yaml: no such file"),
+        (["--hours=1", "--resume=x"], "the same command goes on by itself"),
+        (["--hours=1", "--model.backbone=x"], "give it among --backbones"),
+        (["--hours=1", "x"], "x: no flag"),
+        (["--hours=1", "--name=.."], "must be a folder's name"),
+    ],
+)
+def test_mistakes_are_one_line(here, flags, said, capsys):
+    assert main(["compete", *flags]) == MISUSED
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "00:00:00:01"), (3725.9, "00:01:02:05"), (90061, "01:01:01:01")])
+def test_seconds_are_written_as_lightning_wants_them(seconds, text):
+    assert max_time(seconds) == text
+
+
+@pytest.mark.slow
+def test_a_whole_campaign(here, petals_root, capfd):
+    given = ["--backbones=test_resnet", f"--data.root={petals_root}", *TINY]
+    assert main(["compete", "--hours=0.02", *given]) == 0
+    state = json.loads((here / "runs/compete/campaign.json").read_text())
+    assert state["probes"]["test_resnet"]["train"] > 0
+    assert len(submitted(here)) == RECORDS["test"]
+    assert (here / "runs/compete/runs/test_resnet-seed0/report.html").exists() is False
+    assert "no picture was found in two splits" in capfd.readouterr().out
