@@ -25,7 +25,7 @@ FLOORS = (
     ("records", "report", "use"),
     ("classify", "serve", "export", "compare", "ensemble"),
     ("cli", "api"),
-    ("soup", "rehearse"),
+    ("soup", "rehearse", "tune", "compete"),
     ("cli.completion", "__main__"),
 )
 
