@@ -1,7 +1,7 @@
 """What is read: real shards where BENCH_ROOT names them, else pictures drawn to weigh as much as the competition's."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -65,22 +65,27 @@ def draw(root: Path, records: int = RECORDS) -> None:
     with ProcessPoolExecutor() as pool:
         drawn = list(pool.map(encoded, range(records), chunksize=8))
     for size, images in zip(SIZES, zip(*drawn, strict=True), strict=True):
-        rows = [Record(image, number % len(SPECIES), f"{number:09x}") for number, image in enumerate(images)]
-        write_split(train_folder(root, size), size, rows, SHARDS)
+        write(train_folder(root, size), size, images, records)
 
 
-def encoded(number: int) -> list[bytes]:
-    """One picture as JPEG at each of SIZES, the same bytes for the same number."""
-    return [simplejpeg.encode_jpeg(each, QUALITY, colorsubsampling="444") for each in _pictures(number)]
+def write(folder: Path, size: int, images: Sequence[bytes], records: int) -> None:
+    """Write so many records of these pictures, which begin anew where there are fewer."""
+    rows = (Record(images[number % len(images)], number % len(SPECIES), f"{number:09x}") for number in range(records))
+    write_split(folder, size, list(rows), SHARDS)
 
 
-def _pictures(number: int) -> Iterator[NDArray[np.uint8]]:
+def encoded(number: int, sizes: Sequence[int] = SIZES) -> list[bytes]:
+    """One picture as JPEG at each of the sizes, the same bytes for the same number."""
+    return [simplejpeg.encode_jpeg(each, QUALITY, colorsubsampling="444") for each in _pictures(number, sizes)]
+
+
+def _pictures(number: int, sizes: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
     random = np.random.default_rng(number)
     largest = draw_flower(number % len(SPECIES), SIZES[0], random)
     noise = random.normal(0, 1, largest.shape).astype(np.float32)
     grey = 1.7 * noise.mean(2, keepdims=True)  # a sensor's noise is brightness more than colour
     noisy = np.clip(largest + NOISE * (0.8 * grey + 0.25 * noise), 0, 255).astype(np.uint8)
-    for size in SIZES:
+    for size in sizes:
         yield noisy if size == SIZES[0] else np.asarray(cv2.resize(noisy, (size, size), interpolation=cv2.INTER_AREA))
 
 
