@@ -38,9 +38,10 @@ def of_a_picture(model: Callable[[Tensor], Tensor], images: Tensor) -> dict[str,
     Of the backward pass twice the forward's are taken: torch's counter knows no groups there, and would count a
     depthwise convolution as a full one.
     """
-    with torch.autocast(images.device.type, torch.bfloat16):
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model(images[:1])
-        with Traffic() as traffic:
-            model(images).float().logsumexp(1).mean().backward()
+    device = images.device.type
+    # Each within its own: what autocast has converted without gradients it would hand on to those that need them.
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16), FlopCounterMode(display=False) as counter:
+        model(images[:1])
+    with torch.autocast(device, torch.bfloat16), Traffic() as traffic:
+        model(images).float().logsumexp(1).mean().backward()
     return {"flops": 3.0 * counter.get_total_flops(), "bytes": traffic.bytes / len(images)}
