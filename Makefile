@@ -18,7 +18,7 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve tpu-table kaggle-wheels kaggle-check lint \
+.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve bench-gpu tpu-table kaggle-wheels kaggle-check lint \
   format types check constraints clean
 
 help: ## list the targets
@@ -54,6 +54,10 @@ bench-input: $(READY) $(BENCH)/.ready ## measure the input pipeline beside its p
 bench-memory: ARGS =
 bench-memory: $(READY) ## measure the memory that keeping decoded pictures takes (BENCH_ROOT=folder of shards, ARGS='--help')
 	PYTHONPATH=tests $(BIN)/python -m bench.memory $(ARGS)
+
+bench-gpu: ARGS =
+bench-gpu: $(READY) ## measure training on this GPU beside timm's script (TIMM_TRAIN=its train.py, ARGS='--help')
+	PYTHONPATH=tests $(BIN)/python -m bench.gpu $(ARGS)
 
 tpu-table: ARGS =
 tpu-table: $(READY) ## have libtpu say what the five backbones take on three TPUs; goes on where it was (hours)

@@ -66,11 +66,11 @@ class Clock(Callback):
     ):
         done, last = batch_idx + 1, int(trainer.num_training_batches)
         loader: Any = trainer.train_dataloader
-        if done in (1, WARM_UP, last):
+        if done in (WARM_UP, last):
             wait(self.device)
             now = time.perf_counter()
-            if done == 1:
-                self.found["first_seconds"] = now - self._began
+            if done == WARM_UP:
+                self.found["warm_up_seconds"] = now - self._began
             if done == last:
                 self.found["images_per_second"] = (last - WARM_UP) * len(batch["mask"]) / (now - self._began)
                 self.found["waiting"] = (loader.waited - self._waited) / (now - self._began)

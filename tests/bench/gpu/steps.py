@@ -26,10 +26,12 @@ def measure(job: Job) -> dict[str, Any]:
         return {"failed": "there is no --model.compile yet"}
     device = torch.device(job.device)
     try:
-        data, model = made(job, compile=job.compiled)
+        data, model = made(job, compile=job.compiled, grad_checkpointing=False)
         clock = Clock(device)
         data.wrap = clock.watch  # which also leaves out the choice of a cache
         trainer_for(job, fast_dev_run=job.steps, callbacks=[clock]).fit(model, datamodule=data)
+        if getattr(getattr(model, "micro_batches", None), "size", None):  # not all at a time, as timm's have to be
+            return {"oom": True}
         memory = peak_memory(device)
         asked = {} if job.compiled else costs.of_a_picture(model.to(device), _pictures(job, device))
     except torch.OutOfMemoryError:
@@ -38,10 +40,9 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 def made(job: Job, **model: Any) -> tuple[PetalsDataModule, FlowerClassifier]:
-    """The data and the model of a job, each batch in one piece."""
+    """The data and the model of a job."""
     hardware.prepare_host(job.device)
-    options = _known(PetalsDataModule, micro_batch=job.batch)
-    data = PetalsDataModule(job.root, job.size, job.batch, augment="none", cache="none", **options)
+    data = PetalsDataModule(job.root, job.size, batch_size=job.batch, augment="none", cache="none")
     known = _known(FlowerClassifier, **model)
     return data, FlowerClassifier(job.backbone, len(data.classes), schedule="starter", **STUDY, **known)
 

@@ -63,7 +63,7 @@ def measure(job: Job) -> dict[str, Any]:
     taken, waited = (sum(column) for column in zip(*lines.steps[WARM_UP:], strict=True))
     images = job.batch * len(lines.steps[WARM_UP:])
     return {
-        "first_seconds": lines.steps[0][0],
+        "warm_up_seconds": sum(seconds for seconds, _ in lines.steps[:WARM_UP]),
         "images_per_second": images / taken,
         "waiting": waited / taken,
         "memory": peak_memory(device),
