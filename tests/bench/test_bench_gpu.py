@@ -58,7 +58,7 @@ def test_a_tiny_bench_runs_from_end_to_end_and_once_only(as_found, tiny, capsys)
     found = json.loads(first.splitlines()[-1])
     row, frozen = found["backbones"]["test_resnet"], found["frozen"][0]
     assert asked == ["card", "ours", "timm", "frozen"]
-    assert row["speeds"] == {"ours": row["speeds"]["ours"], "timm": 4.0, "ours compiled": None, "timm compiled": None}
+    assert row["speeds"] == {"ours": row["speeds"]["ours"], "timm": 4.0, "ours-compiled": None, "timm-compiled": None}
     assert row["over_timm"][0] == pytest.approx(row["speeds"]["ours"] / 4)
     assert 0 <= row["waiting"] < 1
     assert row["epoch"] > 0
@@ -102,7 +102,7 @@ class Machine:
         if job.name == "card":
             return self.card
         self.asked.append((job.name, job.batch))
-        fails = job.name == "timm compiled"
+        fails = job.name == "timm-compiled"
         if fails:
             raise HarnessError("no compiler")
         return {"oom": True} if job.name == "timm" and job.batch > self.most else {"images_per_second": job.batch}
@@ -121,7 +121,7 @@ def test_all_candidates_get_the_batch_that_all_can_have_and_samples_come_in_turn
     machine = Machine()
     results = measured(tmp_path / "results", machine)
     ours, timm = ("ours", 8), ("timm", 8)
-    compiled = [("ours compiled", 8), ("timm compiled", 8)]
+    compiled = [("ours-compiled", 8), ("timm-compiled", 8)]
     assert machine.asked == [
         ("ours", 32),
         ("timm", 32),
@@ -135,8 +135,8 @@ def test_all_candidates_get_the_batch_that_all_can_have_and_samples_come_in_turn
         compiled[0],
     ]
     assert results.figure("xception", "ours", "images_per_second") == 8
-    assert results.failed("xception", "timm compiled") == "no compiler"
-    assert "xception, timm compiled: left out: no compiler" in table.markdown(results, ["xception"])
+    assert results.failed("xception", "timm-compiled") == "no compiler"
+    assert "xception, timm-compiled: left out: no compiler" in table.markdown(results, ["xception"])
     assert table.figures(results, "xception").batch == 8
 
 
@@ -181,7 +181,7 @@ def test_arithmetic_and_bytes_are_those_that_can_be_worked_out_by_hand():
 def test_speeds_of_the_log_are_those_after_the_warm_up(monkeypatch):
     monkeypatch.delenv("TIMM_TRAIN", raising=False)
     assert timm_script.missing() == "TIMM_TRAIN names no train.py of timm's"
-    job = jobs.Job("timm compiled", "cuda", "xception", "petals", 512, 128, 24)
+    job = jobs.Job("timm-compiled", "cuda", "xception", "petals", 512, 128, 24)
     given = timm_script.flags(job, 104)
     assert {"--model=legacy_xception.tf_in1k", "--batch-size=128", "--torchcompile", "--pin-mem"} <= set(given)
 

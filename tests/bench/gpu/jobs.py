@@ -13,8 +13,8 @@ from ..workers import REPOSITORY, HarnessError
 CANDIDATES = {
     "ours": "steps",
     "timm": "timm_script",
-    "ours compiled": "steps",
-    "timm compiled": "timm_script",
+    "ours-compiled": "steps",
+    "timm-compiled": "timm_script",
 }
 OTHERS = {"card": "card", "demo": "runs", "frozen": "runs"}
 FROZEN_EPOCHS = 20  # as the study trained it
@@ -59,7 +59,8 @@ def launch(job: Job, seconds: float) -> dict[str, Any]:
         HarnessError: it failed, or did not end in time.
     """
     command = [sys.executable, "-m", f"{__package__}.jobs", json.dumps(job)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))}
+    paths = [str(REPOSITORY), str(REPOSITORY / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=seconds, text=True, check=False)
     except subprocess.TimeoutExpired:

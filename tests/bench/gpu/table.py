@@ -44,7 +44,7 @@ def figures(results: Results, backbone: str) -> Figures:
         return results.figure(backbone, name, what)
 
     speeds = {name: figure(name, "images_per_second") for name in CANDIDATES}
-    best = max(("ours", "ours compiled"), key=lambda name: speeds[name] or 0)
+    best = max(("ours", "ours-compiled"), key=lambda name: speeds[name] or 0)
     flops, moved = figure("ours", "flops"), figure("ours", "bytes")
     train, val = _over(TRAIN_RECORDS, speeds[best]), _over(VAL_RECORDS, figure(best, "val_images_per_second"))
     epoch = train + val if train and val else None
@@ -55,7 +55,7 @@ def figures(results: Results, backbone: str) -> Figures:
         speeds=speeds,
         over_timm=(
             _over(speeds["ours"], speeds["timm"]),
-            _over(speeds["ours compiled"], speeds["timm compiled"]),
+            _over(speeds["ours-compiled"], speeds["timm-compiled"]),
         ),
         memory=(figure("ours", "memory"), figure("timm", "memory")),
         of_matrix=_over(_times(speeds[best], flops), results.figure("card", "card", "flops")),
