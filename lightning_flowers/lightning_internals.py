@@ -32,6 +32,17 @@ def averages_from(callback: StochasticWeightAveraging) -> int | float:
     return callback._swa_epoch_start
 
 
+def syncs_batch_norm(trainer: Trainer) -> bool:
+    """Whether processes exchange BatchNorm's statistics within a forward pass: --trainer.sync_batchnorm."""
+    return trainer.world_size > 1 and getattr(trainer.strategy, "_layer_sync", None) is not None
+
+
+def skips_backward(trainer: Trainer) -> bool:
+    """Whether batches are only sent forward, as in the epoch that StochasticWeightAveraging adds for BatchNorm."""
+    loop: Any = trainer.fit_loop
+    return loop._skip_backward
+
+
 def validates_now(trainer: Trainer) -> bool:
     """Whether a validation follows the batch that has just ended; callbacks are not told."""
     loop: Any = trainer.fit_loop

@@ -17,7 +17,7 @@ from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder
 
-_SMALLER = "{}: use a smaller --data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
+_SMALLER = "{}: give --data.micro_batch, how many pictures of a batch are taken at a time"
 # What torch says of settings once it computes with them, and what to say in its place; {} is its own first line.
 _COMPUTED = {
     "Expected more than 1 value per channel": "--data.batch_size: BatchNorm cannot learn from one value: use 2 or more",
@@ -27,6 +27,7 @@ _COMPUTED = {
     "out of memory": _SMALLER,
     "can't allocate memory": _SMALLER,
 }
+_COMPILERS = ("torch._dynamo", "torch._inductor")
 _LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
 _CLI = "lightning_flowers.cli.lightning"
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
@@ -106,6 +107,8 @@ def _answers_settings(error: Exception) -> bool:
 
 def _of_settings(error: Exception) -> str | None:
     first = (str(error).splitlines() or [""])[0]
+    if type(error).__module__.startswith(_COMPILERS):
+        return f"--model.compile=true: torch cannot compile this backbone here: {first}: leave it out"
     return next((said.format(first) for what, said in _COMPUTED.items() if what in str(error)), None)
 
 

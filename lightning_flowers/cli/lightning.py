@@ -101,7 +101,7 @@ class FlowersCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         own = self.folder if self.out is self.folder else None
-        self.model.class_names = self.datamodule.classes
+        self.model.class_names, self.model.say = self.datamodule.classes, say
         if self._checkpoint:
             check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
         check_data(self.command, self.config, self.datamodule, own)

@@ -144,6 +144,16 @@ _TABLE = (
         "--model.feature_cache=false",
     ),
     _idle(
+        "model.compile",
+        lambda s: s.model.compile and _keeps_features(s),
+        "the backbone is used once, to compute the features that are kept: leave it out",
+    ),
+    _idle(
+        "model.grad_checkpointing",
+        lambda s: s.model.grad_checkpointing is True and s.model.freeze_backbone,
+        "--model.freeze_backbone=true has no backward pass there: leave one of the two out",
+    ),
+    _idle(
         "data.remote_limit",
         lambda s: s.data.remote_limit != REMOTE_LIMIT and not _reads_urls(s),
         "it is of data under a URL, and --data.root is none: leave it out",

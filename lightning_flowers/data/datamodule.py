@@ -32,6 +32,8 @@ class PetalsDataModule(LightningDataModule):
             https:// with a listing.txt). Default: the competition where Kaggle mounts it, else the demo petals.
         size: side of the pictures in pixels, one of those present. Default: the one nearest to 224.
         batch_size: pictures a step, over all devices together.
+        micro_batch: how many of them each device takes at a time; gradients are those of the whole batch, statistics of
+            BatchNorm those of so many pictures. Default: as many as fit into a GPU's memory; all on a CPU.
         augment: none, flips (left to right), study (both flips, crop, rotation, brightness, contrast, saturation),
             affine (the rotation kernel's rotation, shear, zoom and shift), a YAML file of any albumentations pipeline,
             or such a pipeline itself in a config.
@@ -66,6 +68,7 @@ class PetalsDataModule(LightningDataModule):
         root: str | None = None,
         size: int | None = None,
         batch_size: int = 32,
+        micro_batch: int | None = None,
         augment: str | list[Any] | dict[str, Any] = "flips",
         threads: int | None = None,
         cache: choice.Mode = "auto",
@@ -82,6 +85,7 @@ class PetalsDataModule(LightningDataModule):
         super().__init__()
         for name, value, most in (
             ("batch_size", batch_size, MAX_BATCH),
+            ("micro_batch", micro_batch, MAX_BATCH),
             ("threads", threads, MAX_THREADS),
             ("remote_limit", remote_limit, math.inf),
         ):
@@ -93,7 +97,7 @@ class PetalsDataModule(LightningDataModule):
             raise UserError(f"--data.seed={seed}: must not be negative")
         self.source = find_source(root, remote_limit)
         self.size = self.source.choose_size(size)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
         self.augment = Augment(augment, self.size)
         self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
         extra = [_find_extra(other, remote_limit) for other in extra_roots]
@@ -141,7 +145,7 @@ class PetalsDataModule(LightningDataModule):
             split.interrupt()
 
     def check_batch_size(self, devices: int) -> None:
-        """Fail unless `devices` divide the global batch.
+        """Fail unless `devices` divide the global batch, and micro-batches what each gets of it.
 
         Raises:
             UserError: they do not.
@@ -149,6 +153,10 @@ class PetalsDataModule(LightningDataModule):
         if self.batch_size % devices:
             raise UserError(
                 f"--data.batch_size={self.batch_size}: {devices} devices do not divide it: use a multiple of {devices}"
+            )
+        if self.micro_batch is not None and (each := self.batch_size // devices) % self.micro_batch:
+            raise UserError(
+                f"--data.micro_batch={self.micro_batch}: must divide the {each} pictures that a device gets of a batch"
             )
 
     def choose_cache(self, processes: int) -> str:

@@ -7,9 +7,11 @@ from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import choose_accelerator, choose_precision, has_tpu
 from lightning_flowers.hardware.host import (
     as_found,
+    compile_module,
     compiled,
     cores_each,
     describe,
+    fuses,
     gather,
     keep_freed_memory,
     pins_memory,
@@ -18,10 +20,12 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     scalar,
     set_random_state,
+    summed,
     sync,
     to_channels_last,
 )
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
+from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, reserved, runs_out, sums_gradients
 from lightning_flowers.hardware.settings import (
     check_launcher,
     check_strategy,
@@ -37,6 +41,7 @@ __all__ = [
     "check_strategy",
     "choose_accelerator",
     "choose_precision",
+    "compile_module",
     "compiled",
     "cores_each",
     "cpu_count",
@@ -44,8 +49,11 @@ __all__ = [
     "device_count",
     "device_of",
     "for_trainer",
+    "free_memory",
+    "fuses",
     "gather",
     "has_tpu",
+    "is_out_of_memory",
     "keep_freed_memory",
     "pins_memory",
     "prepare_for_inference",
@@ -54,8 +62,12 @@ __all__ = [
     "reads_cheaply",
     "replicate",
     "replicated",
+    "reserved",
+    "runs_out",
     "scalar",
     "set_random_state",
+    "summed",
+    "sums_gradients",
     "sync",
     "to_batch",
     "to_channels_last",

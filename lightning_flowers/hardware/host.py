@@ -15,11 +15,13 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
+from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from lightning_flowers.cgroups import cpu_count
 from lightning_flowers.hardware.choice import tpu_name
 
+COMPILER = "inductor"  # of torch.compile
 # glibc's mallopt parameters, from malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _MALLOC_DEFAULTS = {_M_MMAP_MAX: 65536, _M_TRIM_THRESHOLD: 64 << 20, _M_MMAP_THRESHOLD: 32 << 20}
@@ -86,6 +88,14 @@ def gather(value: Any) -> list[Any]:
     return values
 
 
+def summed(tensor: torch.Tensor) -> torch.Tensor:
+    """The sum over the processes of the run, in place. Lightning's `reduce` has a barrier before it, at which this
+    process would wait for its GPU."""
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(tensor)
+    return tensor
+
+
 def cores_each() -> int:
     """CPU cores for each of this run's processes that may use the same ones; at least 1."""
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -116,6 +126,24 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
     if state.get("xla") is not None and device.type == "xla":
         _xla().set_random_seed(state["xla"])
+
+
+def compile_module(module: torch.nn.Module) -> None:
+    """Have torch compile a module when it is next called: one graph for each mode and shape that it then meets.
+
+    The module, its parameters and its `state_dict` stay what they are. DDP would have the graph cut at its buckets, so
+    that gradients are exchanged while others are computed: ours are exchanged after the last.
+    """
+    torch._dynamo.config.optimize_ddp = False
+    module.compile(fullgraph=True, dynamic=False, backend=COMPILER)
+
+
+def fuses(trainer: Trainer | None) -> bool | None:
+    """The argument `fused` of torch's optimizers: one kernel for a step, on CUDA. With float16 it unscales gradients
+    itself, and Lightning could not clip them."""
+    if trainer is None or trainer.strategy.root_device.type != "cuda":
+        return None
+    return not (trainer.precision == "16-mixed" and trainer.gradient_clip_val)
 
 
 def prepare_host(accelerator: str) -> None:

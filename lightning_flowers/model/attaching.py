@@ -1,5 +1,6 @@
 """What the settings of a model and its data ask of a Trainer, whoever made it: so they mean the same everywhere."""
 
+from functools import partial
 from typing import Any
 
 from pytorch_lightning import Callback
@@ -9,9 +10,12 @@ from pytorch_lightning.utilities import rank_zero_info
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError, as_given
+from lightning_flowers.lightning_internals import syncs_batch_norm
+from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.layers import check_classes
+from lightning_flowers.model.micro_batches import MicroBatches
 
 
 def callbacks_for(trainer: Any, ema_decay: float) -> list[Callback]:
@@ -34,14 +38,46 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
     hardware.check_strategy(trainer)
     hardware.to_channels_last(model, trainer.strategy.root_device)
     data = trainer.datamodule
+    _cut(model, trainer, getattr(data, "micro_batch", None), stage)
     if isinstance(data, PetalsDataModule):
         _meet(model, data)
         if stage == "fit" and data.wrap is None:
-            choose_caches(model, data, trainer.num_devices, _say)
+            choose_caches(model, data, trainer.num_devices, model.say or _say)
     elif stage == "fit" and model.feature_views:
         raise UserError(
             f"feature_views={model.feature_views}: needs trainer.fit(model, datamodule=PetalsDataModule(...))"
         )
+
+
+def _cut(model: Any, trainer: Any, size: int | None, stage: str) -> None:
+    """Have batches taken in parts of that size, or as many as fit."""
+    if stage != "fit":
+        if size is not None:
+            model.micro_batches = MicroBatches(size, say=model.say or _say)
+        return
+    _check_device(model, trainer, size)
+    synced, sums = syncs_batch_norm(trainer), hardware.sums_gradients(trainer)
+    searches = hardware.runs_out(trainer.strategy.root_device) and not synced
+    model.gathers = sums and (size is not None or searches)
+    auto = model.grad_checkpointing == "auto" and not model.frozen
+    checkpointing = partial(checkpoint_gradients, model.backbone) if auto else None
+    model.micro_batches = MicroBatches(size, checkpointing, model.say or _say, retries=not synced)
+
+
+def _check_device(model: Any, trainer: Any, size: int | None) -> None:
+    if trainer.strategy.root_device.type == "xla":
+        asked = {
+            f"--data.micro_batch={size}": size is not None,
+            "--model.grad_checkpointing=true": model.grad_checkpointing is True,
+            "--model.compile=true": model.compiles,
+        }
+        if flag := next((flag for flag, given in asked.items() if given), None):
+            raise UserError(
+                f"{flag}: a TPU's step is one graph, compiled by XLA: leave it out; for less memory give a smaller "
+                "--data.batch_size, with --trainer.accumulate_grad_batches for steps of as many pictures"
+            )
+    elif size is not None and not hardware.sums_gradients(trainer):
+        raise UserError(f"--data.micro_batch={size}: needs --trainer.strategy=auto or ddp")
 
 
 def _say(what: str, text: str) -> None:

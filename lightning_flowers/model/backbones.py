@@ -1,6 +1,9 @@
 """The backbones by their short names; any other timm model goes by timm's name."""
 
+from typing import Any
+
 import timm
+from torch import nn
 
 from lightning_flowers.errors import UserError, did_you_mean
 
@@ -28,3 +31,13 @@ def timm_name(backbone: str) -> str:
         hint = near or f": use one of {', '.join(BACKBONES)}"
         raise UserError(f"--model.backbone={backbone}: timm {timm.__version__} has no such model{hint}")
     return backbone
+
+
+def checkpoint_gradients(backbone: nn.Module) -> bool:
+    """Have a model of timm's compute activations anew in its backward pass, where it can; gives whether it can."""
+    model: Any = backbone
+    try:
+        model.set_grad_checkpointing(True)
+    except (AssertionError, AttributeError):  # how timm's models answer that they cannot
+        return False
+    return True

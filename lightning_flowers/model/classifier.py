@@ -1,7 +1,8 @@
 """The classifier: a timm backbone, pooled features, optional dense layers, logits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -16,9 +17,11 @@ from lightning_flowers.batch import Batch, FeatureBatch, check_batch, check_labe
 from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.attaching import attach, callbacks_for
+from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
 from lightning_flowers.model.metrics import Counts
-from lightning_flowers.model.mixing import Mixing
+from lightning_flowers.model.micro_batches import MicroBatches
+from lightning_flowers.model.mixing import Mixed, Mixing
 from lightning_flowers.model.schedule import starter, warmup_cosine
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
@@ -55,11 +58,16 @@ class FlowerClassifier(LightningModule):
             train the head on them.
         feature_views: with a frozen backbone and augmentation, how many augmented views of each picture are kept
             as features and taken in turn; 0 keeps none.
+        grad_checkpointing: true computes the backbone's activations anew in the backward pass, which takes less memory
+            and a second forward pass; auto does so on CUDA where fewer than 16 pictures at a time fit otherwise.
+        compile: have torch compile the backbone, one graph for training and one for validation, from the second batch
+            on.
 
     Attributes:
         class_names: of the data, in the order of their labels; kept in checkpoints.
         class_order: where each class of the data stands among those of a checkpoint that is going to be loaded; None
             where they stand in the same order.
+        say: told a heading and a line about what is done for a fit; None logs them.
 
     Raises:
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
@@ -67,6 +75,7 @@ class FlowerClassifier(LightningModule):
 
     class_names: Sequence[str] = ()
     class_order: Sequence[int] | None = None
+    say: Callable[[str, str], None] | None = None
 
     def __init__(
         self,
@@ -87,6 +96,8 @@ class FlowerClassifier(LightningModule):
         ema_decay: float = 0.0,
         feature_cache: bool = True,
         feature_views: int = 0,
+        grad_checkpointing: bool | Literal["auto"] = "auto",
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if num_classes is None:
@@ -114,6 +125,11 @@ class FlowerClassifier(LightningModule):
         self.feature_cache, self.feature_views = feature_cache, feature_views
         self.backbone: Any = build_backbone(backbone, weights)
         self.backbone.requires_grad_(not freeze_backbone)
+        self.grad_checkpointing, self.compiles = grad_checkpointing, compile
+        if grad_checkpointing is True and not checkpoint_gradients(self.backbone):
+            raise UserError(f"--model.grad_checkpointing=true: timm has none for {backbone}: leave it out")
+        self.micro_batches = MicroBatches()
+        self.gathers = self._gathered = False  # whether training batches go through them, and whether this one has
         self.head = build_head(self.backbone.head_hidden_size, hidden, dropout, num_classes)
         self.normalize = Normalize(self.backbone.pretrained_cfg["mean"], self.backbone.pretrained_cfg["std"])
         self.train_counts = Counts(num_classes)
@@ -159,18 +175,35 @@ class FlowerClassifier(LightningModule):
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
         self._check(batch, batch_idx)
-        mixed = self.mixing(batch) if self.mixing and "image" in batch else None
-        batch = mixed.major if mixed else batch
+        mixed = self.mixing(batch) if self.mixing and "image" in batch else Mixed(batch)
+        self._gathered = self.gathers and "image" in batch
+        if self._gathered:
+            return self.micro_batches.backward(self, mixed, batch_idx)
+        return self.loss(mixed, self.records(batch["mask"]))
+
+    def loss(self, part: Mixed, records: Tensor) -> Tensor:
+        """What a part of a batch of so many records adds to its mean loss; its scores are counted."""
+        batch = part.major
         logits = self._logits(batch)
         loss = _cross_entropy(logits, batch, self.label_smoothing)
-        if mixed:
-            loss = torch.lerp(_cross_entropy(logits, mixed.minor, self.label_smoothing), loss, mixed.weight)
+        if part.minor is not None and part.weight is not None:
+            loss = torch.lerp(_cross_entropy(logits, part.minor, self.label_smoothing), loss, part.weight)
         self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
-        return torch.where(batch["mask"], loss, 0).sum() / self._records(batch["mask"])
+        return torch.where(batch["mask"], loss, 0).sum() / records
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        """Lightning would drop the gradients here, between `training_step` and `backward`."""
+        if not self._gathered:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.compiles:  # not before: another number of pictures at a time is another graph
+            hardware.compile_module(self.backbone)
+            self.compiles = False
 
     def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         self._check(batch, batch_idx)
-        logits = self._logits(batch)
+        logits = self._logits_of_all(batch)
         loss = _cross_entropy(logits, batch)
         self.eval_counts.update(logits, batch["label"], batch["mask"], loss)
 
@@ -180,9 +213,9 @@ class FlowerClassifier(LightningModule):
         """Probabilities float32 (batch, classes), of all `views`; and the index int64 (batch,), -1 for padding."""
         check_batch(batch)
         if "image" in batch and len(self.views) > 1:
-            probabilities = mean_probabilities(self, batch["image"], self.views)
+            probabilities = mean_probabilities(partial(self.micro_batches.apply, self), batch["image"], self.views)
         else:
-            probabilities = self._logits(batch).softmax(1)
+            probabilities = self._logits_of_all(batch).softmax(1)
         return {"probabilities": probabilities, "index": batch["index"]}
 
     def on_train_epoch_start(self) -> None:
@@ -207,7 +240,9 @@ class FlowerClassifier(LightningModule):
     def configure_optimizers(self) -> Any:
         trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
         eps = max(1e-8, torch.finfo(trainable[0].dtype).smallest_normal)  # in float16 1e-8 is 0, and 0 / 0 no number
-        optimizer = OPTIMIZERS[self.optimizer_name](trainable, lr=self.lr, eps=eps, weight_decay=self.weight_decay)
+        optimizer = OPTIMIZERS[self.optimizer_name](
+            trainable, lr=self.lr, eps=eps, weight_decay=self.weight_decay, fused=hardware.fuses(trainer_of(self))
+        )
         if self.schedule == "starter":
             scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
             return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
@@ -236,7 +271,7 @@ class FlowerClassifier(LightningModule):
         for state in checkpoint.get("optimizer_states", []):
             for group in state["param_groups"]:
                 group["lr"] *= self.lr / group["initial_lr"]
-                group |= {"initial_lr": self.lr, "weight_decay": self.weight_decay}
+                group |= {"initial_lr": self.lr, "weight_decay": self.weight_decay, "fused": hardware.fuses(trainer)}
         for state in checkpoint.get("lr_schedulers", []):
             state["base_lrs"] = [self.lr] * len(state["base_lrs"])
 
@@ -266,14 +301,20 @@ class FlowerClassifier(LightningModule):
         """Float32 (batch, classes)."""
         return (self.head(batch["features"]) if "features" in batch else self(batch["image"])).float()
 
-    def _records(self, mask: Tensor) -> Tensor:
+    def _logits_of_all(self, batch: Batch | FeatureBatch) -> Tensor:
+        """The same, of no more pictures at a time than fit; without gradients."""
+        if "features" in batch:
+            return self._logits(batch)
+        return self.micro_batches.apply(self, batch["image"]).float()
+
+    def records(self, mask: Tensor) -> Tensor:
         """What the sum of a batch's losses is divided by: its records, of all processes, and of those the mean, as DDP
         takes the mean of their gradients; the last batch of an epoch need not be the same size on each. Hosts of a TPU
         have the global batch, and its gradients, as they are."""
         trainer = trainer_of(self)
         if trainer is None or trainer.world_size == 1 or self._counts_all():
             return mask.sum().clamp(min=1)
-        return self._sum(mask.sum()).clamp(min=1) / trainer.world_size
+        return hardware.summed(mask.sum()).clamp(min=1) / trainer.world_size
 
     def _sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes."""

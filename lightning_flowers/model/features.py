@@ -20,6 +20,7 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.model import kept_features
+from lightning_flowers.model.micro_batches import MicroBatches
 
 
 class Model(Protocol):
@@ -30,6 +31,8 @@ class Model(Protocol):
     feature_views: int
     mixing: Any
     trainer: Any
+
+    micro_batches: MicroBatches
 
     def features(self, image: Tensor) -> Tensor:
         """Pooled features of pictures."""
@@ -141,7 +144,7 @@ class FeatureCache:
         for batch in fed:
             moved = strategy.batch_to_device(batch)
             with strategy.precision_plugin.forward_context():
-                values = self._model.features(moved["image"])
+                values = self._model.micro_batches.apply(self._model.features, moved["image"])
             parts.append(hardware.replicated(self._model.trainer, (values, moved["label"], moved["index"])))
         values, label, index = (
             torch.cat([_of_all(strategy, rows) for rows in part]) for part in zip(*parts, strict=True)

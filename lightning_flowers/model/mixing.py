@@ -6,13 +6,14 @@ state, which checkpoints do not hold, wants an even batch, knows no padding, and
 XLA would compile anew.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.distributions import Beta
 
-from lightning_flowers.batch import Batch
+from lightning_flowers.batch import Batch, FeatureBatch
 
 
 class Draw(NamedTuple):
@@ -32,16 +33,23 @@ class Draw(NamedTuple):
 
 
 class Mixed(NamedTuple):
-    """A mixed batch.
+    """A mixed batch, or one that is not mixed.
 
     major: the mixed pictures, in the range of uint8, with the label that weighs most in each.
-    minor: the same with the other label.
-    weight: of the major label, float32 (batch,), 0.5..1.
+    minor: the same with the other label; None where nothing is mixed.
+    weight: of the major label, float32 (batch,), 0.5..1; None likewise.
     """
 
-    major: Batch
-    minor: Batch
-    weight: Tensor
+    major: Batch | FeatureBatch
+    minor: Batch | None = None
+    weight: Tensor | None = None
+
+    def split(self, size: int) -> Iterator["Mixed"]:
+        """Parts of so many records."""
+        for start in range(0, len(self.major["mask"]), size):
+            rows = slice(start, start + size)
+            weight = None if self.weight is None else self.weight[rows]
+            yield Mixed(_rows(self.major, rows), None if self.minor is None else _rows(self.minor, rows), weight)
 
 
 class Mixing:
@@ -113,6 +121,10 @@ def mix(batch: Batch, draw: Draw, dtype: torch.dtype = torch.float32) -> Mixed:
         Batch(image=mixed, label=minor, index=batch["index"], mask=mask),
         torch.where(most, own, 1 - own),
     )
+
+
+def _rows(batch: Any, rows: slice) -> Any:
+    return {name: tensor[rows] for name, tensor in batch.items()}
 
 
 def _weights(draw: Draw, height: int, width: int) -> Tensor:
