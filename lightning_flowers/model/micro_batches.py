@@ -122,7 +122,7 @@ class MicroBatches:
         except RuntimeError as error:
             if not (self._retries and hardware.is_out_of_memory(error)):
                 raise
-            self._why = str(error).partition("\n")[0]
+            self._why = str(error).partition("\n")[0].partition(". ")[0]
         hardware.free_memory()  # not before: the error holds all that was there
         return None
 

@@ -1,11 +1,14 @@
 """A batch in parts: as the whole one in all that is learnt, whatever memory there is."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, LightningDataModule, Trainer
+from pytorch_lightning.callbacks import LambdaCallback
 
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch
@@ -14,8 +17,12 @@ from lightning_flowers.model import attaching
 from lightning_flowers.model.classifier import FlowerClassifier
 from tests.limited_memory import LimitedMemory
 
-PLAIN, NORMED = "test_convnext", "test_resnet"  # without BatchNorm, and with it
-QUIET = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
+PLAIN, NORMED = "test_efficientnet_ln", "test_efficientnet"  # without BatchNorm, and with it
+QUIET = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
     "enable_model_summary": False,
 }
 
@@ -23,7 +30,7 @@ QUIET = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "
 def batch_of(seed, real=8, size=8):
     """Pictures of 4 classes, the first so many of them no padding."""
     random = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (size, 3, 32, 32), dtype=torch.uint8, generator=random)
+    image = torch.randint(0, 256, (size, 3, 64, 64), dtype=torch.uint8, generator=random)
     mask = torch.arange(size) < real
     label = torch.where(mask, torch.randint(0, 4, (size,), generator=random), -1)
     return Batch(image=image, label=label, index=torch.arange(size), mask=mask)
@@ -65,7 +72,7 @@ class Watch(Callback):
         self._at(batch_idx)
 
     def on_before_optimizer_step(self, trainer, model, optimizer):
-        self.steps.append([parameter.grad.clone() for parameter in model.parameters()])
+        self.steps.append([parameter.grad.numpy().copy() for parameter in model.parameters()])  # no tensors: no memory
 
     def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx):
         self.counted = {name: tensor.clone() for name, tensor in model.train_counts.named_buffers()}
@@ -73,18 +80,20 @@ class Watch(Callback):
 
 @pytest.fixture
 def learn():
-    """`learn(micro_batch, backbone, ...)`: train for an epoch; gives the model, the watch and the lines that were said."""
+    """`learn(micro_batch, ...)`: train for an epoch; gives the model, the watch and the lines that were said."""
 
-    def learn(micro_batch=None, backbone=PLAIN, accumulate=1, at=lambda batch_idx: None, **model):
+    def learn(micro_batch=None, accumulate=1, memory=None, at=lambda batch_idx: None, **settings):
         torch.manual_seed(1)
-        model = FlowerClassifier(backbone, 4, "none", lr=1e-9, **model)
+        fixed = {"backbone": PLAIN, "num_classes": 4, "weights": "none", "lr": 1e-9, "grad_checkpointing": False}
+        model = FlowerClassifier(**fixed | settings)
         lines: list[str] = []
         model.say = lambda heading, line: lines.append(f"{heading}: {line}")
         watch = Watch(at)
         trainer: Any = Trainer(
             **QUIET, max_epochs=1, limit_val_batches=0, accumulate_grad_batches=accumulate, callbacks=[watch]
         )
-        trainer.fit(model, datamodule=Batches(micro_batch))
+        with memory or nullcontext():
+            trainer.fit(model, datamodule=Batches(micro_batch))
         return model, watch, lines
 
     return learn
@@ -96,16 +105,17 @@ def fills(monkeypatch):
     monkeypatch.setattr(hardware, "runs_out", lambda device: True)
 
 
-@pytest.fixture(scope="module")
-def peaks():
-    """`peaks(size, ...)`: the bytes that training takes with so many pictures at a time."""
-    return {}
-
-
 def peak_of(learn, size, **settings):
-    with LimitedMemory() as memory:
-        learn(size, **settings)
-    return memory.peak
+    """The most bytes that training takes with so many pictures at a time, and 1 % for numbers beside them."""
+    memory = LimitedMemory()
+    learn(size, memory=memory, **settings)
+    return 1.01 * memory.peak
+
+
+def close(steps, others):
+    for one, other in zip(steps, others, strict=True):
+        for found, wanted in zip(one, other, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6)
 
 
 def same(one, other):
@@ -113,15 +123,129 @@ def same(one, other):
         assert torch.equal(tensor, other.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"mixup": 0.5, "cutmix": 1.0}, {"freeze_backbone": True}])
-@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize(
+    ("size", "settings"), [(4, {}), (1, {"accumulate": 2}), (2, {"mixup": 0.5, "cutmix": 1.0, "accumulate": 3})]
+)
 def test_gradients_and_scores_are_those_of_the_whole_batch(learn, size, settings):
-    if settings.get("freeze_backbone"):
-        pytest.skip("the head alone has gradients: below")
     whole, parts = learn(None, **settings)[1], learn(size, **settings)[1]
-    assert len(whole.steps) == len(parts.steps) == 4 // settings.get("accumulate", 1)
-    for one, other in zip(whole.steps, parts.steps, strict=True):
-        for wanted, found in zip(one, other, strict=True):
-            torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-6)
+    assert len(whole.steps) == len(parts.steps) == -(-4 // settings.get("accumulate", 1))
+    close(parts.steps, whole.steps)
     assert torch.equal(parts.counted["confusion"], whole.counted["confusion"])
     torch.testing.assert_close(parts.counted["loss"], whole.counted["loss"])
+
+
+def test_the_largest_part_that_fits_is_found_and_the_run_is_as_if_it_had_been_given(learn, fills):
+    settings = {"backbone": NORMED, "dropout": 0.3, "lr": 1e-2}
+    memory = LimitedMemory(peak_of(learn, 4, **settings))
+    found, watch, lines = learn(memory=memory, **settings)
+    assert memory.failures == 1
+    assert found.micro_batches.size == 4
+    assert lines == ["memory: micro-batches of 4: gradients are of all 8 pictures, BatchNorm's statistics of 4"]
+    given, _, _ = learn(4, **settings)
+    same(found, given)
+    assert watch.counted["confusion"].sum() == 8 + 8 + 8 + 3
+
+
+def test_a_batch_that_fits_is_not_cut(learn, fills):
+    found, _, lines = learn(None, backbone=NORMED)
+    assert found.micro_batches.size is None
+    assert not lines
+    same(found, learn(None, backbone=NORMED)[0])
+
+
+def test_out_of_memory_later_the_same_batch_is_done_again_in_smaller_parts(learn, fills):
+    at_2 = peak_of(learn, 2, accumulate=2)
+    memory = LimitedMemory()
+
+    def shrink(batch_idx):  # the second batch of the second step: gradients of its first are there
+        memory.limit = at_2 if batch_idx == 3 else float("inf")
+
+    cut, watch, lines = learn(accumulate=2, at=shrink, memory=memory)
+    assert memory.failures == 2
+    assert [line.partition(":")[2].partition(": g")[0] for line in lines] == [
+        " out of memory in epoch 1: micro-batches of 4",
+        " out of memory in epoch 1: micro-batches of 2",
+    ]
+    assert cut.micro_batches.size == 2
+    _, whole, _ = learn(None, accumulate=2)
+    close(watch.steps, whole.steps)
+    assert torch.equal(watch.counted["confusion"], whole.counted["confusion"])
+
+
+def test_room_is_kept_for_the_optimizer_s_state_before_it_is_there(learn, fills):
+    def later(batch_idx):
+        seen.append(memory.peak)
+
+    seen: list[int] = []
+    memory = LimitedMemory()
+    learn(at=later, memory=memory)
+    assert memory.peak < 1.01 * seen[1]  # of the first batch: none after it takes more
+
+
+def test_one_picture_that_does_not_fit_is_an_error_that_says_what_to_do(learn, fills):
+    with pytest.raises(UserError, match=r"--data.size: not even one picture at a time fits into memory: CUDA out of"):
+        learn(memory=LimitedMemory(1.2e6))
+
+
+def test_another_error_is_not_taken_for_one_of_memory(learn, fills, monkeypatch):
+    monkeypatch.setattr(FlowerClassifier, "loss", lambda *_: torch.zeros(2) + torch.zeros(3))
+    with pytest.raises(RuntimeError, match="must match the size"):
+        learn()
+
+
+def test_checkpointing_is_turned_on_where_it_keeps_parts_large(learn, fills):
+    limit = peak_of(learn, 8, grad_checkpointing=True)
+    assert limit < peak_of(learn, 8)
+    found, _, lines = learn(memory=LimitedMemory(limit), grad_checkpointing="auto")
+    assert found.micro_batches.size is None
+    assert lines[0].startswith("memory: micro-batches of 8, with gradient checkpointing: gradients")
+    found, _, lines = learn(memory=LimitedMemory(limit))
+    assert found.micro_batches.size == 4
+
+
+def test_a_model_without_checkpointing_refuses_it_by_name():
+    with pytest.raises(UserError, match=r"--model.grad_checkpointing=true: timm has none for xception: leave it out"):
+        FlowerClassifier("xception", 4, "none", grad_checkpointing=True)
+
+
+def test_what_is_scored_is_cut_likewise():
+    model = FlowerClassifier(PLAIN, 4, "none").eval()
+    batch = batch_of(0)
+    with torch.no_grad():
+        wanted = model.predict_step(batch, 0)["probabilities"]
+        with LimitedMemory() as memory:
+            model(batch["image"][:2])
+        with LimitedMemory(1.2 * memory.peak):  # and for the answers
+            found = model.predict_step(batch, 0)["probabilities"]
+    assert model.micro_batches.size == 2
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("settings", "flag"),
+    [
+        ({"size": 4}, "--data.micro_batch=4"),
+        ({"compiles": True}, "--model.compile=true"),
+        ({"grad_checkpointing": True}, "--model.grad_checkpointing=true"),
+    ],
+)
+def test_a_tpu_takes_batches_whole(settings, flag):
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("xla:0")))
+    model = SimpleNamespace(**{"grad_checkpointing": "auto", "compiles": False} | settings)
+    with pytest.raises(UserError, match=rf"{flag}: a TPU's step is one graph.*--trainer.accumulate_grad_batches"):
+        attaching._check_device(model, cast(Any, trainer), settings.get("size"))
+
+
+def test_compiled_there_is_one_graph_to_train_and_one_to_score(monkeypatch):
+    monkeypatch.setattr(hardware.host, "COMPILER", "eager")
+    counters, epochs = torch._dynamo.utils.counters, []
+    model = FlowerClassifier(NORMED, 4, "none", compile=True, ema_decay=0.9)
+    names = list(model.state_dict())
+    count = LambdaCallback(on_train_epoch_end=lambda *_: epochs.append(counters["stats"]["unique_graphs"]))
+    torch._dynamo.reset()
+    counters.clear()
+    Trainer(**QUIET, max_epochs=3, callbacks=[count]).fit(model, datamodule=Batches(4))
+    assert epochs == [2, 2, 2]
+    assert not counters["graph_break"]
+    assert list(model.state_dict()) == names
+    FlowerClassifier(NORMED, 4, "none").load_state_dict(model.state_dict())
