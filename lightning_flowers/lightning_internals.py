@@ -11,6 +11,7 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.plugins import XLAPrecision
+from pytorch_lightning.strategies import ParallelStrategy
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from typing_extensions import override
 
@@ -34,7 +35,8 @@ def averages_from(callback: StochasticWeightAveraging) -> int | float:
 
 def syncs_batch_norm(trainer: Trainer) -> bool:
     """Whether processes exchange BatchNorm's statistics within a forward pass: --trainer.sync_batchnorm."""
-    return trainer.world_size > 1 and getattr(trainer.strategy, "_layer_sync", None) is not None
+    strategy = trainer.strategy
+    return isinstance(strategy, ParallelStrategy) and strategy._layer_sync is not None
 
 
 def skips_backward(trainer: Trainer) -> bool:

@@ -38,7 +38,7 @@ class MicroBatches:
         size: pictures at a time to begin with, which divide the batch; None for all of it.
         checkpointing: turns the backbone's gradient checkpointing on where it can, and says whether it did; called once
             fewer than 16 pictures would be left at a time. None leaves it as it is.
-        say: told a heading and a line, when pictures are taken in parts.
+        say: told a heading and a line, when pictures are taken in parts; None keeps them back.
         retries: whether memory that does not suffice is answered by smaller parts, not by an error.
 
     Attributes:
@@ -49,7 +49,7 @@ class MicroBatches:
         self,
         size: int | None = None,
         checkpointing: Callable[[], bool] | None = None,
-        say: Callable[[str, str], None] = lambda heading, line: None,
+        say: Callable[[str, str], None] | None = None,
         retries: bool = True,
     ) -> None:
         self._asked = self.size = size
@@ -81,7 +81,7 @@ class MicroBatches:
             before.put_back()
             self._shrink(whole, trains=True)
             if not self._first:
-                self._say("memory", f"out of memory in epoch {model.current_epoch + 1}: {self._told(whole)}")
+                self._tell(f"out of memory in epoch {model.current_epoch + 1}: {self._told(whole)}")
         if self._first:
             self._settle(whole)
         return _Summed.apply(loss, *_trained(model))  # pyright: ignore[reportReturnType]
@@ -94,7 +94,7 @@ class MicroBatches:
         """
         while (rows := self._try(lambda: self._rows(function, images))) is None:
             self._shrink(len(images), trains=False)
-            self._say("memory", f"out of memory: pictures are taken {self.size} at a time from here on")
+            self._tell(f"out of memory: pictures are taken {self.size} at a time from here on")
         return rows
 
     def _rows(self, function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -145,7 +145,11 @@ class MicroBatches:
         smallest = min(hardware.gather(self.size or whole))
         self.size = smallest if smallest < whole else None
         if self.size or self._notes:
-            self._say("memory", self._told(whole))
+            self._tell(self._told(whole))
+
+    def _tell(self, line: str) -> None:
+        if self._say is not None:
+            self._say("memory", line)
 
     def _told(self, whole: int) -> str:
         size = self.size or whole

@@ -1,6 +1,7 @@
 """A batch in parts: as the whole one in all that is learnt, whatever memory there is."""
 
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -62,10 +63,22 @@ class Batches(LightningDataModule):
     val_dataloader = train_dataloader
 
 
+class Halves(Batches):
+    """Of each batch the part that is a process's."""
+
+    def train_dataloader(self):
+        rank, whole = self.trainer.global_rank, super().train_dataloader()
+        return Loader([{name: tensor[4 * rank :][:4] for name, tensor in batch.items()} for batch in whole])
+
+
+def nothing(batch_idx):
+    pass
+
+
 class Watch(Callback):
     """Keeps the gradients of each step, and what was counted."""
 
-    def __init__(self, at=lambda batch_idx: None):
+    def __init__(self, at=nothing):
         self.steps, self._at = [], at
 
     def on_train_batch_start(self, trainer, model, batch, batch_idx):
@@ -78,11 +91,34 @@ class Watch(Callback):
         self.counted = {name: tensor.clone() for name, tensor in model.train_counts.named_buffers()}
 
 
+class SecondIsFull(Watch):
+    """The second process has no room for two pictures in its third batch; the first one's gradients go to a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = path
+
+    def on_train_batch_start(self, trainer, model, batch, batch_idx):
+        if trainer.global_rank == 1 and batch_idx == 2:
+            model.loss = partial(_of_one, model.loss)
+
+    def on_train_end(self, trainer, model):
+        sizes = hardware.gather(model.micro_batches.size)
+        if trainer.is_global_zero:
+            torch.save([self.steps, sizes], self._path)
+
+
+def _of_one(loss, part, records):
+    if len(part.major["mask"]) > 1:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+    return loss(part, records)
+
+
 @pytest.fixture
 def learn():
     """`learn(micro_batch, ...)`: train for an epoch; gives the model, the watch and the lines that were said."""
 
-    def learn(micro_batch=None, accumulate=1, memory=None, at=lambda batch_idx: None, **settings):
+    def learn(micro_batch=None, accumulate=1, memory=None, at=nothing, **settings):
         torch.manual_seed(1)
         fixed = {"backbone": PLAIN, "num_classes": 4, "weights": "none", "lr": 1e-9, "grad_checkpointing": False}
         model = FlowerClassifier(**fixed | settings)
@@ -206,6 +242,21 @@ def test_checkpointing_is_turned_on_where_it_keeps_parts_large(learn, fills):
 def test_a_model_without_checkpointing_refuses_it_by_name():
     with pytest.raises(UserError, match=r"--model.grad_checkpointing=true: timm has none for xception: leave it out"):
         FlowerClassifier("xception", 4, "none", grad_checkpointing=True)
+
+
+@pytest.mark.slow
+def test_one_of_two_processes_that_runs_out_of_memory_does_not_hold_up_the_other(learn, tmp_path):
+    torch.manual_seed(1)
+    model = FlowerClassifier(PLAIN, 4, "none", lr=1e-9)
+    watch = SecondIsFull(tmp_path / "steps.pt")
+    trainer: Any = Trainer(
+        **QUIET, devices=2, strategy="ddp_spawn", max_epochs=1, limit_val_batches=0, accumulate_grad_batches=2,
+        callbacks=[watch],
+    )  # fmt: skip
+    trainer.fit(model, datamodule=Halves(2))
+    steps, sizes = torch.load(tmp_path / "steps.pt", weights_only=False)
+    assert sizes == [2, 1]
+    close(steps, learn(None, accumulate=2)[1].steps)
 
 
 def test_what_is_scored_is_cut_likewise():
