@@ -17,7 +17,7 @@ from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder
 
-_SMALLER = "{}: give --data.micro_batch, how many pictures of a batch are taken at a time"
+_SMALLER = "{}: give --data.micro_batch, so many pictures of a batch at a time, or a smaller --data.batch_size"
 # What torch says of settings once it computes with them, and what to say in its place; {} is its own first line.
 _COMPUTED = {
     "Expected more than 1 value per channel": "--data.batch_size: BatchNorm cannot learn from one value: use 2 or more",

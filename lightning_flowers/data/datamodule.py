@@ -32,8 +32,8 @@ class PetalsDataModule(LightningDataModule):
             https:// with a listing.txt). Default: the competition where Kaggle mounts it, else the demo petals.
         size: side of the pictures in pixels, one of those present. Default: the one nearest to 224.
         batch_size: pictures a step, over all devices together.
-        micro_batch: how many of them each device takes at a time; gradients are those of the whole batch, statistics of
-            BatchNorm those of so many pictures. Default: as many as fit into a GPU's memory; all on a CPU.
+        micro_batch: how many of them a device takes at a time. Default: as many as fit into a GPU's memory; on a CPU
+            all.
         augment: none, flips (left to right), study (both flips, crop, rotation, brightness, contrast, saturation),
             affine (the rotation kernel's rotation, shear, zoom and shift), a YAML file of any albumentations pipeline,
             or such a pipeline itself in a config.

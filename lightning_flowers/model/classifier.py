@@ -58,10 +58,9 @@ class FlowerClassifier(LightningModule):
             train the head on them.
         feature_views: with a frozen backbone and augmentation, how many augmented views of each picture are kept
             as features and taken in turn; 0 keeps none.
-        grad_checkpointing: true computes the backbone's activations anew in the backward pass, which takes less memory
-            and a second forward pass; auto does so on CUDA where fewer than 16 pictures at a time fit otherwise.
-        compile: have torch compile the backbone, one graph for training and one for validation, from the second batch
-            on.
+        grad_checkpointing: true or false: less memory for a second forward pass of the backbone; auto does so where
+            fewer than 16 pictures at a time fit into a GPU.
+        compile: have torch compile the backbone, from the second batch on.
 
     Attributes:
         class_names: of the data, in the order of their labels; kept in checkpoints.

@@ -1,6 +1,7 @@
 """What torch says of settings while it computes becomes one line."""
 
 import pytest
+import torch
 
 from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.cli.failures import as_user_errors
@@ -11,8 +12,12 @@ from lightning_flowers.errors import UserError
     ("error", "said"),
     [
         (ValueError("Expected more than 1 value per channel when training, got [1, 8, 1, 1]"), "--data.batch_size"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"), "2 GiB.: use a smaller --data.batch_size"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"), "2 GiB.: give --data.micro_batch"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "--data.batch_size"),
+        (
+            torch._dynamo.exc.Unsupported("a\nb"),
+            "--model.compile=true: torch cannot compile",
+        ),
         (RuntimeError("nll_loss2d does not have a deterministic implementation"), "--trainer.deterministic=true: nll_"),
         (RuntimeError("Calculated padded input size: (1 x 1). Kernel size can't be greater than"), "--data.size"),
     ],

@@ -18,6 +18,8 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
         (["--data.cache_dir=kept", "--data.cache=ram"], "--data.cache_dir=kept", "--data.cache=disk"),
         ([*FROZEN, "--data.cache=disk"], "--data.cache=disk", "--model.feature_cache=false"),
         ([*FROZEN, "--data.cache=ram"], "--data.cache=ram", "--model.feature_cache=false"),
+        ([*FROZEN, "--model.compile=true"], "--model.compile=True", "leave it out"),
+        ([*FROZEN, "--model.grad_checkpointing=true"], "--model.grad_checkpointing=True", "--model.freeze_backbone"),
         (["--data.remote_limit=1000"], "--data.remote_limit=1000", "URL"),
         (["--model.schedule=starter", "--model.warmup_epochs=3"], "--model.warmup_epochs=3.0", "leave it out"),
         (["--model.feature_views=2"], "--model.feature_views=2", "--model.freeze_backbone=true"),

@@ -312,3 +312,10 @@ def test_bad_records_are_an_error_unless_they_are_skipped(with_damage: Path) -> 
     data.setup("fit")
     with pytest.raises(DataError, match=r"record [35] at byte"):
         read(data.train_dataloader())
+
+
+def test_micro_batches_divide_what_each_device_gets(petals_root):
+    data = PetalsDataModule(str(petals_root), batch_size=12, micro_batch=4)
+    data.check_batch_size(1)
+    with pytest.raises(UserError, match=r"--data\.micro_batch=4: must divide the 6 pictures that a device gets"):
+        data.check_batch_size(2)
