@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import LambdaCallback
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch
 from lightning_flowers.errors import UserError
+from lightning_flowers.hardware import host
 from lightning_flowers.model import attaching
 from lightning_flowers.model.classifier import FlowerClassifier
 from tests.limited_memory import LimitedMemory
@@ -67,7 +68,8 @@ class Halves(Batches):
     """Of each batch the part that is a process's."""
 
     def train_dataloader(self):
-        rank, whole = self.trainer.global_rank, super().train_dataloader()
+        trainer: Any = self.trainer
+        rank, whole = trainer.global_rank, super().train_dataloader()
         return Loader([{name: tensor[4 * rank :][:4] for name, tensor in batch.items()} for batch in whole])
 
 
@@ -81,14 +83,16 @@ class Watch(Callback):
     def __init__(self, at=nothing):
         self.steps, self._at = [], at
 
-    def on_train_batch_start(self, trainer, model, batch, batch_idx):
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         self._at(batch_idx)
 
-    def on_before_optimizer_step(self, trainer, model, optimizer):
-        self.steps.append([parameter.grad.numpy().copy() for parameter in model.parameters()])  # no tensors: no memory
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.steps.append(
+            [parameter.grad.numpy().copy() for parameter in pl_module.parameters()]
+        )  # no tensors: no memory
 
-    def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx):
-        self.counted = {name: tensor.clone() for name, tensor in model.train_counts.named_buffers()}
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.counted = {name: tensor.clone() for name, tensor in pl_module.train_counts.named_buffers()}
 
 
 class SecondIsFull(Watch):
@@ -98,12 +102,12 @@ class SecondIsFull(Watch):
         super().__init__()
         self._path = path
 
-    def on_train_batch_start(self, trainer, model, batch, batch_idx):
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.global_rank == 1 and batch_idx == 2:
-            model.loss = partial(_of_one, model.loss)
+            pl_module.loss = partial(_of_one, pl_module.loss)
 
-    def on_train_end(self, trainer, model):
-        sizes = hardware.gather(model.micro_batches.size)
+    def on_train_end(self, trainer, pl_module):
+        sizes = hardware.gather(pl_module.micro_batches.size)
         if trainer.is_global_zero:
             torch.save([self.steps, sizes], self._path)
 
@@ -288,7 +292,7 @@ def test_a_tpu_takes_batches_whole(settings, flag):
 
 
 def test_compiled_there_is_one_graph_to_train_and_one_to_score(monkeypatch):
-    monkeypatch.setattr(hardware.host, "COMPILER", "eager")
+    monkeypatch.setattr(host, "COMPILER", "eager")
     counters, epochs = torch._dynamo.utils.counters, []
     model = FlowerClassifier(NORMED, 4, "none", compile=True, ema_decay=0.9)
     names = list(model.state_dict())
