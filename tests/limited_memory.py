@@ -14,6 +14,8 @@ class LimitedMemory(TorchDispatchMode):
 
     Attributes:
         limit: in bytes; may be set anew at any time.
+        operations: done so far.
+        fails_at: the operation that fails, once, whatever memory there is.
         peak: the most bytes that were alive.
         failures: operations that failed.
     """
@@ -21,6 +23,7 @@ class LimitedMemory(TorchDispatchMode):
     def __init__(self, limit: float = float("inf")) -> None:
         super().__init__()
         self.limit, self.peak, self.failures = limit, 0, 0
+        self.operations, self.fails_at = 0, -1
         self._alive: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -29,7 +32,8 @@ class LimitedMemory(TorchDispatchMode):
             if isinstance(tensor, Tensor):
                 self._count(tensor.untyped_storage())
         used = sum(self._alive.values())
-        if used > self.limit:
+        self.operations += 1
+        if used > self.limit or self.operations == self.fails_at:
             self.failures += 1
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB. GPU 0 is full.")
         self.peak = max(self.peak, used)

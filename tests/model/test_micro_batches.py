@@ -73,7 +73,7 @@ class Halves(Batches):
         return Loader([{name: tensor[4 * rank :][:4] for name, tensor in batch.items()} for batch in whole])
 
 
-def nothing(batch_idx):
+def nothing(batch_idx, model):
     pass
 
 
@@ -84,14 +84,13 @@ class Watch(Callback):
         self.steps, self._at = [], at
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self._at(batch_idx)
+        self._at(batch_idx, pl_module)
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        self.steps.append(
-            [parameter.grad.numpy().copy() for parameter in pl_module.parameters()]
-        )  # no tensors: no memory
+        gradients: Any = [parameter.grad for parameter in pl_module.parameters()]
+        self.steps.append([gradient.numpy().copy() for gradient in gradients])  # no tensors: they would take memory
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(self, trainer, pl_module: Any, outputs, batch, batch_idx):
         self.counted = {name: tensor.clone() for name, tensor in pl_module.train_counts.named_buffers()}
 
 
@@ -197,7 +196,7 @@ def test_out_of_memory_later_the_same_batch_is_done_again_in_smaller_parts(learn
     at_2 = peak_of(learn, 2, accumulate=2)
     memory = LimitedMemory()
 
-    def shrink(batch_idx):  # the second batch of the second step: gradients of its first are there
+    def shrink(batch_idx, model):  # the second batch of the second step: gradients of its first are there
         memory.limit = at_2 if batch_idx == 3 else float("inf")
 
     cut, watch, lines = learn(accumulate=2, at=shrink, memory=memory)
@@ -212,8 +211,29 @@ def test_out_of_memory_later_the_same_batch_is_done_again_in_smaller_parts(learn
     assert torch.equal(watch.counted["confusion"], whole.counted["confusion"])
 
 
+def test_of_a_try_that_failed_in_its_backward_pass_nothing_is_left(learn, fills):
+    memory = LimitedMemory()
+    begun: list[int] = []
+
+    def fail(batch_idx, model):  # in the second batch of the second step, of as many operations as the one before
+        begun.append(memory.operations)
+        if batch_idx == 3:
+            memory.fails_at = memory.operations + (begun[3] - begun[2]) * 7 // 10
+
+    def know(batch_idx, model):
+        model.micro_batches.size = 4 if batch_idx == 3 else None
+
+    settings = {"accumulate": 2, "backbone": NORMED, "dropout": 0.3}
+    cut, watch, _ = learn(at=fail, memory=memory, **settings)
+    assert (memory.failures, cut.micro_batches.size) == (1, 4)
+    known, other, _ = learn(at=know, **settings)
+    same(cut, known)
+    close(watch.steps, other.steps)
+    assert torch.equal(watch.counted["confusion"], other.counted["confusion"])
+
+
 def test_room_is_kept_for_the_optimizer_s_state_before_it_is_there(learn, fills):
-    def later(batch_idx):
+    def later(batch_idx, model):
         seen.append(memory.peak)
 
     seen: list[int] = []
