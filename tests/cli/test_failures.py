@@ -1,7 +1,7 @@
 """What torch says of settings while it computes becomes one line."""
 
 import pytest
-import torch
+from torch._dynamo.exc import Unsupported
 
 from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.cli.failures import as_user_errors
@@ -15,7 +15,7 @@ from lightning_flowers.errors import UserError
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"), "2 GiB.: give --data.micro_batch"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "--data.batch_size"),
         (
-            torch._dynamo.exc.Unsupported("a\nb"),
+            Unsupported("a\nb"),
             "--model.compile=true: torch cannot compile",
         ),
         (RuntimeError("nll_loss2d does not have a deterministic implementation"), "--trainer.deterministic=true: nll_"),
