@@ -110,7 +110,7 @@ def test_a_run_s_checkpoint_is_loaded_without_a_network_or_a_word_more(tiny_run,
     kept = torch.load(best, weights_only=True)["state_dict"]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
     changed = lf.FlowerClassifier.load_from_checkpoint(str(best), lr=0.5)
-    assert changed.lr == 0.5
+    assert changed.optimization.lr == 0.5
 
 
 def without_weights(build):

@@ -164,6 +164,11 @@ _TABLE = (
         "it is of --model.schedule=cosine: leave it out",
     ),
     _idle(
+        "model.layer_decay",
+        lambda s: s.model.layer_decay != 1 and s.model.freeze_backbone,
+        "--model.freeze_backbone=true trains no layer of the backbone: leave one of the two out",
+    ),
+    _idle(
         "model.feature_views",
         lambda s: s.model.feature_views and not s.model.freeze_backbone,
         "features are kept of a frozen backbone only: give --model.freeze_backbone=true, or leave it out",

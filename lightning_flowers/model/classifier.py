@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch, check_batch, check_labels
@@ -22,13 +21,12 @@ from lightning_flowers.model.layers import Normalize, build_head, check_classes,
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.mixing import Mixed, Mixing
-from lightning_flowers.model.schedule import starter, warmup_cosine
+from lightning_flowers.model.optimization import Optimization
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
 MAX_LR, MIN_ALPHA = 1e38, 1e-6  # beyond them float32 holds no steps, or no shares
 MAX_WIDTH = 2**16  # of a dense layer; four times that of any backbone's features
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class FlowerClassifier(LightningModule):
@@ -43,8 +41,10 @@ class FlowerClassifier(LightningModule):
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
         dropout: probability, before each layer of the head.
         freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
-        optimizer: adam or adamw.
+        optimizer: adamw, adam, sgd, lamb, lion, muon, or any other name of timm's.
         lr: the maximal learning rate.
+        layer_decay: the learning rate of each layer of the backbone is that of the next times this, as timm counts its
+            layers, and biases and norms have no weight decay; 1 is off, 0.65 to 0.9 are usual.
         weight_decay: of the optimizer.
         label_smoothing: in 0..1, in training only.
         schedule: cosine (warm-up, then cosine over the run's length) or starter (the competition's starter notebook:
@@ -84,8 +84,9 @@ class FlowerClassifier(LightningModule):
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         freeze_backbone: bool = False,
-        optimizer: Literal["adam", "adamw"] = "adamw",
+        optimizer: str = "adamw",
         lr: float = 1e-3,
+        layer_decay: float = 1.0,
         weight_decay: float = 1e-2,
         label_smoothing: float = 0.1,
         schedule: Literal["cosine", "starter"] = "cosine",
@@ -103,6 +104,7 @@ class FlowerClassifier(LightningModule):
             raise UserError("num_classes: must be given, such as len(PetalsDataModule(...).classes)")
         self.save_hyperparameters()
         _check_range("lr", lr, 0 < lr <= MAX_LR, f"above 0, at most {MAX_LR}")
+        _check_range("layer_decay", layer_decay, 0 < layer_decay <= 1, "above 0, at most 1 (off)")
         _check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more")
         _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
         _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
@@ -114,8 +116,7 @@ class FlowerClassifier(LightningModule):
         _check_range("ema_decay", ema_decay, 0 <= ema_decay < 1, "0 (off), or in 0..1")
         _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
         _check_range("hidden", hidden, all(0 < width <= MAX_WIDTH for width in hidden), f"widths in 1..{MAX_WIDTH}")
-        self.optimizer_name, self.lr, self.weight_decay = optimizer, lr, weight_decay
-        self.schedule, self.warmup_epochs = schedule, warmup_epochs
+        self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs)
         self.label_smoothing = label_smoothing
         self.mixing = Mixing(mixup, cutmix)
         self.ema_decay = ema_decay
@@ -237,17 +238,7 @@ class FlowerClassifier(LightningModule):
         self._log_scores(self.eval_counts, "test")
 
     def configure_optimizers(self) -> Any:
-        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        eps = max(1e-8, torch.finfo(trainable[0].dtype).smallest_normal)  # in float16 1e-8 is 0, and 0 / 0 no number
-        optimizer = OPTIMIZERS[self.optimizer_name](
-            trainable, lr=self.lr, eps=eps, weight_decay=self.weight_decay, fused=hardware.fuses(trainer_of(self))
-        )
-        if self.schedule == "starter":
-            scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
-            return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
-        total, warmup = self._steps()
-        scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, total, warmup))
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+        return self.optimization.configure(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the sums of an epoch that is under way, over all processes, and what the classes are called."""
@@ -267,12 +258,7 @@ class FlowerClassifier(LightningModule):
         trainer = trainer_of(self)
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])
-        for state in checkpoint.get("optimizer_states", []):
-            for group in state["param_groups"]:
-                group["lr"] *= self.lr / group["initial_lr"]
-                group |= {"initial_lr": self.lr, "weight_decay": self.weight_decay, "fused": hardware.fuses(trainer)}
-        for state in checkpoint.get("lr_schedulers", []):
-            state["base_lrs"] = [self.lr] * len(state["base_lrs"])
+        self.optimization.override(checkpoint)
 
     def _counts_here(self) -> bool:
         return self.trainer.is_global_zero or self._counts_all()
@@ -280,15 +266,6 @@ class FlowerClassifier(LightningModule):
     def _counts_all(self) -> bool:
         """Whether each process counts the global batch, not its part of it."""
         return getattr(self.trainer.strategy, "counts_all", False)
-
-    def _steps(self) -> tuple[int, int]:
-        self.trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown
-        total = self.trainer.estimated_stepping_batches
-        if not math.isfinite(total):
-            raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")
-        total = max(int(total), 1)
-        per_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
-        return total, min(round(self.warmup_epochs * per_epoch), total // 2)
 
     def _check(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         """Labels once an epoch, and only where reading them costs next to nothing."""

@@ -427,11 +427,11 @@ def test_a_shell_completes_commands_flags_and_values(capsys, tmp_path):
     (tmp_path / "script").write_text(capsys.readouterr().out)
     ask = (
         'source ./script; try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_lightning_flowers; '
-        'echo "${COMPREPLY[*]}"; }; try x fi; try x fit --data.cache_; try x fit --model.optimizer ad; '
+        'echo "${COMPREPLY[*]}"; }; try x fi; try x fit --data.cache_; try x fit --model.schedule st; '
         "try x compare --o; try x report scr"
     )
     done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["fit", "--data.cache_dir", "adam adamw", "--out", "script"]
+    assert done.stdout.splitlines() == ["fit", "--data.cache_dir", "starter", "--out", "script"]
     assert not done.stderr
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
+from lightning_flowers.errors import UserError
 from lightning_flowers.hardware.xla.device_loader import DeviceLoader
 from lightning_flowers.hardware.xla.pointwise import to_kernels, to_matrices, with_kernels, with_matrices
 from lightning_flowers.hardware.xla.precision import StaticPrecision
@@ -147,7 +148,12 @@ def _init_state(optimizer: Optimizer) -> None:
 
     The state is Adam's and AdamW's, as `torch.optim.Adam._init_group` makes it. Gradients end with the step that has
     used them: Lightning would drop them at the next one only, and each step would have to write them to memory.
+
+    Raises:
+        UserError: it is another optimizer.
     """
+    if not isinstance(optimizer, torch.optim.Adam):
+        raise UserError(f"--model.optimizer: {type(optimizer).__name__} is not for a TPU: use adam or adamw")
     _set_capturable(optimizer, True)
     optimizer.register_step_post_hook(lambda stepped, *_: stepped.zero_grad())
     for group in optimizer.param_groups:

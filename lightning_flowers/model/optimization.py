@@ -1,0 +1,128 @@
+"""The optimizer by timm's name, the groups that it has of the parameters, and the schedule of their rates."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from timm.optim import (
+    create_optimizer_v2,  # pyright: ignore[reportPrivateImportUsage]
+    get_optimizer_info,  # pyright: ignore[reportPrivateImportUsage]
+    list_optimizers,  # pyright: ignore[reportPrivateImportUsage]
+    param_groups_layer_decay,  # pyright: ignore[reportPrivateImportUsage]
+)
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from lightning_flowers.errors import UserError, did_you_mean
+from lightning_flowers.model.schedule import starter, warmup_cosine
+
+_USUAL = "adamw, adam, sgd, lamb, lion, nadamw, adopt, muon"
+
+
+@dataclass
+class Optimization:
+    """How a classifier is trained, by the settings of `FlowerClassifier`, which see.
+
+    Raises:
+        UserError: timm has no such optimizer, or it is one that cannot be used here.
+    """
+
+    optimizer: str
+    lr: float
+    weight_decay: float
+    layer_decay: float
+    schedule: str
+    warmup_epochs: float
+
+    def __post_init__(self) -> None:
+        check_optimizer(self.optimizer)
+
+    def configure(self, model: Any) -> tuple[list[Optimizer], list[dict[str, Any]]]:
+        """What Lightning's `configure_optimizers` returns of a FlowerClassifier."""
+        optimizer = self._build(model)
+        if self.schedule == "starter":
+            scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
+            return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
+        total, warmup = self._steps(model.trainer)
+        scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, total, warmup))
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+    def override(self, checkpoint: dict[str, Any]) -> None:
+        """Let these settings win over those that a resumed run's optimizer was saved with."""
+        for state in checkpoint.get("optimizer_states", []):
+            for group in state["param_groups"]:
+                base = self.lr * group.get("lr_scale", 1.0)
+                group["lr"] *= base / group["initial_lr"]
+                group |= {"initial_lr": base, "weight_decay": self.weight_decay * group.get("decay_scale", 1.0)}
+        for state, optimizer in zip(
+            checkpoint.get("lr_schedulers", []), checkpoint.get("optimizer_states", []), strict=True
+        ):
+            state["base_lrs"] = [group["initial_lr"] for group in optimizer["param_groups"]]
+
+    def _build(self, model: Any) -> Optimizer:
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        groups = trainable if self.layer_decay == 1 else list(self._groups(model))
+        # In float16 the usual 1e-8 is 0, and 0 / 0 no number; timm leaves it out where an optimizer has none.
+        tiny = torch.finfo(trainable[0].dtype).smallest_normal
+        settings: dict[str, Any] = {"eps": tiny} if tiny > 1e-8 else {}
+        try:
+            return create_optimizer_v2(groups, self.optimizer, self.lr, self.weight_decay, **settings)
+        except (AssertionError, ImportError) as error:  # of another package, or of another device
+            raise UserError(f"--model.optimizer={self.optimizer}: cannot be had here: {error}") from error
+
+    def _groups(self, model: Any) -> Iterator[dict[str, Any]]:
+        """Parameters of one depth and one weight decay each; both as shares of what the run's settings say."""
+        for group in param_groups_layer_decay(
+            _as_timms(model), weight_decay=1.0, layer_decay=self.layer_decay, no_weight_decay_list=_undecayed(model)
+        ):
+            rate, decay = group["lr_scale"], group.pop("weight_decay")
+            yield {**group, "decay_scale": decay, "lr": self.lr * rate, "weight_decay": self.weight_decay * decay}
+
+    def _steps(self, trainer: Any) -> tuple[int, int]:
+        """Optimizer steps of the whole run, and of its warm-up."""
+        trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown
+        total = trainer.estimated_stepping_batches
+        if not math.isfinite(total):
+            raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")
+        total = max(int(total), 1)
+        per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
+        return total, min(round(self.warmup_epochs * per_epoch), total // 2)
+
+
+def check_optimizer(name: str) -> None:
+    """Fail where timm has no optimizer of that name, or one that asks for second derivatives.
+
+    Raises:
+        UserError: so it is; suggests the nearest names.
+    """
+    names = [str(known) for known in list_optimizers()]
+    if name not in names:
+        near = did_you_mean(name, names)
+        raise UserError(f"--model.optimizer={name}: timm has no such optimizer{near or f': use one of {_USUAL}'}")
+    if get_optimizer_info(name).second_order:
+        raise UserError(f"--model.optimizer={name}: needs second derivatives, which no step here takes: use {_USUAL}")
+
+
+def _as_timms(model: Any) -> Any:
+    """What timm asks of a whole model of its own, so that its depths are those that timm gives them: the parameters,
+    those of the backbone without prefix, and how they are grouped by depth. Of a few backbones timm does not know
+    that, and counts twelve tensors as a layer."""
+
+    def named_parameters() -> Iterator[tuple[str, nn.Parameter]]:
+        yield from model.backbone.named_parameters()
+        yield from model.head.named_parameters("the_head")
+
+    whole = {"named_parameters": named_parameters, "pretrained_cfg": {"classifier": "the_head"}}
+    if hasattr(model.backbone, "group_matcher"):
+        whole["group_matcher"] = model.backbone.group_matcher
+    return SimpleNamespace(**whole)
+
+
+def _undecayed(model: Any) -> set[str]:
+    """Parameters that timm exempts from weight decay by name, such as position embeddings."""
+    exempt = getattr(model.backbone, "no_weight_decay", None)
+    return set(exempt()) if exempt else set()
