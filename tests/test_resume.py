@@ -146,6 +146,7 @@ SETTINGS = {
     "halves": ["--trainer.val_check_interval=0.4"],
     "early": ["--trainer.val_check_interval=0.6"],
     "fewer": ["--trainer.limit_train_batches=3"],
+    "head": ["--model.head_epochs=1", "--model.layer_decay=0.7", "--model.ema_decay=0.9"],
 }
 
 
@@ -190,6 +191,9 @@ def whole(tmp_path_factory, petals_root):
         ("early", 10, 4),  # after the epoch's only validation
         ("fewer", 6, 2),
         ("fewer", 4, 0),
+        ("head", 4, 2),
+        ("head", 6, 0),  # before the first step of all
+        ("head", 9, 2),
     ],
 )
 def test_a_killed_and_resumed_run_equals_one_never_interrupted(here, fit, resume, whole, settings, step, saved):
@@ -353,7 +357,7 @@ def test_two_killed_processes_go_on_as_if_they_never_had_been(here, petals_root)
         return done.returncode, done.stderr
 
     flags = [*TINY, f"--data.root={petals_root}", "--trainer.devices=2", "--trainer.strategy=ddp", "--report=false"]
-    flags += ["--model.mixup=0.2", "--trainer.max_epochs=2"]
+    flags += ["--model.mixup=0.2", "--trainer.max_epochs=2", "--model.head_epochs=1"]
     status, err = fit(*flags, "--name=whole")
     assert status == 0, err
     assert fit(*flags, "--name=broken", "--save_every_steps=2", kill_at=9)[0] == 9

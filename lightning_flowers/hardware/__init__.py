@@ -27,6 +27,7 @@ from lightning_flowers.hardware.host import (
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
 from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, reserved, runs_out, sums_gradients
 from lightning_flowers.hardware.settings import (
+    begin_phase,
     check_launcher,
     check_strategy,
     device_count,
@@ -37,6 +38,7 @@ from lightning_flowers.hardware.settings import (
 
 __all__ = [
     "as_found",
+    "begin_phase",
     "check_launcher",
     "check_strategy",
     "choose_accelerator",

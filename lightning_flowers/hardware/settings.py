@@ -9,6 +9,7 @@ from lightning_fabric.accelerators.xla import XLAAccelerator
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Trainer
+from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
@@ -70,6 +71,20 @@ def replicated(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """Results of a step outside of the Trainer's loops, computed, to be read later."""
     cores = _cores_of(trainer)
     return cores.replicated(tensors) if cores else tensors
+
+
+def begin_phase(trainer: Any) -> None:
+    """Meet a training step that from here on has gradients of other parameters: DDP waits for each that it wrapped, and
+    on XLA there is a new graph."""
+    strategy = trainer.strategy
+    if isinstance(strategy, DDPStrategy):
+        strategy.model = trainer.lightning_module
+        strategy.configure_ddp()
+    if _cores_of(trainer):
+        from lightning_flowers.hardware.xla.compiles import CompileWatch
+
+        for watch in (each for each in trainer.callbacks if isinstance(each, CompileWatch)):
+            watch.begin_anew()
 
 
 def check_launcher(trainer: Trainer, asked: object) -> None:

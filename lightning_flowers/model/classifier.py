@@ -41,6 +41,8 @@ class FlowerClassifier(LightningModule):
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
         dropout: probability, before each layer of the head.
         freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
+        head_epochs: keep it so for that many epochs first, then train all, each with warm-up and cosine of its own
+            (Kumar et al. 2022, arXiv:2202.10054).
         optimizer: adamw, adam, sgd, lamb, lion, muon, or any other name of timm's.
         lr: the maximal learning rate.
         layer_decay: the learning rate of each layer of the backbone is that of the next times this, as timm counts its
@@ -84,6 +86,7 @@ class FlowerClassifier(LightningModule):
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         freeze_backbone: bool = False,
+        head_epochs: int = 0,
         optimizer: str = "adamw",
         lr: float = 1e-3,
         layer_decay: float = 1.0,
@@ -109,6 +112,7 @@ class FlowerClassifier(LightningModule):
         _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
         _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
         _check_range("warmup_epochs", warmup_epochs, 0 <= warmup_epochs < math.inf, "0 or more")
+        _check_range("head_epochs", head_epochs, head_epochs >= 0, "0 (none) or more")
         _check_range("mixup", mixup, mixup == 0 or MIN_ALPHA <= mixup < math.inf, f"0 (off), or {MIN_ALPHA} or more")
         _check_range(
             "cutmix", cutmix, cutmix == 0 or MIN_ALPHA <= cutmix < math.inf, f"0 (off), or {MIN_ALPHA} or more"
@@ -116,11 +120,14 @@ class FlowerClassifier(LightningModule):
         _check_range("ema_decay", ema_decay, 0 <= ema_decay < 1, "0 (off), or in 0..1")
         _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
         _check_range("hidden", hidden, all(0 < width <= MAX_WIDTH for width in hidden), f"widths in 1..{MAX_WIDTH}")
-        self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs)
+        if head_epochs and schedule == "starter":
+            raise UserError(f"--model.head_epochs={head_epochs}: needs --model.schedule=cosine")
+        self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs, head_epochs)
         self.label_smoothing = label_smoothing
         self.mixing = Mixing(mixup, cutmix)
         self.ema_decay = ema_decay
-        self.frozen = freeze_backbone
+        self.frozen = self.fixed = freeze_backbone  # for good, and now
+        self.head_epochs = head_epochs
         self.views = views_of("none")  # of a picture, when it is predicted
         self.feature_cache, self.feature_views = feature_cache, feature_views
         self.backbone: Any = build_backbone(backbone, weights)
@@ -134,9 +141,7 @@ class FlowerClassifier(LightningModule):
         self.normalize = Normalize(self.backbone.pretrained_cfg["mean"], self.backbone.pretrained_cfg["std"])
         self.train_counts = Counts(num_classes)
         self.eval_counts = Counts(num_classes)
-        # DDP would overwrite them with those of the first process at every step.
-        self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers() if "_counts." in name]
-        self.train()  # for a frozen backbone's BatchNorm: Lightning leaves modes as it finds them
+        self._fix(freeze_backbone)  # its BatchNorm too: Lightning leaves modes as it finds them
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> "FlowerClassifier":  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -144,9 +149,9 @@ class FlowerClassifier(LightningModule):
         return super().load_from_checkpoint(*args, **{"weights": "none", **kwargs})
 
     def train(self, mode: bool = True) -> "FlowerClassifier":
-        """Set the mode of training; a frozen backbone stays in evaluation mode."""
+        """Set the mode of training; a fixed backbone stays in evaluation mode."""
         super().train(mode)
-        if self.frozen:
+        if self.fixed:
             self.backbone.eval()
         return self
 
@@ -157,20 +162,24 @@ class FlowerClassifier(LightningModule):
     def features(self, image: Tensor) -> Tensor:
         """Pooled features (batch, channels) of pictures uint8 (batch, 3, height, width)."""
         normalized = self.normalize(image).to(self.dtype)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.fixed):
             return self.backbone(normalized)
 
     def configure_callbacks(self) -> list[Callback]:
         return callbacks_for(self.trainer, self.ema_decay)
 
     def setup(self, stage: str) -> None:
+        self._fix(self.frozen)  # whatever a run that was cut off has left
         attach(self, self.trainer, stage)
 
     def describe(self) -> str:
         """One line about the model."""
         total = sum(parameter.numel() for parameter in self.parameters())
         trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-        return f"{self.hparams['backbone']}: {total / 1e6:.1f} M parameters, {trained / 1e6:.1f} M of them trained"
+        first = f", first the head alone (epochs: {self.head_epochs})" if self.head_epochs else ""
+        return (
+            f"{self.hparams['backbone']}: {total / 1e6:.1f} M parameters, {trained / 1e6:.1f} M of them trained{first}"
+        )
 
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
@@ -218,7 +227,11 @@ class FlowerClassifier(LightningModule):
             probabilities = self._logits_of_all(batch).softmax(1)
         return {"probabilities": probabilities, "index": batch["index"]}
 
+    def on_train_start(self) -> None:
+        self._begin_phase()  # a run that goes on inside an epoch does not begin that again
+
     def on_train_epoch_start(self) -> None:
+        self._begin_phase()
         self.train_counts.reset()
 
     def on_validation_epoch_start(self) -> None:
@@ -259,6 +272,22 @@ class FlowerClassifier(LightningModule):
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])
         self.optimization.override(checkpoint)
+
+    def _begin_phase(self) -> None:
+        """Fix the backbone, or let it go, where the epoch asks for it: the step has other gradients from here on."""
+        fixed = self.frozen or self.current_epoch < self.head_epochs
+        if fixed != self.fixed:
+            self._fix(fixed)
+            hardware.begin_phase(self.trainer)
+
+    def _fix(self, fixed: bool) -> None:
+        self.fixed = fixed
+        self.backbone.train(not fixed)
+        # DDP would overwrite counts with those of the first process at every step, and wait for gradients.
+        passed_over = [name for name, _ in self.named_buffers() if "_counts." in name]
+        if fixed:
+            passed_over += [name for name, _ in self.named_parameters() if name.startswith("backbone.")]
+        self._ddp_params_and_buffers_to_ignore = passed_over
 
     def _counts_here(self) -> bool:
         return self.trainer.is_global_zero or self._counts_all()

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lightning_flowers.errors import UserError, did_you_mean
-from lightning_flowers.model.schedule import starter, warmup_cosine
+from lightning_flowers.model.schedule import head_first, starter
 
 _USUAL = "adamw, adam, sgd, lamb, lion, nadamw, adopt, muon"
 
@@ -37,6 +37,7 @@ class Optimization:
     layer_decay: float
     schedule: str
     warmup_epochs: float
+    head_epochs: int
 
     def __post_init__(self) -> None:
         check_optimizer(self.optimizer)
@@ -47,8 +48,8 @@ class Optimization:
         if self.schedule == "starter":
             scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
             return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
-        total, warmup = self._steps(model.trainer)
-        scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, total, warmup))
+        steps = self._steps(model.trainer)
+        scheduler = LambdaLR(optimizer, lambda step: head_first(step, *steps))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def override(self, checkpoint: dict[str, Any]) -> None:
@@ -82,15 +83,21 @@ class Optimization:
             rate, decay = group["lr_scale"], group.pop("weight_decay")
             yield {**group, "decay_scale": decay, "lr": self.lr * rate, "weight_decay": self.weight_decay * decay}
 
-    def _steps(self, trainer: Any) -> tuple[int, int]:
-        """Optimizer steps of the whole run, and of its warm-up."""
+    def _steps(self, trainer: Any) -> tuple[int, int, int]:
+        """Optimizer steps of the head alone, of the whole run, and of a warm-up."""
         trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown
         total = trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")
         total = max(int(total), 1)
         per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
-        return total, min(round(self.warmup_epochs * per_epoch), total // 2)
+        head = self.head_epochs * math.ceil(per_epoch)
+        if head >= total:
+            raise UserError(
+                f"--model.head_epochs={self.head_epochs}: leaves nothing of the run for the backbone: give fewer, or "
+                "--model.freeze_backbone=true for the head alone"
+            )
+        return head, total, round(self.warmup_epochs * per_epoch)
 
 
 def check_optimizer(name: str) -> None:

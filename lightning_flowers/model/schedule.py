@@ -20,6 +20,23 @@ def warmup_cosine(step: int, total_steps: int, warmup_steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def head_first(step: int, head_steps: int, total_steps: int, warmup_steps: int) -> float:
+    """Factor of the maximal learning rate where the head alone is trained first: `warmup_cosine` once for it, and once
+    for all that is trained after it; either warms up for half of its steps at most.
+
+    Args:
+        step: optimizer steps done, from 0.
+        head_steps: those of the head alone; 0 is `warmup_cosine` over all of the run.
+        total_steps: of the whole run, more than `head_steps`.
+        warmup_steps: of each phase.
+
+    Returns:
+        In 0..1.
+    """
+    begun, end = (0, head_steps) if step < head_steps else (head_steps, total_steps)
+    return warmup_cosine(step - begun, end - begun, min(warmup_steps, (end - begun) // 2))
+
+
 def starter(
     epoch: int, max_lr: float, *, start_lr: float = 1e-5, min_lr: float = 1e-5, rampup: int = 5, decay: float = 0.8
 ) -> float:

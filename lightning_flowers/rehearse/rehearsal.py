@@ -87,7 +87,7 @@ class Rehearsal(FlowersCLI, ABC):
         _set(config.data, extra_roots=[], folds=None, fold=None, test_labels=None)
         _set(config.trainer, **_NO_LIMITS, max_epochs=self.epochs, accelerator="tpu", default_root_dir=folder)
         _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
-        config.model.weights = "none"
+        _set(config.model, weights="none", head_epochs=min(config.model.head_epochs, self.epochs - 1))
 
 
 def make_parser() -> Parser:

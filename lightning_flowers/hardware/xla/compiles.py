@@ -50,6 +50,10 @@ class CompileWatch(Callback):
         self._causes = 0
         self._validated = self._is_warm = False
 
+    def begin_anew(self) -> None:
+        """Let the epoch that begins have a new graph, as the step is another."""
+        self._known, self._is_warm = None, False
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._is_warm and self._known is None:
             self._known, self._causes = counters().graphs, len(causes())
