@@ -114,9 +114,9 @@ def test_a_run_s_checkpoint_is_loaded_without_a_network_or_a_word_more(tiny_run,
 
 
 def without_weights(build):
-    def checked(backbone, weights):
+    def checked(backbone, weights, drop_path):
         assert weights == "none"
-        return build(backbone, weights)
+        return build(backbone, weights, drop_path)
 
     return checked
 

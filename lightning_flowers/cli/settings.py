@@ -164,6 +164,11 @@ _TABLE = (
         "it is of --model.schedule=cosine: leave it out",
     ),
     _idle(
+        "model.drop_path",
+        lambda s: s.model.drop_path and s.model.freeze_backbone,
+        "--model.freeze_backbone=true leaves no path of the backbone out: leave one of the two out",
+    ),
+    _idle(
         "model.head_epochs",
         lambda s: s.model.head_epochs and s.model.freeze_backbone,
         "--model.freeze_backbone=true trains the head alone in all epochs: leave one of the two out",

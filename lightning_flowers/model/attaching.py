@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import numpy as np
 from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info
@@ -41,12 +42,13 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
     _cut(model, trainer, getattr(data, "micro_batch", None), stage)
     if isinstance(data, PetalsDataModule):
         _meet(model, data)
+        if stage == "fit" and model.loss.counts_classes:
+            model.loss.count(np.bincount(data.splits["train"].labels, minlength=len(data.classes)).tolist())
         if stage == "fit" and data.wrap is None:
             choose_caches(model, data, trainer.num_devices, model.say or _say)
-    elif stage == "fit" and model.feature_views:
-        raise UserError(
-            f"feature_views={model.feature_views}: needs trainer.fit(model, datamodule=PetalsDataModule(...))"
-        )
+    elif stage == "fit" and (model.feature_views or model.loss.counts_classes):
+        asked = f"feature_views={model.feature_views}" if model.feature_views else f"loss={model.loss.kind}"
+        raise UserError(f"{asked}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
 
 
 def _cut(model: Any, trainer: Any, size: int | None, stage: str) -> None:

@@ -15,6 +15,7 @@ from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch, check_batch, check_labels
 from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.lightning_internals import trainer_of
+from lightning_flowers.model import losses
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
@@ -40,6 +41,8 @@ class FlowerClassifier(LightningModule):
             none for a random start.
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
         dropout: probability, before each layer of the head.
+        drop_path: the probability, growing to this from layer to layer, that a residual path of the backbone is left
+            out in training; 0 is off, 0.1 to 0.3 are usual of large ones.
         freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
         head_epochs: keep it so for that many epochs first, then train all, each with warm-up and cosine of its own
             (Kumar et al. 2022, arXiv:2202.10054).
@@ -48,6 +51,10 @@ class FlowerClassifier(LightningModule):
         layer_decay: the learning rate of each layer of the backbone is that of the next times this, as timm counts its
             layers, and biases and norms have no weight decay; 1 is off, 0.65 to 0.9 are usual.
         weight_decay: of the optimizer.
+        loss: of training: cross_entropy; focal, in which what is right already counts less (Lin et al. 2017); or
+            logit_adjusted, for macro F1 where classes differ in size (Menon et al. 2021).
+        class_balance: beta of weights by the effective number of a class's records (Cui et al. 2019); 0 is off, 0.99 to
+            0.9999 are usual.
         label_smoothing: in 0..1, in training only.
         schedule: cosine (warm-up, then cosine over the run's length) or starter (the competition's starter notebook:
             five epochs up, then times 0.8 an epoch).
@@ -85,12 +92,15 @@ class FlowerClassifier(LightningModule):
         weights: str = "timm",
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
+        drop_path: float = 0.0,
         freeze_backbone: bool = False,
         head_epochs: int = 0,
         optimizer: str = "adamw",
         lr: float = 1e-3,
         layer_decay: float = 1.0,
         weight_decay: float = 1e-2,
+        loss: losses.Kind = "cross_entropy",
+        class_balance: float = 0.0,
         label_smoothing: float = 0.1,
         schedule: Literal["cosine", "starter"] = "cosine",
         warmup_epochs: float = 1.0,
@@ -110,6 +120,8 @@ class FlowerClassifier(LightningModule):
         _check_range("layer_decay", layer_decay, 0 < layer_decay <= 1, "above 0, at most 1 (off)")
         _check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more")
         _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
+        _check_range("drop_path", drop_path, 0 <= drop_path < 1, "in 0..1")
+        _check_range("class_balance", class_balance, 0 <= class_balance < 1, "0 (off), or in 0..1")
         _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
         _check_range("warmup_epochs", warmup_epochs, 0 <= warmup_epochs < math.inf, "0 or more")
         _check_range("head_epochs", head_epochs, head_epochs >= 0, "0 (none) or more")
@@ -123,14 +135,14 @@ class FlowerClassifier(LightningModule):
         if head_epochs and schedule == "starter":
             raise UserError(f"--model.head_epochs={head_epochs}: needs --model.schedule=cosine")
         self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs, head_epochs)
-        self.label_smoothing = label_smoothing
+        self.loss = losses.TrainingLoss(loss, class_balance, label_smoothing, num_classes)
         self.mixing = Mixing(mixup, cutmix)
         self.ema_decay = ema_decay
         self.frozen = self.fixed = freeze_backbone  # for good, and now
         self.head_epochs = head_epochs
         self.views = views_of("none")  # of a picture, when it is predicted
         self.feature_cache, self.feature_views = feature_cache, feature_views
-        self.backbone: Any = build_backbone(backbone, weights)
+        self.backbone: Any = build_backbone(backbone, weights, drop_path)
         self.backbone.requires_grad_(not freeze_backbone)
         self.grad_checkpointing, self.compiles = grad_checkpointing, compile
         if grad_checkpointing is True and not checkpoint_gradients(self.backbone):
@@ -169,7 +181,8 @@ class FlowerClassifier(LightningModule):
         return callbacks_for(self.trainer, self.ema_decay)
 
     def setup(self, stage: str) -> None:
-        self._fix(self.frozen)  # whatever a run that was cut off has left
+        if self.fixed != self.frozen:  # as a run that was cut off has left it
+            self._fix(self.frozen)
         attach(self, self.trainer, stage)
 
     def describe(self) -> str:
@@ -188,15 +201,15 @@ class FlowerClassifier(LightningModule):
         self._gathered = self.gathers and "image" in batch
         if self._gathered:
             return self.micro_batches.backward(self, mixed, batch_idx)
-        return self.loss(mixed, self.records(batch["mask"]))
+        return self.part_loss(mixed, self.records(batch["mask"]))
 
-    def loss(self, part: Mixed, records: Tensor) -> Tensor:
+    def part_loss(self, part: Mixed, records: Tensor) -> Tensor:
         """What a part of a batch of so many records adds to its mean loss; its scores are counted."""
         batch = part.major
         logits = self._logits(batch)
-        loss = _cross_entropy(logits, batch, self.label_smoothing)
+        loss = self.loss(logits, batch["label"].clamp(min=0))  # padding is masked, but its label must be a class
         if part.minor is not None and part.weight is not None:
-            loss = torch.lerp(_cross_entropy(logits, part.minor, self.label_smoothing), loss, part.weight)
+            loss = torch.lerp(self.loss(logits, part.minor["label"].clamp(min=0)), loss, part.weight)
         self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
         return torch.where(batch["mask"], loss, 0).sum() / records
 
@@ -213,7 +226,7 @@ class FlowerClassifier(LightningModule):
     def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         self._check(batch, batch_idx)
         logits = self._logits_of_all(batch)
-        loss = _cross_entropy(logits, batch)
+        loss = F.cross_entropy(logits, batch["label"].clamp(min=0), reduction="none")
         self.eval_counts.update(logits, batch["label"], batch["mask"], loss)
 
     test_step = validation_step
@@ -282,7 +295,7 @@ class FlowerClassifier(LightningModule):
 
     def _fix(self, fixed: bool) -> None:
         self.fixed = fixed
-        self.backbone.train(not fixed)
+        self.backbone.train(self.training and not fixed)
         # DDP would overwrite counts with those of the first process at every step, and wait for gradients.
         passed_over = [name for name, _ in self.named_buffers() if "_counts." in name]
         if fixed:
@@ -330,11 +343,6 @@ class FlowerClassifier(LightningModule):
         named = {"loss": loss, **scores._asdict()}
         self.log_dict({f"{prefix}_{name}": torch.tensor(value) for name, value in named.items()})
         return loss
-
-
-def _cross_entropy(logits: Tensor, batch: Batch | FeatureBatch, label_smoothing: float = 0.0) -> Tensor:
-    label = batch["label"].clamp(min=0)  # padding is masked, but its label must be a class
-    return F.cross_entropy(logits, label, label_smoothing=label_smoothing, reduction="none")
 
 
 def _check_range(name: str, value: object, good: bool, allowed: str) -> None:

@@ -107,7 +107,7 @@ class MicroBatches:
         (optimizer,) = trainer.optimizers
         with hardware.reserved(_trained(model), 0 if optimizer.state else _STATE):
             for part in batch.split(self.size or len(batch.major["mask"])):
-                loss = model.loss(part, records)
+                loss = model.part_loss(part, records)
                 losses.append(loss.detach())
                 if not skips_backward(trainer):
                     with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward

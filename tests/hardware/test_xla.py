@@ -51,7 +51,6 @@ ACCUMULATED = [
     "--trainer.accumulate_grad_batches=2",
     "--trainer.limit_train_batches=3",  # the last one is a step of its own
     "--model.ema_decay=0.9",
-    "--model.head_epochs=1",
     *STOPPED,
 ]
 MIXED = ["--trainer.max_epochs=2", "--trainer.devices=1", "--model.mixup=0.2", "--model.cutmix=1"]

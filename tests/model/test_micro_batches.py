@@ -103,7 +103,7 @@ class SecondIsFull(Watch):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.global_rank == 1 and batch_idx == 2:
-            pl_module.loss = partial(_of_one, pl_module.loss)
+            pl_module.part_loss = partial(_of_one, pl_module.part_loss)
 
     def on_train_end(self, trainer, pl_module):
         sizes = hardware.gather(pl_module.micro_batches.size)

@@ -182,3 +182,17 @@ def test_a_file_without_weights_is_refused(tmp_path, tensors_only):
     torch.save({}, tmp_path / "weights.pth")
     with pytest.raises(UserError, match="holds no weights"):
         build_backbone(SMALL, str(tmp_path / "weights.pth"))
+
+
+def test_paths_are_dropped_in_training_alone():
+    model = build_backbone("mobilenetv3_small_050", "none", 0.9)
+    image = torch.rand(2, 3, 96, 96)
+    outs = [model.train()(image) for _ in range(4)]
+    assert any(not torch.equal(outs[0], out) for out in outs)
+    assert torch.equal(model.eval()(image), model(image))
+
+
+@pytest.mark.parametrize("name", ["densenet121", "legacy_xception"])
+def test_a_backbone_without_paths_to_drop_is_refused(name):
+    with pytest.raises(UserError, match=rf"--model\.drop_path: {name}.* has no paths that timm could drop"):
+        build_backbone(name, "none", 0.1)
