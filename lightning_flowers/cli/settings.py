@@ -159,6 +159,16 @@ _TABLE = (
         "it is of data under a URL, and --data.root is none: leave it out",
     ),
     _idle(
+        "data.balance",
+        lambda s: bool(s.data.balance) and bool(s.trainer.overfit_batches),
+        "--trainer.overfit_batches shows the same records in each epoch: leave one of the two out",
+    ),
+    _Row(
+        "data.balance",
+        lambda s: bool(s.data.balance) and (bool(s.model.class_balance) or s.model.loss == "logit_adjusted"),
+        "classes would be balanced twice: leave it, or --model.class_balance and --model.loss=logit_adjusted, out",
+    ),
+    _idle(
         "model.warmup_epochs",
         lambda s: s.model.warmup_epochs != 1 and s.model.schedule != "cosine",
         "it is of --model.schedule=cosine: leave it out",

@@ -34,9 +34,11 @@ class PetalsDataModule(LightningDataModule):
         batch_size: pictures a step, over all devices together.
         micro_batch: how many of them a device takes at a time. Default: as many as fit into a GPU's memory; on a CPU
             all.
-        augment: none, flips (left to right), study (both flips, crop, rotation, brightness, contrast, saturation),
-            affine (the rotation kernel's rotation, shear, zoom and shift), a YAML file of any albumentations pipeline,
-            or such a pipeline itself in a config.
+        augment: none, flips (left to right), crop (that, and a random-resized crop), study (both flips, crop, rotation,
+            brightness, contrast, saturation), affine (the rotation kernel's rotation, shear, zoom and shift), a YAML
+            file of any albumentations pipeline, or such a pipeline itself in a config.
+        balance: in 0..1: a class of n training records has n^(1 - balance) parts of an epoch, which is as long as ever;
+            1 gives all classes the same number of places, 0 is off.
         threads: decoding threads of each process. Default: one for each CPU core, divided among a host's processes.
         cache: where decoded pictures are kept for later epochs and runs: ram, disk, none, or auto: in memory if they
             fit into it.
@@ -70,6 +72,7 @@ class PetalsDataModule(LightningDataModule):
         batch_size: int = 32,
         micro_batch: int | None = None,
         augment: str | list[Any] | dict[str, Any] = "flips",
+        balance: float = 0.0,
         threads: int | None = None,
         cache: choice.Mode = "auto",
         cache_dir: str | None = None,
@@ -93,11 +96,13 @@ class PetalsDataModule(LightningDataModule):
                 raise UserError(
                     f"--data.{name}={value}: must be at least 1" + ("" if value < 1 else f", at most {most}")
                 )
+        if not 0 <= balance <= 1:
+            raise UserError(f"--data.balance={balance}: must be in 0..1")
         if seed < 0:
             raise UserError(f"--data.seed={seed}: must not be negative")
         self.source = find_source(root, remote_limit)
         self.size = self.source.choose_size(size)
-        self.batch_size, self.micro_batch, self.seed = batch_size, micro_batch, seed
+        self.batch_size, self.micro_batch, self.seed, self.balance = batch_size, micro_batch, seed, balance
         self.augment = Augment(augment, self.size)
         self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
         extra = [_find_extra(other, remote_limit) for other in extra_roots]
@@ -226,6 +231,8 @@ class PetalsDataModule(LightningDataModule):
             world=world,
             groups=split.rows[:, 0] if split.remote else None,
             regroup=split.streams,
+            labels=split.labels if train and self.balance else None,
+            balance=self.balance,
         )
         pin = self.trainer is not None and hardware.pins_memory(self.trainer.strategy.root_device)
         cache = self._cache if name in self.names_for("fit") else None

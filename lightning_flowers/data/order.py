@@ -13,8 +13,8 @@ class Order:
     """Batches of record positions, a function of (seed, epoch) alone; and how far into the epoch a loader has come.
 
     The records are put in order and cut into global batches; process `rank` takes every `world`-th row of each, so all
-    processes together cover each record once. The last batch is filled up with records of the same epoch whose mask is
-    False: every batch has the same shape, and BatchNorm sees real pictures.
+    processes together cover each record once, unless classes are balanced. The last batch is filled up with records of
+    the same epoch whose mask is False: every batch has the same shape, and BatchNorm sees real pictures.
 
     Args:
         records: number of records, at least 1.
@@ -25,6 +25,8 @@ class Order:
         groups: int64 (records,), the shard of each record, where shards are fetched as they are needed: the records
             of a shard then stay together, shuffled, and the shards are shuffled.
         regroup: whether later epochs keep to the groups too; else all records are mixed once all shards are here.
+        labels: int64 (records,), where classes are to be balanced in what is shuffled: see `balanced`.
+        balance: how far, in 0..1.
 
     Raises:
         ValueError: an argument outside its range.
@@ -41,12 +43,15 @@ class Order:
         world: int = 1,
         groups: NDArray[np.int64] | None = None,
         regroup: bool = False,
+        labels: NDArray[np.int64] | None = None,
+        balance: float = 0.0,
     ) -> None:
         if records < 1 or batch_size < 1 or not 0 <= rank < world or batch_size % world:
             raise ValueError(f"no order of {records} records in batches of {batch_size} for process {rank} of {world}")
         self.records, self.batch_size, self.shuffle, self.seed = records, batch_size, shuffle, seed
         self.rank, self.world, self.epoch = rank, world, 0
         self._groups, self._regroup = groups, regroup
+        self._labels, self._balance = labels, balance
         self._batches = self._begin = 0
 
     def __len__(self) -> int:
@@ -111,8 +116,35 @@ class Order:
         if not self.shuffle:
             return np.arange(self.records, dtype=np.int64)
         random = np.random.default_rng([self.seed, self.epoch])
-        order = random.permutation(self.records).astype(np.int64)
+        labels = self._labels
+        drawn = self.records if labels is None else balanced(labels, self._balance, random)
+        order = random.permutation(drawn).astype(np.int64)
         if self._groups is None or (self.epoch and not self._regroup):
             return order
         ranks = random.permutation(int(self._groups.max()) + 1)
         return order[np.argsort(ranks[self._groups[order]], kind="stable")]
+
+
+def balanced(labels: NDArray[np.int64], balance: float, random: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of an epoch in which small classes have more than their share; as many as there are records.
+
+    A class of n records has n ** (1 - balance) parts of the places, rounded up or down at random. Its records have
+    them in turn, so that none is shown more than once more often than another of its class.
+
+    Args:
+        labels: int64 (records,), none negative.
+        balance: 0 leaves each record one place, 1 gives all classes the same number.
+        random: draws which classes are rounded up, and which records come once more.
+    """
+    counts = np.bincount(labels)
+    parts = np.where(counts > 0, counts ** (1.0 - balance), 0)
+    exact = parts / parts.sum() * len(labels)
+    places = np.floor(exact + 1e-9).astype(np.int64)
+    left, beyond = len(labels) - int(places.sum()), np.maximum(exact - places, 0)
+    if left:
+        places[random.choice(len(places), left, replace=False, p=beyond / beyond.sum())] += 1
+    drawn = []
+    for label in np.flatnonzero(places):
+        own = random.permutation(np.flatnonzero(labels == label))
+        drawn.append(np.resize(own, places[label]))
+    return np.concatenate(drawn)

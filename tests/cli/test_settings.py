@@ -32,6 +32,7 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
             "--model.feature_views=2",
             "--model.mixup",
         ),
+        (["--data.balance=1", "--trainer.overfit_batches=2"], "--data.balance=1.0", "--trainer.overfit_batches"),
         (["--trainer.default_root_dir=elsewhere"], "--trainer.default_root_dir=elsewhere", "--runs_dir"),
         (["--trainer.callbacks+=LearningRateFinder"], "--trainer.callbacks", "--model.lr"),
         (["--trainer.callbacks+=BatchSizeFinder"], "--trainer.callbacks", "--data.batch_size"),
@@ -53,6 +54,12 @@ def test_a_setting_without_effect_is_refused(tmp_path, monkeypatch, capsys, peta
     assert err.startswith(f"lightning_flowers: {named}: would have no effect: ")
     assert mend in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--model.loss=logit_adjusted", "--model.class_balance=0.9"])
+def test_classes_are_not_balanced_twice(capsys, petals_root, flag):
+    assert main(["fit", *TINY, f"--data.root={petals_root}", "--data.balance=0.5", flag]) == MISUSED
+    assert "--data.balance=0.5: classes would be balanced twice: leave" in capsys.readouterr().err
 
 
 def test_settings_of_a_run_that_is_used_again_are_taken_as_they_are(tmp_path, monkeypatch, capsys, petals_root):

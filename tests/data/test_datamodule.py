@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Trainer
@@ -319,3 +320,14 @@ def test_micro_batches_divide_what_each_device_gets(petals_root):
     data.check_batch_size(1)
     with pytest.raises(UserError, match=r"--data\.micro_batch=4: must divide the 6 pictures that a device gets"):
         data.check_batch_size(2)
+
+
+def test_classes_are_balanced_in_training_alone(petals_root):
+    data = PetalsDataModule(root=str(petals_root), batch_size=8, threads=1, cache="none", balance=1.0)
+    split = data.splits["train"]
+    split.labels = np.repeat([0, 1], [32, 8])
+    sampler = data.train_dataloader().sampler
+    assert np.bincount(split.labels[sampler.positions()]).tolist() == [20, 20]
+    assert sorted(data.val_dataloader().sampler.positions()[:12]) == list(range(12))
+    with pytest.raises(UserError, match=r"--data\.balance=2\.0: must be in 0\.\.1"):
+        PetalsDataModule(root=str(petals_root), balance=2.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_flowers.data.order import Order
+from lightning_flowers.data.order import Order, balanced
 from lightning_flowers.errors import UserError
 
 RECORDS = st.integers(1, 60)
@@ -191,3 +191,35 @@ def test_going_on_inside_an_epoch_of_other_batches_is_refused(now: tuple[int, in
     with pytest.raises(UserError, match="--resume: the run stopped inside an epoch of 10 records in batches of 3"):
         Order(*now).load_state_dict(order.state_dict())
     Order(*now).load_state_dict({"batches": 0, "batch_size": 3, "records": 10})  # between epochs they may change
+
+
+@pytest.mark.parametrize(("balance", "places"), [(1.0, (20, 20, 20)), (0.5, (36, 15, 9)), (0.0, (48, 9, 3))])
+def test_small_classes_have_their_part_of_an_epoch_that_is_as_long_as_ever(
+    balance: float, places: tuple[int, int, int]
+) -> None:
+    labels = np.repeat([0, 2, 3], [48, 9, 3])  # none of class 1
+    epochs = [balanced(labels, balance, np.random.default_rng(seed)) for seed in range(40)]
+    for positions in epochs:
+        assert len(positions) == len(labels)
+        for label, wanted in zip((0, 2, 3), places, strict=True):
+            own = positions[labels[positions] == label]
+            assert abs(len(own) - wanted) <= 1
+            shown = np.bincount(own, minlength=len(labels))[labels == label]
+            assert shown.max() - shown.min() <= 1  # in turn
+    assert len({tuple(np.sort(positions)) for positions in epochs}) > 1 or not balance
+    exact = 60 * 9 ** (1 - balance) / sum(count ** (1 - balance) for count in (48, 9, 3))
+    mean = np.mean([(labels[positions] == 2).sum() for positions in epochs])
+    assert abs(mean - exact) < 0.3  # rounded without favour
+
+
+def test_balanced_batches_of_all_ranks_are_those_of_one() -> None:
+    labels = np.repeat([0, 1], [20, 4])
+
+    def drawn(epoch: int, rank: int, world: int) -> list[list[int]]:
+        order = Order(24, 6, shuffle=True, seed=1, rank=rank, world=world, labels=labels, balance=1.0)
+        return [positions for positions, _ in batches(order, epoch)]
+
+    whole, left, right = np.array(drawn(0, 0, 1)), np.array(drawn(0, 0, 2)), np.array(drawn(0, 1, 2))
+    assert np.array_equal(np.sort(whole), np.sort(np.hstack([left, right])))
+    assert sorted(whole.ravel()) != sorted(np.array(drawn(1, 0, 1)).ravel())
+    assert np.bincount(labels[whole.ravel()]).tolist() == [12, 12]

@@ -165,7 +165,7 @@ def cut(tmp_path_factory, petals_root):
     [
         "--model.optimizer=adam", "--model.schedule=starter", "--seed_everything=1", "--model.dropout=0.5",
         "--model.label_smoothing=0.0", "--model.mixup=0.2", "--model.hidden=[8]", "--data.augment=study",
-        "--data.train_on=train+val", "--trainer.overfit_batches=2", "--model.backbone=test_vit",
+        "--data.balance=0.5", "--data.train_on=train+val", "--trainer.overfit_batches=2", "--model.backbone=test_vit",
         "--model.layer_decay=0.8", "--model.head_epochs=1", "--model.loss=focal",
         "--model.class_balance=0.9", "--model.drop_path=0.1",
     ],

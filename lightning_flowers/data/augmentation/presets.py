@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.augmentation.affine import draw_affine, warp
 
-Preset = Literal["none", "flips", "study", "affine"]
+Preset = Literal["none", "flips", "crop", "study", "affine"]
 Picture = NDArray[np.uint8]
 
-CROP, RATIO = (0.5, 1.0), 4 / 3  # share of the area, and the longer side by the shorter, at most
+CROP, STUDY_CROP, RATIO = 0.25, 0.5, 4 / 3  # least share of the area, and the longer side by the shorter, at most
 TURN = 30  # degrees either way
 GAIN = (0.8, 1.2)  # of brightness, contrast and saturation
 
@@ -34,10 +34,16 @@ def flips(picture: Picture, out: Picture, bits: int) -> None:
         none(picture, out, bits)
 
 
+def crop(picture: Picture, out: Picture, bits: int) -> None:
+    """Mirrored with probability 1/2, and a random-resized crop."""
+    rng = np.random.default_rng(bits)
+    np.copyto(out, _crop(picture[:, :: rng.choice((1, -1))], rng, CROP))
+
+
 def study(picture: Picture, out: Picture, bits: int) -> None:
     """The seed study's: both flips, a crop; a rotation and other colours with probability 1/2 each."""
     rng = np.random.default_rng(bits)
-    picture = _crop(picture[:: rng.choice((1, -1)), :: rng.choice((1, -1))], rng)
+    picture = _crop(picture[:: rng.choice((1, -1)), :: rng.choice((1, -1))], rng, STUDY_CROP)
     size = len(picture)
     if rng.random() < 0.5:
         turn = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), rng.uniform(-TURN, TURN), 1)
@@ -54,14 +60,15 @@ def affine(picture: Picture, out: Picture, bits: int) -> None:
 PRESETS: dict[Preset, Callable[[Picture, Picture, int], None]] = {
     "none": none,
     "flips": flips,
+    "crop": crop,
     "study": study,
     "affine": affine,
 }
 
 
-def _crop(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Part of the picture, as large as the whole."""
-    size, area = len(picture), rng.uniform(*CROP)
+def _crop(picture: Picture, rng: np.random.Generator, least: float) -> Picture:
+    """Part of the picture, at least such a share of its area, as large as the whole."""
+    size, area = len(picture), rng.uniform(least, 1.0)
     widest = min(np.log(RATIO), -np.log(area))  # what still fits
     ratio = np.exp(rng.uniform(-widest, widest))
     width, height = (max(1, round(size * np.sqrt(share))) for share in (area * ratio, area / ratio))

@@ -55,7 +55,7 @@ def test_none_changes_nothing_and_is_false() -> None:
     assert set(augmented(augment, [*KEYS]).values()) == {PICTURE.tobytes()}
 
 
-@pytest.mark.parametrize("preset", ["flips", "study", "affine"])
+@pytest.mark.parametrize("preset", ["flips", "crop", "study", "affine"])
 def test_the_other_presets_are_true(preset: Preset) -> None:
     assert Augment(preset, SIZE)
 
@@ -92,6 +92,19 @@ def test_the_two_flips_of_study_come_apart() -> None:
     counts = [pictures.count(PICTURE[rows, columns].tobytes()) for rows, columns in MIRRORS]
     assert sum(counts) == 400
     assert min(counts) > 57  # 100 less 5 standard deviations
+
+
+def test_a_crop_is_a_quarter_of_the_picture_or_more_mirrored_half_of_the_time() -> None:
+    rows, columns = np.mgrid[:96, :96]
+    picture = np.stack([rows, columns, 0 * rows], 2).astype(np.uint8)  # each pixel says where it was
+    seen = [Augment("crop", 96)(picture, 0, 0, record).astype(int) for record in range(200)]
+    sides = np.array([(np.ptp(out[..., 0]) + 1, np.ptp(out[..., 1]) + 1) for out in seen])
+    shares = sides.prod(1) / 96**2
+    assert 0.23 < shares.min() < 0.32
+    assert shares.max() > 0.9
+    assert (sides[:, 0] / sides[:, 1]).max() < 1.4
+    assert 70 < sum(out[0, 0, 1] > out[0, -1, 1] for out in seen) < 130
+    assert all(out[0, 0, 0] <= out[-1, 0, 0] for out in seen)  # never upside down
 
 
 def test_affine_moves_the_picture_and_keeps_its_colours() -> None:

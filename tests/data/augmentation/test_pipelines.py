@@ -110,7 +110,9 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path, text: str, message: 
 def test_what_is_neither_a_preset_nor_a_file_is_named() -> None:
     with pytest.raises(UserError, match=r"--data\.augment=flip: neither a preset nor a file: did you mean flips\?"):
         Augment("flip", SIZE)
-    with pytest.raises(UserError, match=r"--data\.augment=a/b\.yaml: .*: the presets are none, flips, study, affine"):
+    with pytest.raises(
+        UserError, match=r"--data\.augment=a/b\.yaml: .*: the presets are none, flips, crop, study, affine"
+    ):
         Augment("a/b.yaml", SIZE)
 
 
