@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from lightning_flowers.__main__ import main
 from lightning_flowers.compare.study import RESULTS
-from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.model.backbones import BACKBONES
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
@@ -37,12 +35,3 @@ def test_the_config_builds_and_takes_one_training_step(path, make_petals, tmp_pa
     flags = ["--model.weights=none", f"--data.root={root}", "--data.size=64", "--data.batch_size=2"]
     step = ["--trainer.accelerator=cpu", "--trainer.fast_dev_run=true"]
     assert main(["fit", "--config", str(path), *flags, *step]) == 0
-
-
-@pytest.mark.parametrize("name", ["trivial", "randaugment", "erasing"])
-def test_a_pipeline_changes_pictures_the_same_way_for_the_same_record_and_epoch(name):
-    augment = Augment(str(CONFIGS[0].parent / f"augment/{name}.yaml"), 48)
-    picture = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
-    seen = [augment(picture, 0, epoch, 5) for epoch in range(24)]
-    assert all(np.array_equal(augment(picture, 0, epoch, 5), one) for epoch, one in enumerate(seen))
-    assert len({one.tobytes() for one in seen}) > 8

@@ -54,6 +54,17 @@ def submitted(folder):
     return {row["id"]: int(row["label"]) for row in csv.DictReader(lines)}
 
 
+def test_a_run_predicts_pictures_of_another_size_than_it_was_trained_on(a_run, make_petals, tmp_path):
+    larger = make_petals(tmp_path / "larger", size=128, train=4, val=6, test=3)
+    assert predict(a_run, f"--data.root={larger}", "--data.size=128", f"--out={tmp_path / 'out'}") == 0
+    model = FlowerClassifier.load_from_checkpoint(a_run / "checkpoints/best.ckpt").eval()
+    pictures = np.stack([picture for picture, *_ in open_split(larger / "tfrecords-jpeg-128x128/val", 128, 4, True)])
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(pictures).permute(0, 3, 1, 2)).softmax(1)
+    assert pictures.shape == (6, 128, 128, 3)
+    np.testing.assert_allclose(load(tmp_path / "out").probabilities, wanted, atol=1e-5)
+
+
 def test_flips_are_the_mean_of_a_picture_and_its_mirror_image(a_run, petals, tmp_path):
     assert predict(a_run, "--tta=flips", f"--out={tmp_path / 'flips'}") == 0
     model = FlowerClassifier("test_resnet", 4, weights="none").eval()

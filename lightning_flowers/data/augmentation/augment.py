@@ -8,6 +8,9 @@ import numpy as np
 from lightning_flowers.data.augmentation.presets import PRESETS, Picture
 from lightning_flowers.errors import UserError, did_you_mean
 
+# Pipelines that have a name: those of albumentations' transforms that files beside this one hold.
+NAMED = {path.stem: path for path in sorted((Path(__file__).parent / "named").glob("*.yaml"))}
+
 
 class Augment:
     """A pipeline for pictures of one size.
@@ -17,7 +20,7 @@ class Augment:
             `none`; `flips` (mirrored left to right with probability 1/2); `crop` (that, and a
             random-resized crop of a quarter of the area or more); `study` (both flips, random crop, rotation,
             brightness, contrast and saturation, as in the seed study); `affine` (the rotation kernel's matrix,
-            `affine.py`).
+            `affine.py`). Of albumentations' transforms are `erasing`, `randaugment` and `trivial`.
         size: side of the pictures in pixels.
 
     Attributes:
@@ -33,12 +36,14 @@ class Augment:
         if isinstance(spec, str) and spec in PRESETS:
             self._apply = PRESETS[spec]  # pyright: ignore[reportArgumentType]
             return
-        if isinstance(spec, str):
+        named = NAMED.get(spec) if isinstance(spec, str) else None
+        if isinstance(spec, str) and named is None:
             _check_is_file(spec)
         from lightning_flowers.data.augmentation import pipelines  # imported late: albumentations takes seconds
 
-        self.content = pipelines.load_pipeline(spec) if isinstance(spec, str) else spec
-        self._apply = pipelines.Pipeline(pipelines.read_pipeline(spec, size))
+        if isinstance(spec, str) and named is None:
+            self.content = pipelines.load_pipeline(spec)
+        self._apply = pipelines.Pipeline(pipelines.read_pipeline(str(named) if named else spec, size))
 
     def __bool__(self) -> bool:
         """Whether it changes pictures."""
@@ -83,5 +88,6 @@ def random_bits(*key: int) -> int:
 
 def _check_is_file(spec: str) -> None:
     if not Path(spec).expanduser().is_file():
-        mend = did_you_mean(spec, PRESETS) or f": the presets are {', '.join(PRESETS)}"
+        names = (*PRESETS, *NAMED)
+        mend = did_you_mean(spec, names) or f": the presets are {', '.join(names)}"
         raise UserError(f"--data.augment={spec}: neither a preset nor a file{mend}")

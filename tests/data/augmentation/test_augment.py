@@ -107,6 +107,16 @@ def test_a_crop_is_a_quarter_of_the_picture_or_more_mirrored_half_of_the_time() 
     assert all(out[0, 0, 0] <= out[-1, 0, 0] for out in seen)  # never upside down
 
 
+@pytest.mark.parametrize("name", ["trivial", "randaugment", "erasing"])
+def test_a_named_pipeline_changes_a_picture_the_same_way_for_the_same_key(name: str) -> None:
+    augment = Augment(name, SIZE)
+    keys = [(0, epoch, 5) for epoch in range(24)]
+    seen = augmented(augment, [*keys])
+    assert augmented(augment, keys[::-1], threads=3) == seen
+    assert len(set(seen.values())) > 8
+    assert (augment.content, bool(augment)) == (name, True)
+
+
 def test_affine_moves_the_picture_and_keeps_its_colours() -> None:
     picture = np.full((SIZE, SIZE, 3), (200, 120, 40), np.uint8)
     augment = Augment("affine", SIZE)
