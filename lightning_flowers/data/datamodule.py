@@ -35,11 +35,9 @@ class PetalsDataModule(LightningDataModule):
         micro_batch: how many of them a device takes at a time. Default: as many as fit into a GPU's memory; on a CPU
             all.
         augment: none, flips (left to right), crop (that, and a random-resized crop), study (both flips, crop, rotation,
-            brightness, contrast, saturation), affine (the rotation kernel's rotation, shear, zoom and shift), trivial
-            (TrivialAugment), randaugment, erasing (flips, and random erasing), a YAML file of any albumentations
-            pipeline, or such a pipeline itself in a config.
-        balance: in 0..1: a class of n training records has n^(1 - balance) parts of an epoch, which is as long as ever;
-            1 gives all classes the same number of places, 0 is off.
+            brightness, contrast, saturation), affine (the rotation kernel's), trivial (TrivialAugment), randaugment,
+            erasing, a YAML file of any albumentations pipeline, or such a pipeline itself in a config.
+        balance: a class of n training records has n^(1 - balance) parts of an epoch; 0 is off, 1 makes all alike.
         threads: decoding threads of each process. Default: one for each CPU core, divided among a host's processes.
         cache: where decoded pictures are kept for later epochs and runs: ram, disk, none, or auto: in memory if they
             fit into it.

@@ -41,20 +41,15 @@ class FlowerClassifier(LightningModule):
             none for a random start.
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
         dropout: probability, before each layer of the head.
-        drop_path: the probability, growing to this from layer to layer, that a residual path of the backbone is left
-            out in training; 0 is off, 0.1 to 0.3 are usual of large ones.
+        drop_path: rate of stochastic depth in the backbone; 0 is off, 0.1 to 0.3 are usual of large ones.
         freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
-        head_epochs: keep it so for that many epochs first, then train all, each with warm-up and cosine of its own
-            (Kumar et al. 2022, arXiv:2202.10054).
+        head_epochs: train the head alone for so many epochs first, then all, each by a schedule of its own.
         optimizer: adamw, adam, sgd, lamb, lion, muon, or any other name of timm's.
         lr: the maximal learning rate.
-        layer_decay: the learning rate of each layer of the backbone is that of the next times this, as timm counts its
-            layers, and biases and norms have no weight decay; 1 is off, 0.65 to 0.9 are usual.
+        layer_decay: each layer of the backbone learns at the next one's rate times this; 1 is off, 0.8 is usual.
         weight_decay: of the optimizer.
-        loss: of training: cross_entropy; focal, in which what is right already counts less (Lin et al. 2017); or
-            logit_adjusted, for macro F1 where classes differ in size (Menon et al. 2021).
-        class_balance: beta of weights by the effective number of a class's records (Cui et al. 2019); 0 is off, 0.99 to
-            0.9999 are usual.
+        loss: of training; focal counts what is right already less, logit_adjusted counts classes of all sizes alike.
+        class_balance: beta of weights by the effective number of a class's records; 0 is off, 0.999 is usual.
         label_smoothing: in 0..1, in training only.
         schedule: cosine (warm-up, then cosine over the run's length) or starter (the competition's starter notebook:
             five epochs up, then times 0.8 an epoch).

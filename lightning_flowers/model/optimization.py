@@ -25,7 +25,8 @@ _USUAL = "adamw, adam, sgd, lamb, lion, nadamw, adopt, muon"
 
 @dataclass
 class Optimization:
-    """How a classifier is trained, by the settings of `FlowerClassifier`, which see.
+    """How a classifier is trained, by the settings of `FlowerClassifier`, which see. With a `layer_decay`, biases and
+    norms have no weight decay, as timm has it.
 
     Raises:
         UserError: timm has no such optimizer, or it is one that cannot be used here.

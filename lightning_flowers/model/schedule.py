@@ -22,7 +22,8 @@ def warmup_cosine(step: int, total_steps: int, warmup_steps: int) -> float:
 
 def head_first(step: int, head_steps: int, total_steps: int, warmup_steps: int) -> float:
     """Factor of the maximal learning rate where the head alone is trained first: `warmup_cosine` once for it, and once
-    for all that is trained after it; either warms up for half of its steps at most.
+    for all that is trained after it; either warms up for half of its steps at most. (Kumar et al. 2022, LP-FT,
+    arXiv:2202.10054, train in these two phases.)
 
     Args:
         step: optimizer steps done, from 0.
