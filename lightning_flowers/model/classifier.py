@@ -279,7 +279,7 @@ class FlowerClassifier(LightningModule):
         trainer = trainer_of(self)
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING and self._counts_here():
             self.train_counts.add(checkpoint["train_counts"])
-        self.optimization.override(checkpoint)
+        self.optimization.override(checkpoint, trainer)
 
     def _begin_phase(self) -> None:
         """Fix the backbone, or let it go, where the epoch asks for it: the step has other gradients from here on."""

@@ -17,9 +17,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from lightning_flowers import hardware
 from lightning_flowers.errors import UserError, did_you_mean
+from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.schedule import head_first, starter
 
+_FUSED = ("adam", "adamw")  # of torch's own; of timm's others few have one kernel for a step
 _USUAL = "adamw, adam, sgd, lamb, lion, nadamw, adopt, muon"
 
 
@@ -53,13 +56,15 @@ class Optimization:
         scheduler = LambdaLR(optimizer, lambda step: head_first(step, *steps))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
-    def override(self, checkpoint: dict[str, Any]) -> None:
-        """Let these settings win over those that a resumed run's optimizer was saved with."""
+    def override(self, checkpoint: dict[str, Any], trainer: Any) -> None:
+        """Let these settings, and this hardware's, win over those that a resumed run's optimizer was saved with."""
         for state in checkpoint.get("optimizer_states", []):
             for group in state["param_groups"]:
                 base = self.lr * group.get("lr_scale", 1.0)
                 group["lr"] *= base / group["initial_lr"]
                 group |= {"initial_lr": base, "weight_decay": self.weight_decay * group.get("decay_scale", 1.0)}
+                if "fused" in group:
+                    group["fused"] = hardware.fuses(trainer)
         for state, optimizer in zip(
             checkpoint.get("lr_schedulers", []), checkpoint.get("optimizer_states", []), strict=True
         ):
@@ -71,6 +76,8 @@ class Optimization:
         # In float16 the usual 1e-8 is 0, and 0 / 0 no number; timm leaves it out where an optimizer has none.
         tiny = torch.finfo(trainable[0].dtype).smallest_normal
         settings: dict[str, Any] = {"eps": tiny} if tiny > 1e-8 else {}
+        if self.optimizer in _FUSED:
+            settings["fused"] = hardware.fuses(trainer_of(model))
         try:
             return create_optimizer_v2(groups, self.optimizer, self.lr, self.weight_decay, **settings)
         except (AssertionError, ImportError) as error:  # of another package, or of another device
