@@ -79,9 +79,9 @@ def run_config(settings: dict[str, Any], data: PetalsDataModule) -> str:
     settings = _of_text(settings)
     settings["data"]["size"] = data.size
     if settings["data"].get("root") is not None:
-        settings["data"]["root"] = data.source.where
+        settings["data"]["root"] = data.source.origin or data.source.where
     settings["data"]["augment"] = data.augment.content
-    settings["data"]["extra_roots"] = [other.where for other in data.splits.extra]
+    settings["data"]["extra_roots"] = [other.origin or other.where for other in data.splits.extra]
     return yaml.safe_dump(redacted({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}), sort_keys=False)
 
 

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from jsonargparse import Namespace
 
+from lightning_flowers.data.conversion.hubs import is_hub
+from lightning_flowers.data.conversion.opening import holds_shards
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, is_url
 from lightning_flowers.errors import UserError
 
@@ -83,7 +86,14 @@ def _idle(flag: str, idle: Callable[[Namespace], bool], why: str) -> _Row:
 
 
 def _reads_urls(settings: Namespace) -> bool:
-    return any(root is not None and is_url(root) for root in (settings.data.root, *settings.data.extra_roots))
+    roots = (settings.data.root, *settings.data.extra_roots)
+    return any(root is not None and is_url(root) and not is_hub(root) for root in roots)
+
+
+def _converts(settings: Namespace) -> bool:
+    """Whether pictures are converted: not where all that is given are shards."""
+    roots = [root for root in (settings.data.root, *settings.data.extra_roots) if root is not None]
+    return any(is_hub(root) or not (is_url(root) or holds_shards(Path(root))) for root in roots)
 
 
 def _mixes(settings: Namespace) -> bool:
@@ -167,6 +177,11 @@ _TABLE = (
         "data.balance",
         lambda s: bool(s.data.balance) and (bool(s.model.class_balance) or s.model.loss == "logit_adjusted"),
         "classes would be balanced twice: leave it, or --model.class_balance and --model.loss=logit_adjusted, out",
+    ),
+    _idle(
+        "data.features",
+        lambda s: bool(s.data.features) and not _converts(s),
+        "it is of pictures that are converted, and these are shards: leave it out",
     ),
     _idle(
         "model.warmup_epochs",

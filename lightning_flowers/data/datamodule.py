@@ -12,11 +12,12 @@ from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.augmentation.costs import warn_if_dear
 from lightning_flowers.data.cache import choice
 from lightning_flowers.data.cache.pictures import PictureCache
+from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.run_splits import Splits, TrainOn
 from lightning_flowers.data.sources.competition import Source
-from lightning_flowers.data.sources.finding import REMOTE_LIMIT, find_source
+from lightning_flowers.data.sources.finding import REMOTE_LIMIT
 from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError
 
@@ -28,9 +29,12 @@ class PetalsDataModule(LightningDataModule):
     """TFRecord shards in the competition's layout, as batches of uint8 pictures.
 
     Args:
-        root: the folder that holds tfrecords-jpeg-SxS/{train,val,test}, or a URL that fsspec reads (gs://, s3://,
-            https:// with a listing.txt). Default: the competition where Kaggle mounts it, else the demo petals.
-        size: side of the pictures in pixels, one of those present. Default: the one nearest to 224.
+        root: the folder that holds tfrecords-jpeg-SxS/{train,val,test}, or a URL of it that fsspec reads (gs://, s3://,
+            https:// with a listing.txt); or pictures that shards are made of once: folders of classes, a CSV,
+            other TFRecords, WebDataset tars, Parquet, hf://datasets/OWNER/NAME, kaggle://COMPETITION. Default: the
+            competition where Kaggle mounts it, else the demo petals.
+        size: side of the pictures in pixels: of shards, one of those present (default: the one nearest to 224); what
+            other pictures are converted to (default: 224).
         batch_size: pictures a step, over all devices together.
         micro_batch: how many of them a device takes at a time. Default: as many as fit into a GPU's memory; on a CPU
             all.
@@ -49,6 +53,8 @@ class PetalsDataModule(LightningDataModule):
         fold: which of the folds is val, from 0.
         extra_roots: other data sets of the same classes whose train shards are trained on too. The run is marked
             external.
+        features: of pictures to be converted, the names of the features, columns or keys that hold image, label and id,
+            where they are not the usual ones: {"image": "image/encoded", "label": "image/class/label"}.
         remote_limit: bytes of a URL's shards that this host keeps at a time.
         test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
         seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.
@@ -80,6 +86,7 @@ class PetalsDataModule(LightningDataModule):
         folds: int | None = None,
         fold: int | None = None,
         extra_roots: Sequence[str] = (),
+        features: dict[str, str] | None = None,
         remote_limit: int = REMOTE_LIMIT,
         test_labels: str | None = None,
         seed: int = 0,
@@ -99,13 +106,13 @@ class PetalsDataModule(LightningDataModule):
             raise UserError(f"--data.balance={balance}: must be in 0..1")
         if seed < 0:
             raise UserError(f"--data.seed={seed}: must not be negative")
-        self.source = find_source(root, remote_limit)
+        skip = on_bad_record == "skip"
+        self.source = open_data(root, size, features, skip, remote_limit)
         self.size = self.source.choose_size(size)
         self.batch_size, self.micro_batch, self.seed, self.balance = batch_size, micro_batch, seed, balance
         self.augment = Augment(augment, self.size)
         self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
-        extra = [_find_extra(other, remote_limit) for other in extra_roots]
-        skip = on_bad_record == "skip"
+        extra = [_find_extra(other, self.size, features, skip, remote_limit) for other in extra_roots]
         self.splits = Splits(self.source, self.size, train_on, folds, fold, extra, skip, test_labels)
         self.wrap: Callable[[Loader, str], Any] | None = None
         self._cache_mode: choice.Mode = cache
@@ -186,7 +193,8 @@ class PetalsDataModule(LightningDataModule):
 
     def describe(self) -> str:
         """One line about the data."""
-        return f"{self.source.where}: {self.size} px, {len(self.classes)} classes, {self.splits.describe()}"
+        where = f"{self.source.origin}, as {self.source.where}" if self.source.origin else self.source.where
+        return f"{where}: {self.size} px, {len(self.classes)} classes, {self.splits.describe()}"
 
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""
@@ -239,8 +247,8 @@ class PetalsDataModule(LightningDataModule):
         return loader if self.wrap is None else self.wrap(loader, name)
 
 
-def _find_extra(root: str, remote_limit: int) -> Source:
+def _find_extra(root: str, size: int, features: dict[str, str] | None, skip: bool, remote_limit: int) -> Source:
     try:
-        return find_source(root, remote_limit)
+        return open_data(root, size, features, skip, remote_limit)
     except DataError as error:
         raise DataError(error.args[0].replace("--data.root=", "--data.extra_roots: ")) from error

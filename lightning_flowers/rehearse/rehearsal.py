@@ -18,9 +18,9 @@ from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.cli.parser import Parser
 from lightning_flowers.cli.parser import make_parser as fit_parser
 from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
+from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.run_splits import Splits
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, competition_classes
-from lightning_flowers.data.sources.finding import find_source
 from lightning_flowers.environment import as_found
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.views import Tta
@@ -72,7 +72,7 @@ class Rehearsal(FlowersCLI, ABC):
         self.cores = 1 if str(config.trainer.devices) == "1" else find_chip(config.chip).devices
         _check(config, self.cores)
         os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(self.cores)}
-        source = find_source(config.data.root) if config.data.root else None
+        source = _open(config.data) if config.data.root else None
         self.size = source.choose_size(config.data.size) if source else config.data.size or DEFAULT_SIZE
         self.records = _records(config.data, source, self.size)
         self._shrink(config, source.classes if source else competition_classes())
@@ -84,7 +84,7 @@ class Rehearsal(FlowersCLI, ABC):
         steps = max(STEPS, int(config.trainer.accumulate_grad_batches) + 1)  # both with and without an update
         write_pictures(self._folder, classes, size, {"train": steps * batch - 1, "val": 2 * batch - 1})
         _set(config.data, root=folder, size=size, batch_size=batch, cache="none")
-        _set(config.data, extra_roots=[], folds=None, fold=None, test_labels=None)
+        _set(config.data, extra_roots=[], features=None, folds=None, fold=None, test_labels=None)
         _set(config.trainer, **_NO_LIMITS, max_epochs=self.epochs, accelerator="tpu", default_root_dir=folder)
         _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
         _set(config.model, weights="none", head_epochs=min(config.model.head_epochs, self.epochs - 1))
@@ -126,6 +126,10 @@ def quietly(rehearse: Callable[[], _Result]) -> _Result:
 def _set(config: Namespace, **settings: Any) -> None:
     for name, value in settings.items():
         config[name] = value
+
+
+def _open(data: Namespace) -> Source:
+    return open_data(data.root, data.size, data.features, data.on_bad_record == "skip")
 
 
 def _records(data: Namespace, source: Source | None, size: int) -> tuple[int, int]:

@@ -16,25 +16,12 @@ from lightning_flowers.run.folder import RunFolder
 # Free to change: they place and watch the work (all others of the Trainer's too), or act from the next step on.
 _FREE = {
     "data": (
-        "root",
-        "threads",
-        "cache",
-        "cache_dir",
-        "remote_limit",
-        "on_bad_record",
-        "test_labels",
-        "batch_size",
-        "micro_batch",
+        *("root", "features", "threads", "cache", "cache_dir", "remote_limit"),
+        *("on_bad_record", "test_labels", "batch_size", "micro_batch"),
     ),
     "model": (
-        "weights",
-        "lr",
-        "weight_decay",
-        "warmup_epochs",
-        "feature_cache",
-        "ema_decay",
-        "grad_checkpointing",
-        "compile",
+        *("weights", "lr", "weight_decay", "warmup_epochs", "feature_cache", "ema_decay"),
+        *("grad_checkpointing", "compile"),
     ),
 }
 # These cut the epoch into other batches or steps.

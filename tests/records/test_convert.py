@@ -9,10 +9,10 @@ import pytest
 import simplejpeg
 from PIL import Image
 
+from lightning_flowers.data.conversion import write as writing
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.competition import open_source
 from lightning_flowers.data.sources.folder import open_split
-from lightning_flowers.records.convert import write as writing
 
 COLOURS = {"iris": (120, 60, 200), "lily": (230, 230, 220), "rose": (200, 30, 60)}
 
@@ -229,10 +229,17 @@ def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("file,class\na.jpg,x", "has no column path"),
+        (
+            "where,class\na.jpg,x",
+            "columns: none for the path (path, image_path, filepath, file_path, ...), only class, w",
+        ),
         ("path,class\n", "has no row"),
         ("path,class\na.jpg,", "row 2 has neither class nor label"),
-        ("path,class,split\na.jpg,x,dev", "row 2: the split 'dev'"),
+        (
+            "path,size\na.jpg,3",
+            "columns: none for the label (image/class/text, class_name, class, label, ...), only path",
+        ),
+        ("path,class,split\na.jpg,x,rest", "row 2: the split 'rest'"),
         ("path,class\na.jpg,x\na.jpg,y", "the path 'a.jpg' stands twice"),
         ("path,class\na.jpg,x\nb.jpg,x", "two or more classes are needed, only 'x' was found"),
         ("path,class,id\na.jpg,x,1\nb.jpg,y,1", "the id '1' is that of a.jpg and of b.jpg"),
@@ -254,13 +261,13 @@ def test_a_table_that_cannot_be_is_one_line(records, tmp_path, rows, said):
     ("args", "said"),
     [
         ([], "give a folder of pictures, or --csv=FILE"),
-        (["nowhere"], "nowhere: no such folder"),
+        (["nowhere"], "nowhere: no such folder or file"),
         (["pictures", "--sizes=24,x"], "--sizes=24,x"),
         (["pictures", "--quality=0"], "--quality=0: must be 1 to 100"),
         (["pictures", "--val_fraction=1"], "--val_fraction=1.0: must be at least 0 and less than 1"),
         (["pictures", "--val_fraction=0.5", "--test_fraction=0.5"], "leave nothing to train on"),
         (["pictures", "--classes=none.txt"], "--classes=none.txt"),
-        (["pictures", "--classes=classes.txt"], "'lily' is none of the 3 --classes: did you mean lilly?"),
+        (["pictures", "--classes=classes.txt"], "'lily' is none of the 3 classes given: did you mean lilly?"),
         (["mixed"], "holds train beside rose: splits (train, val, test) or classes, not both"),
         (["loose"], "a picture outside the classes' folders"),
         (["deep"], "a folder where pictures were expected"),
@@ -291,7 +298,7 @@ def test_pictures_that_cannot_be_used_are_listed_or_left_out(records, pictures, 
     (pictures / "rose" / "cut.png").write_bytes(png[: len(png) // 2])
     status, said, err = records("convert", pictures, f"--out={tmp_path / 'out'}", "--sizes=16")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "7 of 37 pictures cannot be used (listed above)" in err
+    assert "7 of 37 pictures cannot be used, the first: " in err
     told = dict(line.split(": ", 1) for line in said.splitlines())
     reasons = {path.rsplit("/", 1)[1]: why for path, why in told.items()}
     assert sorted(reasons) == ["cut.jpg", "cut.png", "deep.png", "empty.gif", "hole.jpg", "moves.gif", "text.png"]

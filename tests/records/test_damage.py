@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from lightning_flowers.data import photograph
+from lightning_flowers.data.conversion.manifest import Settings
+from lightning_flowers.data.conversion.write import render
 from lightning_flowers.data.photograph import PictureError, check_picture
-from lightning_flowers.records.convert.manifest import Settings
-from lightning_flowers.records.convert.write import render
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "MPO")
 SETTINGS = Settings([16, 24], "crop", 95, 1, None, 0.0, 0, False)

@@ -113,7 +113,7 @@ def test_columns_that_are_not_read_are_told(records, here):
             "row 2: label 2 may be a place in --classes or the name of another",
         ),
         ("a\nb\n", "path,class,label\nimg/0.jpg,b,0", "row 2: label 0 is 'b' here and 'a' before"),
-        ("a\nb\n", "path,label\nimg/0.jpg,2", "'2' is none of the 2 --classes"),
+        ("a\nb\n", "path,label\nimg/0.jpg,2", "'2' is none of the 2 classes given"),
         ("1\n01\n", "path,class\nimg/0.jpg,1", "the classes '1' and '01' are one number"),
         ("0.5\n1\n", "path,class\nimg/0.jpg,1", "--classes=c.txt: neither 'petals' nor a list of classes: '0.5' is"),
         ("\n", "path,class\nimg/0.jpg,1", "must name two or more classes"),

@@ -35,12 +35,14 @@ class Source:
             itself a `tfrecords-jpeg-SxS`), else the competition's 104.
         sizes: folder of each size in pixels.
         order: what each label is in the run, where that has these classes in another order.
+        origin: what the shards were converted from, where that was done for this run or one before.
     """
 
     root: Path
     classes: tuple[str, ...]
     sizes: dict[int, Path]
     order: tuple[int, ...] | None = field(default=None, kw_only=True)
+    origin: str | None = field(default=None, kw_only=True)
 
     def choose_size(self, size: int | None) -> int:
         """The size asked for, or the one nearest to 224 px.
@@ -91,8 +93,7 @@ def open_source(root: Path) -> Source:
     if not root.is_dir():
         why = explain_pictures(root) or "no such folder: give --data.root=FOLDER, where the data lie now"
         raise DataError(f"--data.root={root}: {why}")
-    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-    sizes = {size: path for path in folders if (size := _folder_size(path))}
+    sizes = find_sizes(root)
     if not sizes:
         expected = (
             "no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
@@ -100,6 +101,12 @@ def open_source(root: Path) -> Source:
         )
         raise DataError(f"--data.root={root}: {explain_pictures(root) or expected}")
     return Source(root, read_classes(_find_beside(root, "classes.txt")), sizes)
+
+
+def find_sizes(root: Path) -> dict[int, Path]:
+    """The folders of shards in a folder, or itself, by their size in pixels."""
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    return {size: path for path in folders if (size := _folder_size(path))}
 
 
 def read_labels(path: Path, ids: list[str]) -> list[int]:

@@ -1,10 +1,13 @@
 """Pictures given where shards are expected."""
 
 import shlex
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+from PIL import Image
+
+from lightning_flowers.data.photograph import formats
 
 
 def explain_pictures(path: Path) -> str | None:
@@ -17,8 +20,13 @@ def explain_pictures(path: Path) -> str | None:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is called as pictures are."""
-    return path.suffix.lower() in _SUFFIXES
+    """Whether a file is called as pictures are that can be read here."""
+    return path.suffix.lower() in _suffixes()
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats())
 
 
 def _mend(folder: str) -> str:

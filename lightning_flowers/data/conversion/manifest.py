@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lightning_flowers.data.conversion.inputs import Input, Inputs, list_labels
 from lightning_flowers.data.photograph import Shape
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
-from lightning_flowers.records.convert.inputs import Input, Inputs, list_labels
 
 NAME = "convert.json"
 LOCK = ".convert.lock"
@@ -72,12 +73,15 @@ def describe_inputs(inputs: Inputs) -> list[list[Any]]:
         UserError: one is not there.
     """
     rows = []
+    stat = cache(Path.stat)  # a file may hold many pictures
     for one in inputs.pictures:
+        place = inputs.places.get(one.path)
+        file = inputs.base / one.path if place is None else place.file
         try:
-            status = (inputs.base / one.path).stat()
+            status = stat(file)
         except OSError as error:
-            raise UserError(f"{inputs.base / one.path}: cannot be read: {error.strerror}") from error
-        rows.append([*one, status.st_size, status.st_mtime_ns])
+            raise UserError(f"{file}: cannot be read: {error.strerror}") from error
+        rows.append([*one, place.size if place else status.st_size, status.st_mtime_ns])
     return rows
 
 

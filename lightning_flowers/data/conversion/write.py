@@ -6,14 +6,14 @@ from pathlib import Path
 
 import simplejpeg
 
+from lightning_flowers.data.conversion.inputs import Inputs, bar
+from lightning_flowers.data.conversion.manifest import Manifest, Settings
+from lightning_flowers.data.conversion.plan import Planned, PlannedShard
 from lightning_flowers.data.photograph import PictureError, squares
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import atomic_file, csv_text, write_text
 from lightning_flowers.parallel import in_order
-from lightning_flowers.records.convert.manifest import Manifest, Settings
-from lightning_flowers.records.convert.plan import Planned, PlannedShard
-from lightning_flowers.records.text import bar
 
 
 def missing_sizes(one: PlannedShard, folder: Path, sizes: Sequence[int]) -> list[int]:
@@ -21,20 +21,22 @@ def missing_sizes(one: PlannedShard, folder: Path, sizes: Sequence[int]) -> list
     return [size for size in sizes if not one.path(folder, size).exists()]
 
 
-def write_missing(planned: Sequence[PlannedShard], folder: Path, base: Path, settings: Settings) -> None:
+def write_missing(planned: Sequence[PlannedShard], folder: Path, inputs: Inputs, settings: Settings) -> None:
     """Write the shards that are not there; each gets its name once it is whole.
 
     Raises:
         DataError: a picture cannot be read any more.
     """
     missing = [(one, sizes) for one in planned if (sizes := missing_sizes(one, folder, settings.sizes))]
-    with bar(sum(len(one.pictures) for one, _ in missing), "converting", "picture") as progress:
+    with bar(sum(len(one.pictures) for one, _ in missing), "converting") as progress:
         for one, sizes in missing:
             # In all its sizes at once, a picture at a time: each is decoded once, and memory stays small.
             with ExitStack() as stack:
                 parts = [stack.enter_context(atomic_file(one.path(folder, size))) for size in sizes]
                 files = [stack.enter_context(part.open("wb")) for part in parts]
-                rendered = in_order(lambda picture, sizes=sizes: _render(base, picture, sizes, settings), one.pictures)
+                rendered = in_order(
+                    lambda picture, sizes=sizes: _render(inputs, picture, sizes, settings), one.pictures
+                )
                 for picture, images in zip(one.pictures, rendered, strict=True):
                     label = None if one.split == "test" else picture.label
                     for file, image in zip(files, images, strict=True):
@@ -42,16 +44,16 @@ def write_missing(planned: Sequence[PlannedShard], folder: Path, base: Path, set
                     progress.update()
 
 
-def _render(base: Path, picture: Planned, sizes: Sequence[int], settings: Settings) -> list[bytes]:
+def _render(inputs: Inputs, picture: Planned, sizes: Sequence[int], settings: Settings) -> list[bytes]:
     try:
-        return render(base / picture.path, sizes, settings)
+        return render(inputs.read(picture.path), sizes, settings)
     except PictureError as error:
         raise DataError(
-            f"{base / picture.path}: {error}: it was changed since it was checked: put it back, or begin another --out"
+            f"{inputs.base / picture.path}: {error}: changed since it was checked: put it back, or convert anew"
         ) from error
 
 
-def render(path: Path, sizes: Sequence[int], settings: Settings) -> list[bytes]:
+def render(file: Path | bytes, sizes: Sequence[int], settings: Settings) -> list[bytes]:
     """A picture as square JPEGs, RGB 4:4:4 as the competition's, one of each of `sizes` (some of the settings').
 
     Raises:
@@ -59,7 +61,7 @@ def render(path: Path, sizes: Sequence[int], settings: Settings) -> list[bytes]:
     """
     return [
         simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
-        for picture in squares(path, sizes, max(settings.sizes), settings.shape)
+        for picture in squares(file, sizes, max(settings.sizes), settings.shape)
     ]
 
 

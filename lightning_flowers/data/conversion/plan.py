@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lightning_flowers.data.conversion.inputs import Input
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.errors import DataError, UserError
-from lightning_flowers.records.convert.inputs import Input
 
 
 class Planned(NamedTuple):

@@ -1,4 +1,4 @@
-"""Pictures named in a CSV, as people and spreadsheets write it: path[,class][,label][,split][,id]."""
+"""Pictures named in a CSV, as people and spreadsheets write it: path[,class][,label][,split][,id], or the like."""
 
 import csv
 import io
@@ -8,9 +8,10 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 from lightning_flowers.data.class_names import clean_name, read_number
+from lightning_flowers.data.conversion.inputs import Input, Inputs, class_name, number_classes
+from lightning_flowers.data.conversion.names import Features, choose, split_called
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
 
 _COLUMNS = ("path", "class", "label", "split", "id")
 
@@ -26,13 +27,14 @@ class _Row(NamedTuple):
     id: str
 
 
-def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -> Inputs:
+def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None, features: Features) -> Inputs:
     """The pictures of a table.
 
     Args:
         path: of a CSV with the column path and any of class (a name), label (a number, or a name), split and id; an
             empty cell says nothing; commas, semicolons or tabs part the cells.
         base: the folder that paths start from. Default: the table's.
+        features: columns of other than the usual names, by image, label and id.
         classes: names in the order of their labels. Default: the names in the table, sorted, or where it has numbers
             as labels, in their order.
 
@@ -40,8 +42,8 @@ def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -
         DataError: the table cannot be read, or says something that cannot be.
     """
     base = base or path.parent
-    header, lines = _read_csv(path)
-    others = ", ".join(repr(column) for column in header if column not in _COLUMNS)
+    header, lines = _read_csv(path, features)
+    others = ", ".join(repr(column) for column in header if column and column not in _COLUMNS)
     try:
         rows = [_read_row(number, cells) for number, cells in lines]
         names, numbered = _names(rows, classes)
@@ -60,23 +62,38 @@ def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None) -
     return Inputs(base, tuple(labels), sorted(pictures), [f"columns that are not read: {others}"] if others else [])
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:
+def _read_csv(path: Path, features: Features) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:
     """The columns, and the lines that say something with their numbers; what is most in the first parts them all."""
     try:
         text = path.read_text("utf-8-sig")
         mark = max(",;\t", key=text.partition("\n")[0].count)
         reader = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=mark, strict=True)
-        header = reader.fieldnames = [clean_name(cell).casefold() for cell in reader.fieldnames or ()]
+        written = [clean_name(cell).casefold() for cell in reader.fieldnames or ()]
+        header = reader.fieldnames = _renamed(written, features, f"{path}: columns")
         lines = [(reader.line_num, cells) for cells in reader if any("".join(cell).strip() for cell in cells.values())]
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"--csv={path}: cannot be read as a CSV in UTF-8: {error}") from error
-    if "path" not in header or not lines:
-        raise DataError(
-            f"--csv={path}: has no {'row' if 'path' in header else 'column path'}: expected {','.join(_COLUMNS)}"
-        )
+        raise DataError(f"{path}: cannot be read as a CSV in UTF-8: {error}") from error
+    if not lines:
+        raise DataError(f"{path}: has no row: expected {','.join(_COLUMNS)}")
     if twice := next((column for column in _COLUMNS if header.count(column) > 1), None):
-        raise DataError(f"--csv={path}: has two columns {twice}: remove one")
+        raise DataError(f"{path}: has two columns {twice}: remove one")
     return header, lines
+
+
+def _renamed(header: list[str], features: Features, what: str) -> list[str]:
+    """The columns under the names that we know them by; those that `features` replaces have none.
+
+    Raises:
+        DataError: there is none for the path, or for the class; lists what is there.
+    """
+    for role, ours in (("path", ("path",)), ("split", ("split",)), ("id", ("id",)), ("label", ("label", "class"))):
+        asked = features.get("image" if role == "path" else role)
+        if asked or not set(ours) & set(header):
+            needed = role == "path" or (role == "label" and "split" not in header)  # of test nobody knows the classes
+            name = choose(role, header, {} if asked is None else {"image": asked, role: asked}, what, needed)
+            kept = [cell if cell not in ours or cell == name else "" for cell in header]
+            header = [ours[0] if cell == name else cell for cell in kept]
+    return header
 
 
 def _read_row(number: int, cells: Mapping[Any, Any]) -> _Row:
@@ -96,8 +113,9 @@ def _read_row(number: int, cells: Mapping[Any, Any]) -> _Row:
         ) from error
     if not path or "\0" in path:
         raise ValueError(f"row {number} has no path")
-    if split not in ("", *SPLITS):
+    if split and not split_called(split):
         raise ValueError(f"row {number}: the split {split!r} is none of {', '.join(SPLITS)}")
+    split = split_called(split) or ""
     if not name and not label and split != "test":
         raise ValueError(f"row {number} has neither class nor label, which only the test split may lack")
     return _Row(number, path, name, label or None if read is None else read, split, identity)

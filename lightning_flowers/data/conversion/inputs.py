@@ -1,11 +1,14 @@
 """Which pictures are to be converted, and what is known of each before it is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from lightning_flowers.data.class_names import clean_name, read_number
+from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.data.sources import competition
 from lightning_flowers.errors import DataError, UserError, did_you_mean
 
@@ -29,6 +32,25 @@ class Input(NamedTuple):
     id: str | None
 
 
+class Place(NamedTuple):
+    """Where a picture lies that is no file of its own: the file it is in, its size in bytes, and what reads it."""
+
+    file: Path
+    size: int
+    read: Callable[[], bytes]
+
+
+class Found(NamedTuple):
+    """A picture as some kind of source has it: `label` is its class's name or number, None or below 0 where nobody
+    knows it; `place` is None where `path` is a file."""
+
+    path: str
+    split: str | None
+    label: str | int | None
+    id: str | None = None
+    place: Place | None = None
+
+
 @dataclass(frozen=True)
 class Inputs:
     """All that is to be converted.
@@ -38,12 +60,56 @@ class Inputs:
         classes: names in the order of their labels.
         pictures: in the order of their paths.
         notes: what is left out, or taken for something else than it says, in lines for people.
+        places: of the pictures that are no files, by their paths.
     """
 
     base: Path
     classes: tuple[str, ...]
     pictures: list[Input]
     notes: list[str] = field(default_factory=list)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def read(self, path: str) -> Path | bytes:
+        """The picture at one of the paths: its file, or its bytes.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        place = self.places.get(path)
+        try:
+            return self.base / path if place is None else place.read()
+        except (OSError, ValueError) as error:
+            raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, notes: Iterable[str] = ()) -> Inputs:
+    """What a source holds, with its classes numbered.
+
+    Args:
+        base: the folder that the paths start from.
+        found: its pictures.
+        classes: names in the order of their labels. Default: those that are found, sorted, numbers as numbers.
+        notes: for people.
+
+    Raises:
+        DataError: there is no picture, one has no class and is not of test, or the classes cannot be numbered.
+    """
+    known = None if classes is None else tuple(classes)
+    named = [(one, _name_of(one, known)) for one in sorted(found, key=lambda one: one.path)]
+    if not named:
+        raise DataError(f"{base}: holds no picture")
+    try:
+        labels = number_classes([name for _, name in named if name is not None], known)
+    except (DataError, ValueError) as error:
+        raise DataError(f"{base}: {error}") from error
+    pictures = [Input(one.path, one.split, None if name is None else labels[name], one.id) for one, name in named]
+    places = {one.path: one.place for one, _ in named if one.place is not None}
+    return Inputs(base, tuple(labels), pictures, list(notes), places)
+
+
+def bar(total: int, what: str) -> tqdm:
+    """A progress bar on stderr, shown only on a terminal."""
+    return tqdm(total=total, desc=what, unit="picture", disable=None, leave=False)
 
 
 def read_classes(given: str | None) -> tuple[str, ...] | None:
@@ -89,7 +155,7 @@ def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dic
         if number is not None and seen.setdefault(number, name) != name:
             raise DataError(f"the classes {seen[number]!r} and {name!r} are one number: write it the same everywhere")
     if unknown := next((name for name in names if name not in known), None):
-        raise DataError(f"{unknown!r} is none of the {len(known)} --classes{did_you_mean(unknown, known)}")
+        raise DataError(f"{unknown!r} is none of the {len(known)} classes given{did_you_mean(unknown, known)}")
     return {name: label for label, name in enumerate(known)}
 
 
@@ -97,6 +163,19 @@ def list_labels(classes: Sequence[str]) -> str:
     """The labels with their classes, shortened where they are many."""
     texts = [f"{label}={name}" for label, name in enumerate(classes)]
     return ", ".join(texts if len(texts) <= _LISTED else [*texts[: _LISTED - 4], "...", *texts[-3:]])
+
+
+def _name_of(one: Found, classes: tuple[str, ...] | None) -> str | None:
+    try:
+        if isinstance(one.label, str) and (name := class_name(one.label)):
+            return name
+    except ValueError as error:
+        raise DataError(f"{one.path}: {error}") from error
+    if isinstance(one.label, int) and one.label >= 0:
+        return classes[one.label] if classes and one.label < len(classes) else str(one.label)
+    if one.split != "test":
+        raise DataError(f"{one.path}: has no class, which only pictures of a test split may lack")
+    return None
 
 
 def _order(name: str) -> tuple[bool, int, str]:

@@ -1,14 +1,11 @@
 """Pictures in folders: ROOT/CLASS/*, or ROOT/{train,val,test}/CLASS/*, where test may hold its pictures directly."""
 
-from functools import cache
 from pathlib import Path
 
-from PIL import Image
-
-from lightning_flowers.data.photograph import formats
-from lightning_flowers.data.sources.competition import SPLITS
+from lightning_flowers.data.conversion.inputs import Found, Inputs, class_name, gather
+from lightning_flowers.data.conversion.names import split_called
+from lightning_flowers.data.sources.loose_pictures import is_picture
 from lightning_flowers.errors import DataError
-from lightning_flowers.records.convert.inputs import Input, Inputs, class_name, number_classes
 
 
 def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
@@ -20,9 +17,7 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
     Raises:
         DataError: no such folder, or none that is laid out so.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
-    found: list[tuple[str, str | None, str | None]] = []  # path, split, class
+    found: list[Found] = []
     notes: list[str] = []
     for folder, split, name in _list_folders(root, notes):
         before = len(found)
@@ -31,17 +26,15 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
                 raise DataError(
                     f"{path}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
                 )
-            if _is_picture(path):
-                found.append((path.relative_to(root).as_posix(), split, name))
+            if is_picture(path):
+                found.append(Found(path.relative_to(root).as_posix(), split, name))
         if len(found) == before:
             notes.append(f"the folder {folder.relative_to(root)} holds no picture")
-    labels = number_classes([name for _, _, name in found if name is not None], classes)
-    paths = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file() and not _is_picture(path))
+    paths = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file() and not is_picture(path))
     others = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
     if others:
         notes.append(f"{len(others):,} files that are no pictures are left out, the first: {others[0]}")
-    pictures = [Input(path, split, None if name is None else labels[name], None) for path, split, name in sorted(found)]
-    return Inputs(root, tuple(labels), pictures, notes)
+    return gather(root, found, classes, notes)
 
 
 def _list_folders(root: Path, notes: list[str]) -> list[tuple[Path, str | None, str | None]]:
@@ -51,17 +44,18 @@ def _list_folders(root: Path, notes: list[str]) -> list[tuple[Path, str | None, 
         DataError: splits stand beside classes, or a picture beside folders.
     """
     folders = _folders(root)
-    splits = [folder for folder in folders if folder.name in SPLITS]
+    splits = [folder for folder in folders if split_called(folder.name)]
     if splits and len(splits) < len(folders):
-        other = next(folder for folder in folders if folder.name not in SPLITS)
+        other = next(folder for folder in folders if not split_called(folder.name))
         raise DataError(
             f"{root}: holds {splits[0].name} beside {other.name}: splits (train, val, test) or classes, not both"
         )
     _refuse_pictures(root)
     listed = _list_classes(root, None, notes) if not splits else []
     for folder in splits:
-        flat = folder.name == "test" and not _folders(folder)
-        listed += [(folder, "test", None)] if flat else _list_classes(folder, folder.name, notes)
+        name = split_called(folder.name)
+        flat = name == "test" and not _folders(folder)
+        listed += [(folder, "test", None)] if flat else _list_classes(folder, name, notes)
     return listed
 
 
@@ -79,7 +73,7 @@ def _list_classes(folder: Path, split: str | None, notes: list[str]) -> list[tup
 
 def _refuse_pictures(folder: Path) -> None:
     for path in _entries(folder):
-        if path.is_file() and _is_picture(path):
+        if path.is_file() and is_picture(path):
             raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
 
 
@@ -103,12 +97,3 @@ def _entries(folder: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_dir()]
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _suffixes()
-
-
-@cache
-def _suffixes() -> frozenset[str]:
-    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats())

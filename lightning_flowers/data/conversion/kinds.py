@@ -1,0 +1,108 @@
+"""Which kind of pictures a place holds, and what reads each kind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightning_flowers.data.conversion.folders import read_folder
+from lightning_flowers.data.conversion.inputs import Inputs, class_name
+from lightning_flowers.data.conversion.names import Features, check_features
+from lightning_flowers.data.conversion.parquet import read_parquet
+from lightning_flowers.data.conversion.table import read_table
+from lightning_flowers.data.conversion.tars import read_tars
+from lightning_flowers.data.conversion.tfrecords import read_tfrecords, starts_as_tfrecord
+from lightning_flowers.data.sources.competition import read_classes
+from lightning_flowers.data.sources.loose_pictures import is_picture
+from lightning_flowers.errors import DataError, UserError
+
+# Files whose records have a class each, by what reads them.
+_READERS = {"TFRecords": read_tfrecords, "WebDataset tars": read_tars, "Parquet": read_parquet}
+_TABLE, _PICTURES = "a table", "pictures in folders"
+_CLASSES = ("classes.txt", "classnames.txt", "label.labels.txt")  # the last is TensorFlow Datasets'
+UNDERSTOOD = (
+    "folders of classes (with or without train, val, test), a CSV, TFRecords, WebDataset tars, Parquet; see "
+    "python -m lightning_flowers records convert --help"
+)
+
+
+def read_pictures(
+    source: Path, classes: tuple[str, ...] | None = None, features: Features | None = None
+) -> tuple[str, Inputs]:
+    """The pictures at a place, of whatever kind: what it is called, and what it holds.
+
+    Args:
+        source: a folder, or a file.
+        classes: names in the order of their labels. Default: those of a classes.txt in the folder, else those that are
+            found.
+        features: names of the features, columns or keys that hold image, label and id, where they are not usual ones.
+
+    Raises:
+        DataError: no such place, nothing that is understood, two kinds of data, or data that cannot be read.
+        UserError: `features` names something else, or is of a source that has none.
+    """
+    features = features or {}
+    check_features(features)
+    found: dict[str, list[Path]] = {}
+    for file in sorted(_files(source)):
+        if kind := _kind_of(file):
+            found.setdefault(kind, []).append(file)
+    kind = _choose(source, found)
+    base = source if source.is_dir() else source.parent
+    given = classes or _read_classes(base)
+    if kind in _READERS:
+        return kind, _READERS[kind](base, found[kind], given, features)
+    if kind == _TABLE:
+        return kind, read_table(found[kind][0], None, classes, features)
+    if features:
+        raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
+    try:
+        return kind, read_folder(base, given)
+    except DataError as error:
+        hint = f"; or give the table alone: {found[_TABLE][0]}" if _TABLE in found else ""
+        raise DataError(f"{error.args[0]}{hint}") from error
+
+
+def _choose(source: Path, found: dict[str, list[Path]]) -> str:
+    """The kind that counts: a table only where there is nothing else, as many lie beside data that need none."""
+    if not source.exists():
+        raise DataError(f"{source}: no such folder or file")
+    kinds = [kind for kind in found if kind != _TABLE] or list(found)
+    if len(kinds) == 1 and (kinds != [_TABLE] or len(found[_TABLE]) == 1):
+        if source.is_file() and kinds == [_PICTURES]:
+            raise DataError(f"{source}: one picture is no data set: give its folder (or ask `classify` about it)")
+        return kinds[0]
+    if kinds == [_TABLE]:
+        raise DataError(f"{source}: holds {len(found[_TABLE])} tables: give one of them, such as {found[_TABLE][0]}")
+    if kinds:
+        named = " and ".join(f"{kind} ({found[kind][0].relative_to(source)})" for kind in kinds[:2])
+        raise DataError(f"{source}: holds two kinds of data, {named}: give the folder, or the file, of one")
+    raise DataError(f"{source}: holds no pictures of a kind that is understood: {UNDERSTOOD}")
+
+
+def _files(source: Path) -> Iterator[Path]:
+    if source.is_file():
+        yield source
+    for folder, inner, names in os.walk(source, followlinks=True):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _kind_of(file: Path) -> str | None:
+    name = file.name.lower()
+    if is_picture(file):
+        return _PICTURES
+    if name.endswith((".csv", ".tsv")):
+        return _TABLE
+    if name.endswith(".parquet"):
+        return "Parquet"
+    if name.endswith((".tar", ".tar.gz", ".tgz")):
+        return "WebDataset tars"
+    try:
+        return "TFRecords" if ".tfrec" in name or starts_as_tfrecord(file) else None
+    except OSError:
+        return None
+
+
+def _read_classes(folder: Path) -> tuple[str, ...] | None:
+    path = next((folder / name for name in _CLASSES if (folder / name).is_file()), None)
+    return None if path is None else tuple(class_name(name) for name in read_classes(path))

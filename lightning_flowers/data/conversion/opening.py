@@ -1,0 +1,93 @@
+"""The data set at a root of any kind: shards as they are, pictures of any kind as shards that are made of them once."""
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import platformdirs
+from tqdm import tqdm
+
+from lightning_flowers.data.conversion.convert import convert
+from lightning_flowers.data.conversion.hubs import fetch, is_hub
+from lightning_flowers.data.conversion.inputs import Inputs
+from lightning_flowers.data.conversion.kinds import read_pictures
+from lightning_flowers.data.conversion.manifest import Settings, describe_inputs
+from lightning_flowers.data.conversion.names import Features
+from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, find_sizes, open_source
+from lightning_flowers.data.sources.finding import REMOTE_LIMIT, find_source, is_url
+from lightning_flowers.errors import DataError, UserError
+
+_SMALLEST, _LARGEST = 8, 4096
+
+
+def open_data(
+    root: str | None,
+    size: int | None = None,
+    features: Features | None = None,
+    skip_bad: bool = False,
+    remote_limit: int = REMOTE_LIMIT,
+) -> Source:
+    """The data set at `root`: see `find_source` of shards; of pictures the shards of `size` pixels that were made of
+    just these before, or are made now, which is told in a line.
+
+    Args:
+        root: a folder, a file, or a URL.
+        size: side of the pictures that shards are made of. Default: 224.
+        features: names of what holds image, label and id in files that have such, where they are not the usual ones.
+        skip_bad: leave out pictures that cannot be read.
+        remote_limit: bytes of a URL's shards that this host may keep at a time.
+
+    Raises:
+        DataError: no data of any kind there, or data that cannot be used.
+        UserError: a setting that cannot be, or the shards cannot be written.
+    """
+    place = fetch(root) if root is not None and is_hub(root) else root
+    if place is None or is_url(str(place)) or holds_shards(Path(place)):
+        return find_source(None if place is None else str(place), remote_limit)
+    size = DEFAULT_SIZE if size is None else size
+    if not _SMALLEST <= size <= _LARGEST:
+        raise UserError(f"--data.size={size}: must be {_SMALLEST} to {_LARGEST}, to convert pictures to")
+    try:
+        kind, inputs = read_pictures(Path(place).expanduser(), features=features)
+        folder = _converted(kind, inputs, size, skip_bad, root or "")
+    except DataError as error:
+        said = error.args[0]
+        raise DataError(said if "--data." in said else f"--data.root={said}") from error
+    where = str(root) if is_hub(str(root)) else str(Path(place).expanduser().resolve())
+    return replace(open_source(folder), origin=where)
+
+
+def holds_shards(root: Path) -> bool:
+    """Whether a folder holds shards in the competition's layout, or is one of them."""
+    return root.expanduser().is_dir() and bool(find_sizes(root.expanduser()))
+
+
+def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) -> Path:
+    """The folder of the shards, in the user's cache folder; its name tells just these pictures from all others."""
+    settings = Settings([size], "crop", 95, 16, None, 0.0, 0, skip_bad)
+    content = json.dumps([asdict(settings), inputs.classes, describe_inputs(inputs)])
+    key = hashlib.sha256(content.encode()).hexdigest()[:12]
+    cache = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"
+    folder = cache / f"{Path(root).expanduser().resolve().stem}-{size}px-{key}"
+    drawn = any(one.split == "val" for one in inputs.pictures)
+    val = "" if drawn else "; a fifth of each class, drawn with seed 0, becomes val"
+
+    def begins() -> None:
+        _say(f"converting {len(inputs.pictures):,} pictures ({kind}: {root}) to {size} px, once, into {folder}{val}")
+
+    try:
+        done = convert(inputs, folder, settings, "--data.on_bad_record=skip", lambda line: None, begins)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: the converted pictures cannot be written there: {error.strerror or error}; make room, or set "
+            "XDG_CACHE_HOME to another folder"
+        ) from error
+    if done.written and done.manifest.bad():
+        _say(f"{len(done.manifest.bad()):,} pictures were left out: see {folder / 'skipped.csv'}")
+    return folder
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

@@ -1,0 +1,131 @@
+"""Pictures in Parquet files, as Hugging Face's datasets are: a column of {bytes, path}, and one of labels."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
+from lightning_flowers.data.conversion.names import Features, choose, split_in
+from lightning_flowers.errors import DataError, UserError
+
+_ROWS = 64  # pictures that are unpacked at a time
+
+
+def read_parquet(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
+    """The pictures of Parquet files; their bytes are unpacked when the first is asked for.
+
+    Args:
+        base: the folder that the files' names start from.
+        files: all with the same columns.
+        classes: names in the order of their labels. Default: those of a ClassLabel, else those that are found, sorted.
+        features: of the columns, where image, label and id have other than the usual names.
+
+    Raises:
+        UserError: pyarrow is not installed.
+        DataError: a file cannot be read, or has no column of pictures or labels (those that are there are listed).
+    """
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise UserError(f"{files[0]}: Parquet needs pyarrow: pip install 'lightning_flowers[parquet]'") from error
+    found: list[Found] = []
+    for path in files:
+        try:
+            file = parquet.ParquetFile(path)
+            rows, names = _read_file(file, path, path.relative_to(base).as_posix(), features)
+        except (ArrowException, OSError) as error:
+            raise DataError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
+        found += rows
+        classes = classes or names
+    return gather(base, found, classes)
+
+
+def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[list[Found], Sequence[str] | None]:
+    schema, split, what = file.schema_arrow, split_in(name), f"{path}: columns"
+    described = _described(schema)
+    image = features.get("image") or next((key for key in schema.names if _holds_pictures(schema.field(key))), None)
+    image = choose("image", schema.names, {} if image is None else {"image": image}, what)
+    assert image is not None
+    if not _holds_pictures(schema.field(image)):
+        raise DataError(f"{path}: the column {image!r} is {schema.field(image).type}, not {{bytes, path}} or binary")
+    labels = [key for key in schema.names if described.get(key, {}).get("_type") == "ClassLabel"]
+    asked = features if "label" in features or len(labels) != 1 else {**features, "label": labels[0]}
+    label = choose("label", schema.names, asked, what, needed=split != "test")
+    identity = choose("id", schema.names, features, what, needed=False)
+    wanted = [column for column in (label, identity) if column]
+    rows = file.read(columns=wanted).to_pydict() if wanted else {}
+    for column in wanted:
+        if wrong := next((cell for cell in rows[column] if not isinstance(cell, int | str | None)), None):
+            raise DataError(f"{path}: the column {column!r} holds {type(wrong).__name__}s, not whole numbers or names")
+    names = described.get(label, {}).get("names")
+    unpacked, size, count = _Unpacked(path, file, image), path.stat().st_size, file.metadata.num_rows
+    found = [
+        Found(
+            f"{name}/{row:07d}",
+            split,
+            _name(rows[label][row], names) if label else None,
+            None if identity is None else str(rows[identity][row]),
+            Place(path, size, partial(unpacked.read, row)),
+        )
+        for row in range(count)
+    ]
+    return found, names
+
+
+def _described(schema: Any) -> dict[Any, Any]:
+    """What datasets' own metadata say of the columns; empty where there are none."""
+    try:
+        return json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        return {}
+
+
+def _holds_pictures(field: Any) -> bool:
+    from pyarrow import types
+
+    inner = field.type
+    if types.is_struct(inner):
+        at = inner.get_field_index("bytes")
+        return at >= 0 and _is_binary(inner.field(at).type)
+    return _is_binary(inner)
+
+
+def _is_binary(kind: Any) -> bool:
+    from pyarrow import types
+
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _name(label: str | int | None, names: Sequence[str] | None) -> str | int | None:
+    return names[label] if names and isinstance(label, int) and 0 <= label < len(names) else label
+
+
+class _Unpacked:
+    """The pictures of one file, unpacked in their order, as far as they were asked for, into a nameless temporary file:
+    a page of Parquet can be read as a whole only, and shards take pictures from everywhere."""
+
+    def __init__(self, path: Path, file: Any, column: str) -> None:
+        self._path, self._rows = path, self._read_rows(file, column)
+        self._ends = [0]
+        self._lock = Lock()
+        self._copy: Any = None
+
+    def read(self, row: int) -> bytes:
+        """The bytes of one row's picture; empty where it has none."""
+        with self._lock:
+            self._copy = self._copy or tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+            while len(self._ends) <= row + 1:
+                self._copy.seek(0, 2)
+                self._copy.write(content := next(self._rows))
+                self._ends.append(self._ends[-1] + len(content))
+            self._copy.seek(self._ends[row])
+            return self._copy.read(self._ends[row + 1] - self._ends[row])
+
+    def _read_rows(self, file: Any, column: str) -> Iterator[bytes]:
+        for batch in file.iter_batches(_ROWS, columns=[column]):
+            for cell in batch.column(0).to_pylist():
+                yield (cell.get("bytes") if isinstance(cell, dict) else cell) or b""

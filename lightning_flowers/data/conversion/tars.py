@@ -1,0 +1,94 @@
+"""Pictures in WebDataset tars: files KEY.jpg beside KEY.cls, KEY.json or KEY.txt, which tell their class."""
+
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lightning_flowers.data.class_names import read_number
+from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
+from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
+from lightning_flowers.data.sources.loose_pictures import is_picture
+from lightning_flowers.errors import DataError
+
+_LABELS = ("cls", "json", "txt")  # in this order: a txt may be a caption
+
+
+def read_tars(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
+    """The pictures of WebDataset tars, which are read where they lie in them.
+
+    Args:
+        base: the folder that the files' names start from.
+        files: the tars, not packed.
+        classes: names in the order of their labels. Default: those that are found, sorted.
+        features: of the JSONs, where the class has another than the usual names.
+
+    Raises:
+        DataError: a tar cannot be read, or a picture has no class.
+    """
+    return gather(base, (one for file in files for one in _read_tar(base, file, features)), classes)
+
+
+def _read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
+    name = file.relative_to(base).as_posix()
+    try:
+        with tarfile.open(file, "r:") as tar:
+            members = [member for member in tar if member.isfile() and not member.name.startswith("./.")]
+            told = {member.name: member for member in members if _parts(member.name)[1] in _LABELS}
+            pictures = [member for member in members if is_picture(Path(member.name))]
+            for member in pictures:
+                key = _parts(member.name)[0]
+                beside = next((told[label] for kind in _LABELS if (label := f"{key}.{kind}") in told), None)
+                label, split = _read_label(tar, beside, name, features) if beside else (None, None)
+                split = split or split_in(name)
+                if label is None and split != "test":
+                    raise DataError(
+                        f"{file}: {member.name} has no class: no {key}.cls, .json or .txt lies beside it, as in a "
+                        "WebDataset (of a tar of folders: unpack it, and give the folder)"
+                    )
+                place = Place(file, member.size, partial(read_part, file, member.offset_data, member.size))
+                yield Found(f"{name}/{member.name}", split, label, None, place)
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(f"{file}: cannot be read as a tar that is not packed: {error}") from error
+
+
+def read_part(file: Path, offset: int, length: int) -> bytes:
+    """Some bytes of a file."""
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        return opened.read(length)
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Key and extension by WebDataset's rule: the extension begins at the first dot of the name."""
+    folder, slash, name = path.rpartition("/")
+    key, _, extension = name.partition(".")
+    return f"{folder}{slash}{key}", extension.lower()
+
+
+def _read_label(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, name: str, features: Features
+) -> tuple[str | int | None, str | None]:
+    """The class that a file beside a picture tells, and the split, if it tells that too."""
+    opened = tar.extractfile(member)
+    assert opened is not None  # a regular file
+    try:
+        text: Any = opened.read().decode("utf-8-sig").strip()
+        if not member.name.endswith(".json"):
+            return _number_or_name(text), None
+        content = json.loads(text)
+        chosen = choose("label", content if isinstance(content, dict) else (), features, f"{name}/{member.name}: keys")
+        assert chosen is not None
+        label = content[chosen]
+        if isinstance(label, bool) or not isinstance(label, int | str):
+            raise ValueError(f"{chosen} is neither a name nor a whole number")
+        return label if isinstance(label, int) else _number_or_name(label), split_called(str(content.get("split", "")))
+    except ValueError as error:
+        raise DataError(f"{name}/{member.name}: tells no class: {error}") from error
+
+
+def _number_or_name(text: str) -> str | int | None:
+    number = read_number(text)
+    return (text or None) if number is None else number

@@ -1,0 +1,93 @@
+"""Pictures in TFRecords of any file and feature names, such as image/encoded and image/class/label."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
+from lightning_flowers.data.conversion.names import Features, choose, split_in
+from lightning_flowers.data.conversion.tars import read_part
+from lightning_flowers.data.tfrecord.example import Feature, read_example
+from lightning_flowers.data.tfrecord.file_bytes import FileBytes
+from lightning_flowers.data.tfrecord.framing import FOOTER_BYTES, FramingError, Span, masked_crc, read_span
+from lightning_flowers.data.tfrecord.open_files import Descriptor
+from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
+from lightning_flowers.errors import DataError, RecordError
+from lightning_flowers.files import open_file
+
+_KINDS = {"image": ("bytes",), "label": ("int64", "bytes"), "id": ("bytes",)}
+
+
+def read_tfrecords(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
+    """The pictures of TFRecord files, which are read where they lie in them; each record's CRC is checked then.
+
+    Args:
+        base: the folder that the files' names start from.
+        files: not packed.
+        classes: names in the order of their labels. Default: those that are found, sorted.
+        features: of the records, where image, label and id have other than the usual names.
+
+    Raises:
+        DataError: a file is damaged, or lacks a feature (those that are there are listed), or one is of a wrong kind.
+    """
+    return gather(base, (one for file in files for one in _read_file(base, file, features)), classes)
+
+
+def starts_as_tfrecord(file: Path) -> bool:
+    """Whether a file begins as TFRecords do: with a length and the CRC of it."""
+    with file.open("rb") as opened:
+        head = opened.read(12)
+    return len(head) == 12 and masked_crc(head[:8]).to_bytes(4, "little") == head[8:]
+
+
+def _read_file(base: Path, file: Path, features: Features) -> Iterator[Found]:
+    name = file.relative_to(base).as_posix()
+    buffer = FileBytes(Descriptor(open_file(file)), file.stat().st_size)
+    if what := looks_like(buffer[0:HEAD_BYTES]):
+        raise DataError(f"{file}: not a TFRecord file: {what}")
+    position = number = 0
+    while position < len(buffer):
+        try:
+            span = read_span(buffer, position, skip=False)
+            found = read_example(buffer, span.offset, span.offset + span.length)
+            yield _picture(buffer, span, found, features, file, f"{name}/{number:06d}")
+        except (FramingError, ValueError, OSError) as error:
+            raise RecordError(file, number, position, str(error)) from error
+        position, number = span.offset + span.length + FOOTER_BYTES, number + 1
+
+
+def _picture(
+    buffer: FileBytes, span: Span, found: dict[str, Feature], features: Features, file: Path, path: str
+) -> Found:
+    """One record's picture, named `path`.
+
+    Raises:
+        ValueError: a feature is of a wrong kind, or has several values.
+    """
+    split, what = split_in(path), f"{path}: features"
+    names = {
+        role: choose(role, found, features, what, role == "image" or (role == "label" and split != "test"))
+        for role in _KINDS
+    }
+    one = {role: _one_value(name, found[name], _KINDS[role]) for role, name in names.items() if name}
+    start, stop = one["image"].spans[0]
+    texts = [role for role, feature in one.items() if feature.spans and role != "image"]
+    text = {role: bytes(buffer[slice(*one[role].spans[0])]).decode("utf-8") for role in texts}
+    label = one["label"].ints[0] if "label" in one and one["label"].ints else text.get("label")
+    read = partial(_read_checked, file, span, start - span.offset, stop - span.offset)
+    return Found(path, split, label, text.get("id"), Place(file, stop - start, read))
+
+
+def _one_value(name: str, feature: Feature, kinds: Sequence[str]) -> Feature:
+    if feature.kind not in kinds:
+        raise ValueError(f"the feature {name!r} is of kind {feature.kind}, not {' or '.join(kinds)}")
+    if (count := len(feature.spans) + len(feature.ints)) != 1:
+        raise ValueError(f"the feature {name!r} holds {count} values, not one")
+    return feature
+
+
+def _read_checked(file: Path, span: Span, start: int, stop: int) -> bytes:
+    payload = read_part(file, span.offset, span.length)
+    if masked_crc(payload) != span.crc:
+        raise OSError("the record does not match its CRC: fetch the file again")
+    return payload[start:stop]

@@ -1,0 +1,124 @@
+"""`records convert`: pictures of any kind and size to shards in the competition's layout."""
+
+from collections import Counter
+from pathlib import Path
+
+from filelock import Timeout
+
+from lightning_flowers.data.conversion.convert import Converted, convert
+from lightning_flowers.data.conversion.hubs import fetch, is_hub
+from lightning_flowers.data.conversion.inputs import Inputs, list_labels, read_classes
+from lightning_flowers.data.conversion.kinds import read_pictures
+from lightning_flowers.data.conversion.manifest import Settings
+from lightning_flowers.data.conversion.names import check_features
+from lightning_flowers.data.conversion.plan import note_classes
+from lightning_flowers.data.conversion.table import read_table
+from lightning_flowers.data.photograph import Shape
+from lightning_flowers.errors import UserError
+from lightning_flowers.records.selection import own_flags
+from lightning_flowers.records.text import say
+
+
+def convert_records(
+    source: str | None = None,
+    *,
+    out: str,
+    csv: str | None = None,
+    sizes: str = "224",
+    shape: Shape = "crop",
+    quality: int = 95,
+    shards: int = 16,
+    val_fraction: float | None = None,
+    test_fraction: float = 0.0,
+    classes: str | None = None,
+    features: dict[str, str] | None = None,
+    seed: int = 0,
+    skip_bad: bool = False,
+) -> int:
+    """Make shards of pictures.
+
+    Args:
+        source: the folder or file of pictures.
+        out: folder to write to, new or begun by the same command before: then what is missing is written.
+        csv: table with the columns path[,class][,label][,split][,id], parted by commas, semicolons or tabs; a label is
+            a whole number from 0, or a name. Its paths start from the folder of pictures if one is given, else from
+            the table's.
+        sizes: sides of the pictures in pixels, with commas between.
+        shape: crop (the largest square in the middle) or squash (the whole picture).
+        quality: of the JPEGs, 1 to 100; chroma is kept in full (4:4:4).
+        shards: files for each split; fewer where a split has fewer pictures.
+        val_fraction: share of each class's training pictures that goes to val. Default: 0.2 unless there is a val.
+        test_fraction: share that goes to test.
+        classes: file with a class a line, in the order of their labels, or `petals`, the competition's 104. Default:
+            those of a classes.txt among the pictures, else the names that are found, sorted, numbers as numbers.
+        features: names of the features (TFRecords), columns (CSV, Parquet) or keys (JSON in tars) that hold image,
+            label and id, where they are not the usual ones: --features.image=NAME --features.label=NAME.
+        seed: of the draw of the splits and of the order in them.
+        skip_bad: leave out pictures that cannot be read, and list them in skipped.csv.
+    """
+    settings = Settings(_parse_sizes(sizes), shape, quality, shards, val_fraction, test_fraction, seed, skip_bad)
+    _check(settings)
+    with own_flags():
+        inputs = _read(source, csv, classes, features or {})
+    folder = Path(out).expanduser()
+    if source is not None and csv is None and _is_within(folder, Path(source).expanduser()):
+        raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
+    try:
+        done = convert(inputs, folder, settings, "--skip_bad", say, timeout=0)
+    except Timeout as error:
+        raise UserError(f"--out={out}: another process is converting into it: wait for it") from error
+    _report(folder, done)
+    return 0
+
+
+def _check(settings: Settings) -> None:
+    for name, low, high in (("quality", 1, 100), ("shards", 1, 1000), ("seed", 0, 2**32 - 1)):
+        if not low <= getattr(settings, name) <= high:
+            raise UserError(f"--{name}={getattr(settings, name)}: must be {low} to {high}")
+    for name in ("val_fraction", "test_fraction"):
+        if not 0 <= (getattr(settings, name) or 0) < 1:
+            raise UserError(f"--{name}={getattr(settings, name)}: must be at least 0 and less than 1")
+    if (settings.val_fraction or 0) + settings.test_fraction >= 1:
+        raise UserError("--val_fraction and --test_fraction leave nothing to train on")
+
+
+def _parse_sizes(text: str) -> list[int]:
+    sizes = [int(size) if size.strip().isdecimal() else 0 for size in text.split(",")]
+    if not all(8 <= size <= 4096 for size in sizes) or len(set(sizes)) < len(sizes):
+        raise UserError(f"--sizes={text}: give each size once, in pixels (8 to 4096), with commas between")
+    return sizes
+
+
+def _read(source: str | None, csv: str | None, classes: str | None, features: dict[str, str]) -> Inputs:
+    given = read_classes(classes)
+    check_features(features)
+    if csv is not None:
+        base = None if source is None else Path(source).expanduser()
+        inputs = read_table(Path(csv).expanduser(), base, given, features)
+    elif source is not None:
+        place = fetch(source) if is_hub(source) else Path(source).expanduser()
+        _, inputs = read_pictures(place, given, features)
+    else:
+        raise UserError("records convert: give a folder of pictures, or --csv=FILE")
+    for note in inputs.notes:
+        say(f"note: {note}")
+    return inputs
+
+
+def _is_within(folder: Path, source: Path) -> bool:
+    return source.is_dir() and folder.absolute().is_relative_to(source.absolute())
+
+
+def _report(folder: Path, done: Converted) -> None:
+    manifest, placed = done.manifest, done.placed
+    counts = Counter(one.split for one in placed)
+    splits = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "val", "test") if counts[name])
+    say(f"{folder}: {len(manifest.classes)} classes, {splits}; {done.written} of {done.total} shards written now")
+    say(f"labels: {list_labels(manifest.classes)}")
+    for note in note_classes(manifest.classes, placed):
+        say(f"note: {note}")
+    for size in manifest.settings.sizes:
+        if small := manifest.count_smaller(size):
+            say(f"note: {small:,} pictures were smaller than {size} px and are enlarged")
+    if manifest.bad():
+        say(f"note: {len(manifest.bad()):,} pictures were left out: see {folder / 'skipped.csv'}")
