@@ -21,6 +21,7 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
         ([*FROZEN, "--model.compile=true"], "--model.compile=True", "leave it out"),
         ([*FROZEN, "--model.grad_checkpointing=true"], "--model.grad_checkpointing=True", "--model.freeze_backbone"),
         (["--data.remote_limit=1000"], "--data.remote_limit=1000", "URL"),
+        (["--data.features.label=kind"], "--data.features={'label': 'kind'}", "these are shards"),
         (["--model.schedule=starter", "--model.warmup_epochs=3"], "--model.warmup_epochs=3.0", "leave it out"),
         ([*FROZEN, "--model.head_epochs=1"], "--model.head_epochs=1", "--model.freeze_backbone=true"),
         ([*FROZEN, "--model.drop_path=0.1"], "--model.drop_path=0.1", "--model.freeze_backbone=true"),

@@ -102,7 +102,7 @@ def test_a_resumed_run_s_new_rate_and_decay_reach_each_group_by_its_share():
     model = FlowerClassifier(**SMALL, layer_decay=0.5, weight_decay=0.0)
     (optimizer,), (schedule,) = model.configure_optimizers()
     saved = {"optimizer_states": [optimizer.state_dict()], "lr_schedulers": [schedule["scheduler"].state_dict()]}
-    FlowerClassifier(**{**SMALL, "lr": 0.02}, layer_decay=0.5, weight_decay=0.1).optimization.override(saved)
+    FlowerClassifier(**{**SMALL, "lr": 0.02}, layer_decay=0.5, weight_decay=0.1).optimization.override(saved, None)
     for group, was in zip(saved["optimizer_states"][0]["param_groups"], optimizer.param_groups, strict=True):
         assert group["initial_lr"] == 2 * was["initial_lr"]
         assert group["lr"] == pytest.approx(2 * was["lr"])

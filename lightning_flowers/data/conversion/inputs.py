@@ -95,7 +95,7 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
         DataError: there is no picture, one has no class and is not of test, or the classes cannot be numbered.
     """
     known = None if classes is None else tuple(classes)
-    named = [(one, _name_of(one, known)) for one in sorted(found, key=lambda one: one.path)]
+    named = [(one, _name_of(base, one, known)) for one in sorted(found, key=lambda one: one.path)]
     if not named:
         raise DataError(f"{base}: holds no picture")
     try:
@@ -165,16 +165,16 @@ def list_labels(classes: Sequence[str]) -> str:
     return ", ".join(texts if len(texts) <= _LISTED else [*texts[: _LISTED - 4], "...", *texts[-3:]])
 
 
-def _name_of(one: Found, classes: tuple[str, ...] | None) -> str | None:
+def _name_of(base: Path, one: Found, classes: tuple[str, ...] | None) -> str | None:
     try:
         if isinstance(one.label, str) and (name := class_name(one.label)):
             return name
     except ValueError as error:
-        raise DataError(f"{one.path}: {error}") from error
+        raise DataError(f"{base / one.path}: {error}") from error
     if isinstance(one.label, int) and one.label >= 0:
         return classes[one.label] if classes and one.label < len(classes) else str(one.label)
     if one.split != "test":
-        raise DataError(f"{one.path}: has no class, which only pictures of a test split may lack")
+        raise DataError(f"{base / one.path}: has no class, which only pictures of a test split may lack")
     return None
 
 

@@ -92,7 +92,7 @@ def begun(out: Path, settings: Settings, classes: Sequence[str], inputs: list[li
         UserError: it was begun with others, or the folder holds something else.
     """
     if not (out / NAME).is_file():
-        foreign = sorted(path.name for path in out.iterdir() if path.name != LOCK) if out.is_dir() else []
+        foreign = sorted(path.name for path in out.iterdir() if path.name[0] != ".") if out.is_dir() else []
         if foreign:
             raise UserError(f"--out={out}: holds {foreign[0]} but no conversion of ours: choose a folder of its own")
         return None

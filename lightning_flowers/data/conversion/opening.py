@@ -54,7 +54,7 @@ def open_data(
         folder = _converted(kind, inputs, size, skip_bad, root or "")
     except DataError as error:
         said = error.args[0]
-        raise DataError(said if "--data." in said else f"--data.root={said}") from error
+        raise DataError(said if said.startswith("--data.") else f"--data.root={said}") from error
     where = str(root) if is_hub(str(root)) else str(Path(place).expanduser().resolve())
     return replace(open_source(folder), origin=where)
 
@@ -76,6 +76,8 @@ def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) 
 
     def begins() -> None:
         _say(f"converting {len(inputs.pictures):,} pictures ({kind}: {root}) to {size} px, once, into {folder}{val}")
+        for note in inputs.notes:
+            _say(f"note: {note}")
 
     try:
         done = convert(inputs, folder, settings, "--data.on_bad_record=skip", lambda line: None, begins)

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -112,12 +113,12 @@ class _Unpacked:
         self._path, self._rows = path, self._read_rows(file, column)
         self._ends = [0]
         self._lock = Lock()
-        self._copy: Any = None
+        self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+        weakref.finalize(self, self._copy.close)
 
     def read(self, row: int) -> bytes:
         """The bytes of one row's picture; empty where it has none."""
         with self._lock:
-            self._copy = self._copy or tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
             while len(self._ends) <= row + 1:
                 self._copy.seek(0, 2)
                 self._copy.write(content := next(self._rows))

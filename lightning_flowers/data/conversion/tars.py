@@ -41,7 +41,7 @@ def _read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
             for member in pictures:
                 key = _parts(member.name)[0]
                 beside = next((told[label] for kind in _LABELS if (label := f"{key}.{kind}") in told), None)
-                label, split = _read_label(tar, beside, name, features) if beside else (None, None)
+                label, split = _read_label(tar, beside, file, features) if beside else (None, None)
                 split = split or split_in(name)
                 if label is None and split != "test":
                     raise DataError(
@@ -69,7 +69,7 @@ def _parts(path: str) -> tuple[str, str]:
 
 
 def _read_label(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, name: str, features: Features
+    tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path, features: Features
 ) -> tuple[str | int | None, str | None]:
     """The class that a file beside a picture tells, and the split, if it tells that too."""
     opened = tar.extractfile(member)
@@ -79,14 +79,14 @@ def _read_label(
         if not member.name.endswith(".json"):
             return _number_or_name(text), None
         content = json.loads(text)
-        chosen = choose("label", content if isinstance(content, dict) else (), features, f"{name}/{member.name}: keys")
+        chosen = choose("label", content if isinstance(content, dict) else (), features, f"{file}: {member.name}: keys")
         assert chosen is not None
         label = content[chosen]
         if isinstance(label, bool) or not isinstance(label, int | str):
             raise ValueError(f"{chosen} is neither a name nor a whole number")
         return label if isinstance(label, int) else _number_or_name(label), split_called(str(content.get("split", "")))
     except ValueError as error:
-        raise DataError(f"{name}/{member.name}: tells no class: {error}") from error
+        raise DataError(f"{file}: {member.name}: tells no class: {error}") from error
 
 
 def _number_or_name(text: str) -> str | int | None:

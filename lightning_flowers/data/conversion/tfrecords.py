@@ -64,7 +64,7 @@ def _picture(
     Raises:
         ValueError: a feature is of a wrong kind, or has several values.
     """
-    split, what = split_in(path), f"{path}: features"
+    split, what = split_in(path), f"{file}: features"
     names = {
         role: choose(role, found, features, what, role == "image" or (role == "label" and split != "test"))
         for role in _KINDS

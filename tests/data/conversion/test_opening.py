@@ -1,0 +1,110 @@
+"""A root of any kind becomes shards once, told in a line, and is found again."""
+
+import numpy as np
+import pytest
+
+from lightning_flowers.data.conversion import write as writing
+from lightning_flowers.data.conversion.opening import open_data
+from lightning_flowers.data.datamodule import PetalsDataModule
+from lightning_flowers.data.decode import decode_into
+from lightning_flowers.errors import DataError, UserError
+
+from ...conftest import fit_tiny, predict_tiny
+from .conftest import COLOURS, NAMES, WRITERS, write_folders, write_tfrecords
+
+SIZE = 16
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_pictures_of_every_kind_are_read_once(tmp_path, capsys, cache, kind):
+    root = WRITERS[kind](tmp_path / "flowers")
+    source = open_data(str(root), SIZE)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("converting 18 pictures (")
+    assert f"{root}) to 16 px, once, into {cache}" in said
+    assert (source.classes, source.origin) == (NAMES, str(root))
+    for name, count in (("train", 12), ("val", 6)):
+        split = source.open(name, SIZE)
+        assert np.bincount(split.labels).tolist() == [count // 3] * 3
+        for position in range(count):
+            decode_into(split.image_bytes(position), out := np.empty((SIZE, SIZE, 3), np.uint8))
+            assert np.abs(out.mean((0, 1)) - COLOURS[NAMES[split.label(position)]]).max() < 25
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.tfrec")}
+    assert open_data(str(root), SIZE).root == source.root
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.tfrec")} == before
+    assert capsys.readouterr().err == ""
+
+
+def test_without_splits_a_fifth_of_each_class_is_drawn_and_told(tmp_path, capsys):
+    root = write_folders(tmp_path / "flowers")
+    for name in NAMES:
+        for path in (root / "validation" / name).iterdir():
+            path.rename(root / "train" / name / path.name)
+    source = open_data(str(root / "train"), SIZE)
+    assert "; a fifth of each class, drawn with seed 0, becomes val" in capsys.readouterr().err
+    assert np.bincount(source.open("val", SIZE).labels).tolist() == [1, 1, 1]
+
+
+def test_other_pictures_and_other_sizes_are_converted_anew(tmp_path, cache):
+    root = write_folders(tmp_path / "flowers")
+    roots = {open_data(str(root), size).root for size in (SIZE, 24)}
+    (root / "train" / "rose" / "12.jpg").unlink()
+    roots.add(open_data(str(root), SIZE).root)
+    assert len(roots) == len(list(cache.iterdir())) == 3
+
+
+def test_an_interrupted_conversion_goes_on(tmp_path, monkeypatch, cache):
+    root, calls, render = WRITERS["parquet"](tmp_path / "flowers"), [], writing.render
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return render(*args)
+
+    monkeypatch.setattr(writing, "render", interrupted)
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted; .* of 18 shards are written: the same command goes on"):
+        open_data(str(root), SIZE)
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.tfrec")}
+    monkeypatch.setattr(writing, "render", render)
+    assert len(open_data(str(root), SIZE).open("train", SIZE)) == 12
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_names_of_other_features_are_given(tmp_path):
+    root = str(write_tfrecords(tmp_path / "flowers", ("shot", "flower")))
+    with pytest.raises(
+        DataError,
+        match=r"train-00000-of-00001: features: none for the image .*, only flower, shot: .*image",
+    ):
+        open_data(root, SIZE)
+    data = PetalsDataModule(root, SIZE, features={"image": "shot", "label": "flower"})
+    assert data.describe().startswith(f"{root}, as ")
+    assert len(data.splits["train"]) == 12
+
+
+def test_a_damaged_picture_is_told_or_left_out(tmp_path, capsys):
+    root = write_folders(tmp_path / "flowers")
+    (root / "train" / "rose" / "12.jpg").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"1 of 18 pictures cannot be used, the first: .*12.jpg: .*on_bad_record=skip"):
+        open_data(str(root), SIZE)
+    assert len(PetalsDataModule(str(root), SIZE, on_bad_record="skip").splits["train"]) == 11
+    assert "1 pictures were left out: see " in capsys.readouterr().err
+
+
+def test_a_size_that_cannot_be_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"--data.size=5: must be 8 to 4096"):
+        open_data(str(write_folders(tmp_path / "flowers")), 5)
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_a_run_on_pictures_knows_where_they_lie(tmp_path, monkeypatch, capsys, cache):
+    """It is repeated and gone on with by their own place, also when their shards are gone."""
+    monkeypatch.chdir(tmp_path)
+    write_folders(tmp_path / "flowers")
+    run = fit_tiny(tmp_path / "runs", Path("flowers"), "mine", "--data.size=32")
+    assert f"data       {tmp_path / 'flowers'}, as {cache}" in capsys.readouterr().out
+    assert f"root: {tmp_path / 'flowers'}\n" in (run / "config.yaml").read_text()
+    shutil.rmtree(cache)
+    predict_tiny(run)
+    assert "converting 18 pictures" in capsys.readouterr().err
