@@ -41,6 +41,8 @@ def _from_kaggle(root: str) -> Path:
     except Exception as error:  # its own, requests' and those of the disk have no base in common
         page = _AT_KAGGLE.format("competitions" if competes else "datasets", handle)
         status = getattr(getattr(error, "response", None), "status_code", None)
+        if type(error).__name__ == "UnauthenticatedError":
+            status = 401
         mend = {
             401: "log in: put a token of your Kaggle settings into ~/.kaggle, or run kagglehub.login()",
             403: f"accept the competition's rules at {page}/rules, logged in as the owner of your token"

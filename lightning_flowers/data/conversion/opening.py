@@ -44,7 +44,7 @@ def open_data(
         UserError: a setting that cannot be, or the shards cannot be written.
     """
     place = fetch(root) if root is not None and is_hub(root) else root
-    if place is None or is_url(str(place)) or holds_shards(Path(place)):
+    if place is None or is_url(str(place)) or holds_shards(Path(place)) or not Path(place).expanduser().exists():
         return find_source(None if place is None else str(place), remote_limit)
     size = DEFAULT_SIZE if size is None else size
     if not _SMALLEST <= size <= _LARGEST:

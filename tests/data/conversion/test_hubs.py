@@ -84,6 +84,15 @@ def test_what_kaggle_asks_for_is_told(kagglehub, status, said):
     assert said in str(caught.value)
 
 
+def test_who_is_not_logged_in_is_told_how(kagglehub):
+    def refuses(handle):
+        raise type("UnauthenticatedError", (Exception,), {})("User is not authenticated")
+
+    kagglehub.competition_download = refuses
+    with pytest.raises(DataError, match=r"Kaggle does not give it: log in: put a token"):
+        open_data("kaggle://tpu-getting-started")
+
+
 @pytest.mark.parametrize(("package", "root"), [("kagglehub", "kaggle://a"), ("pyarrow", "data")])
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch, package, root):
     monkeypatch.chdir(write_parquet(tmp_path / "flowers"))

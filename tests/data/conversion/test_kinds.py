@@ -73,7 +73,7 @@ def text(root):
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda root: None, "here: no such folder or file"),
+        (lambda root: None, "here: no such folder: give --data.root=FOLDER, where the data lie now"),
         (text, "holds no pictures of a kind that is understood: folders of classes (with or without "),
         (text, "see python -m lightning_flowers records convert --help"),
         (lambda root: root.mkdir(), "holds no pictures of a kind that is understood"),

@@ -1,5 +1,8 @@
 """A root of any kind becomes shards once, told in a line, and is found again."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
