@@ -29,12 +29,11 @@ class PetalsDataModule(LightningDataModule):
     """TFRecord shards in the competition's layout, as batches of uint8 pictures.
 
     Args:
-        root: the folder that holds tfrecords-jpeg-SxS/{train,val,test}, or a URL of it that fsspec reads (gs://, s3://,
-            https:// with a listing.txt); or pictures that shards are made of once: folders of classes, a CSV,
-            other TFRecords, WebDataset tars, Parquet, hf://datasets/OWNER/NAME, kaggle://COMPETITION. Default: the
-            competition where Kaggle mounts it, else the demo petals.
-        size: side of the pictures in pixels: of shards, one of those present (default: the one nearest to 224); what
-            other pictures are converted to (default: 224).
+        root: the folder, or URL, that holds tfrecords-jpeg-SxS/{train,val,test}; or other pictures, converted once:
+            class folders, CSV, TFRecords, tars, Parquet, hf://datasets/..., kaggle://... Default: the competition on
+            Kaggle, else demo petals.
+        size: side in pixels, by default the nearest to 224: of shards, one that is there; other pictures are converted
+            to it.
         batch_size: pictures a step, over all devices together.
         micro_batch: how many of them a device takes at a time. Default: as many as fit into a GPU's memory; on a CPU
             all.
@@ -42,19 +41,15 @@ class PetalsDataModule(LightningDataModule):
             brightness, contrast, saturation), affine (the rotation kernel's), trivial (TrivialAugment), randaugment,
             erasing, a YAML file of any albumentations pipeline, or such a pipeline itself in a config.
         balance: a class of n training records has n^(1 - balance) parts of an epoch; 0 is off, 1 makes all alike.
-        threads: decoding threads of each process. Default: one for each CPU core, divided among a host's processes.
-        cache: where decoded pictures are kept for later epochs and runs: ram, disk, none, or auto: in memory if they
-            fit into it.
+        threads: decoding threads. Default: one a CPU core, divided among a host's processes.
+        cache: where decoded pictures are kept for later epochs and runs; auto: in memory if they fit.
         cache_dir: where cache=disk keeps them. Default: the user's cache folder.
-        on_bad_record: error, or skip to leave damaged records out (they are listed in summary.json; past 1 % of a
-            split it is an error all the same).
+        on_bad_record: error, or skip to leave damaged records out, up to 1 % of a split; summary.json lists them.
         train_on: train, or train+val for the last run before a submission, which then has no validation.
         folds: cut train+val into so many stratified folds; fold is val, the others are train.
         fold: which of the folds is val, from 0.
-        extra_roots: other data sets of the same classes whose train shards are trained on too. The run is marked
-            external.
-        features: of pictures to be converted, the names of the features, columns or keys that hold image, label and id,
-            where they are not the usual ones: {"image": "image/encoded", "label": "image/class/label"}.
+        extra_roots: other data sets of the same classes to train on too; the run is marked external.
+        features: names of image, label and id in pictures to convert, if unusual: {"image": NAME, ...}.
         remote_limit: bytes of a URL's shards that this host keeps at a time.
         test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
         seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.

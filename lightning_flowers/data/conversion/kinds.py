@@ -19,6 +19,7 @@ from lightning_flowers.errors import DataError, UserError
 _READERS = {"TFRecords": read_tfrecords, "WebDataset tars": read_tars, "Parquet": read_parquet}
 _TABLE, _PICTURES = "a table", "pictures in folders"
 _CLASSES = ("classes.txt", "classnames.txt", "label.labels.txt")  # the last is TensorFlow Datasets'
+_OURS = ("sample_submission.csv", "test_labels.csv")  # lie beside shards, and name no pictures
 UNDERSTOOD = (
     "folders of classes (with or without train, val, test), a CSV, TFRecords, WebDataset tars, Parquet; see "
     "python -m lightning_flowers records convert --help"
@@ -76,7 +77,7 @@ def _choose(source: Path, found: dict[str, list[Path]]) -> str:
     if kinds:
         named = " and ".join(f"{kind} ({found[kind][0].relative_to(source)})" for kind in kinds[:2])
         raise DataError(f"{source}: holds two kinds of data, {named}: give the folder, or the file, of one")
-    raise DataError(f"{source}: holds no pictures of a kind that is understood: {UNDERSTOOD}")
+    raise DataError(f"{source}: no shards there (tfrecords-jpeg-SxS), nor pictures that are understood: {UNDERSTOOD}")
 
 
 def _files(source: Path) -> Iterator[Path]:
@@ -92,7 +93,7 @@ def _kind_of(file: Path) -> str | None:
     if is_picture(file):
         return _PICTURES
     if name.endswith((".csv", ".tsv")):
-        return _TABLE
+        return None if name in _OURS else _TABLE
     if name.endswith(".parquet"):
         return "Parquet"
     if name.endswith((".tar", ".tar.gz", ".tgz")):

@@ -74,9 +74,9 @@ def text(root):
     ("write", "said"),
     [
         (lambda root: None, "here: no such folder: give --data.root=FOLDER, where the data lie now"),
-        (text, "holds no pictures of a kind that is understood: folders of classes (with or without "),
+        (text, "nor pictures that are understood: folders of classes (with or without "),
         (text, "see python -m lightning_flowers records convert --help"),
-        (lambda root: root.mkdir(), "holds no pictures of a kind that is understood"),
+        (lambda root: root.mkdir(), "nor pictures that are understood"),
         (mixed, "holds two kinds of data, pictures in folders (0.jpg) and WebDataset tars (train-0.tar): give the"),
         (write_csv, "0.jpg: a picture outside the classes' folders: move it into one; or give the table alone: "),
         (two_tables, "holds 2 tables: give one of them, such as "),
