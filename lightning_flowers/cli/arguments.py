@@ -80,6 +80,7 @@ def run_config(settings: dict[str, Any], data: PetalsDataModule) -> str:
     settings["data"]["size"] = data.size
     if settings["data"].get("root") is not None:
         settings["data"]["root"] = data.source.origin or data.source.where
+    settings["model"]["weights"] = _absolute(settings["model"]["weights"])
     settings["data"]["augment"] = data.augment.content
     settings["data"]["extra_roots"] = [other.origin or other.where for other in data.splits.extra]
     return yaml.safe_dump(redacted({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}), sort_keys=False)
@@ -139,6 +140,12 @@ def _check_file(checkpoint: str) -> None:
         raise UserError(f"--ckpt_path={checkpoint}: no such file")
     if not zipfile.is_zipfile(checkpoint):
         raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one")
+
+
+def _absolute(weights: str) -> str:
+    """Weights as they can be named from any folder."""
+    path = Path(weights.removeprefix("local-dir:")).expanduser()
+    return weights if weights in ("timm", "none") or not path.exists() else str(path.absolute())
 
 
 def _of_text(settings: Any) -> Any:

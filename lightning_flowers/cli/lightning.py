@@ -24,6 +24,7 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.files import write_text
+from lightning_flowers.model.attaching import meet
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import check_views, views_of
@@ -34,6 +35,7 @@ from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
+from lightning_flowers.run.origin import judge_origin
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
 from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
 from lightning_flowers.run.progress import Progress
@@ -101,10 +103,16 @@ class FlowersCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         own = self.folder if self.out is self.folder else None
-        self.model.class_names, self.model.say = self.datamodule.classes, say
+        given = self.model.given
+        meet(self.model, self.datamodule.classes)
+        self.model.say = say
         if self._checkpoint:
             check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
         check_data(self.command, self.config, self.datamodule, own)
+        if self.folder is not None:
+            self.datamodule.splits.begun_external = bool(self.folder.read_summary().get("data", {}).get("external"))
+        elif given is not None and given.of_run:
+            judge_origin(given.file, self.datamodule)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
         config = hardware.for_trainer({**self.config_init["trainer"], **kwargs})
@@ -146,6 +154,8 @@ class FlowersCLI(LightningCLI):
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
         say("model", self.model.describe())
+        if self.config.model.weights not in ("timm", "none"):
+            say("weights", self.model.origin)
 
     def _run(self) -> None:
         fits = self.command == "fit"
@@ -236,7 +246,8 @@ class FlowersCLI(LightningCLI):
             summary = summarize(self.trainer, self.model, self.history, self.datamodule.summary())
             before = self.folder.read_summary().get("limits", {}) if self.config.get("resume") else {}
             limits = {**before, **limits_of(self._asked["trainer"])}  # epochs before had those
-            self.folder.write_summary(summary | {"seed": self.config.seed_everything, "limits": limits})
+            summary |= {"seed": self.config.seed_everything, "limits": limits}
+            self.folder.write_summary(summary | ({} if self._checkpoint else {"weights": self.model.origin}))
 
     @rank_zero_only
     def _leave_report(self, folder: RunFolder) -> None:

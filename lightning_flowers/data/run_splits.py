@@ -47,6 +47,7 @@ class Splits(dict[str, Split]):
         super().__init__()
         self.source, self.size, self.train_on, self.folds, self.fold = source, size, train_on, folds, fold
         self.extra, self.skip, self.test_labels = extra, skip, test_labels
+        self.begun_external = False  # whether the weights that training begins with have learnt from other data sets
         if (self.folds is None) != (self.fold is None):
             raise UserError("--data.folds and --data.fold belong together: the number of folds, and which is val")
         if self.folds is not None and (self.folds < 2 or self.train_on != "train"):
@@ -75,8 +76,8 @@ class Splits(dict[str, Split]):
 
     @property
     def external(self) -> bool:
-        """Whether shards of other data sets are trained on."""
-        return len(self.extra) > 0
+        """Whether shards of other data sets are trained on, or were, before the run."""
+        return len(self.extra) > 0 or self.begun_external
 
     def label(self, name: str | None, default: str, seed: int) -> str:
         """A run's name: `name`, else `default` with fold, train+val and any seed but 0; then if data are external."""
@@ -90,7 +91,7 @@ class Splits(dict[str, Split]):
     def describe(self) -> str:
         """How many records there are, in words, and of which other data sets; and which classes cannot be learnt."""
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.items())
-        more = f", with external data of {', '.join(map(self._name_extra, self.extra))}" if self.external else ""
+        more = f", with external data of {', '.join(map(self._name_extra, self.extra))}" if self.extra else ""
         return f"records: {counts}{more}{self._describe_missing()}"
 
     def summary(self) -> dict[str, Any]:

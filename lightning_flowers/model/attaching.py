@@ -1,5 +1,6 @@
 """What the settings of a model and its data ask of a Trainer, whoever made it: so they mean the same everywhere."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from lightning_flowers.lightning_internals import syncs_batch_norm
 from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
+from lightning_flowers.model.heads import take_head
 from lightning_flowers.model.layers import check_classes
 from lightning_flowers.model.micro_batches import MicroBatches
 
@@ -41,7 +43,8 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
     data = trainer.datamodule
     _cut(model, trainer, getattr(data, "micro_batch", None), stage)
     if isinstance(data, PetalsDataModule):
-        _meet(model, data)
+        if meet(model, data.classes):
+            _say("weights", model.origin)
         if stage == "fit" and model.loss.counts_classes:
             model.loss.count(np.bincount(data.splits["train"].labels, minlength=len(data.classes)).tolist())
         if stage == "fit" and data.wrap is None:
@@ -86,10 +89,23 @@ def _say(what: str, text: str) -> None:
     rank_zero_info(f"{what}: {as_given(text)}")
 
 
-def _meet(model: Any, data: PetalsDataModule) -> None:
-    """Let the model know the data's classes, or check those that it was trained on."""
-    if (classes := model.hparams["num_classes"]) != len(data.classes):
-        raise UserError(f"num_classes={classes}: the data have {len(data.classes)} classes")
+def meet(model: Any, classes: Sequence[str]) -> bool:
+    """Let the model know the data's classes, or check those that it was trained on.
+
+    Of a run's checkpoint that its weights are from, it now takes the head too, if that is for the same classes.
+
+    Returns:
+        Whether there was such a checkpoint; `model.origin` tells what was taken.
+
+    Raises:
+        UserError: the data have other classes than the model.
+    """
+    if (count := model.hparams["num_classes"]) != len(classes):
+        raise UserError(f"num_classes={count}: the data have {len(classes)} classes")
     if model.class_order is None:
-        check_classes(model.class_names, data.classes)
-    model.class_names = model.class_names or data.classes
+        check_classes(model.class_names, classes)
+    model.class_names = model.class_names or tuple(classes)
+    given, model.given = model.given, None
+    if given is not None and given.of_run:
+        model.origin = take_head(model.head, given, classes)
+    return given is not None

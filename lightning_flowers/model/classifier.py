@@ -1,7 +1,7 @@
 """The classifier: a timm backbone, pooled features, optional dense layers, logits."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -37,8 +37,9 @@ class FlowerClassifier(LightningModule):
         backbone: densenet201, xception, resnet152, tf_efficientnet_b7_ns, tf_efficientnetv2_xl, tf_efficientnet_lite0,
             or the name of any other timm model.
         num_classes: how many classes the data have; the command line takes it from them.
-        weights: timm (its hub or cache; for tf_efficientnet_lite0 the package that ships them), a file, a folder, or
-            none for a random start.
+        weights: timm (its hub or cache; for tf_efficientnet_lite0 the package that ships them), none for a random
+            start, or a path: of a run's folder or checkpoint, whose head is taken too where its classes are the data's;
+            of timm's weights, whatever their classes; of a folder that holds them, also as on the Hugging Face hub.
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
         dropout: probability, before each layer of the head.
         drop_path: rate of stochastic depth in the backbone; 0 is off, 0.1 to 0.3 are usual of large ones.
@@ -71,6 +72,8 @@ class FlowerClassifier(LightningModule):
         class_order: where each class of the data stands among those of a checkpoint that is going to be loaded; None
             where they stand in the same order.
         say: told a heading and a line about what is done for a fit; None logs them.
+        origin: where the weights are from that it began with, in words.
+        given: what of a file of weights may still be taken, once the data's classes are known.
 
     Raises:
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
@@ -137,7 +140,9 @@ class FlowerClassifier(LightningModule):
         self.head_epochs = head_epochs
         self.views = views_of("none")  # of a picture, when it is predicted
         self.feature_cache, self.feature_views = feature_cache, feature_views
-        self.backbone: Any = build_backbone(backbone, weights, drop_path)
+        built = build_backbone(backbone, weights, drop_path)
+        self.backbone: Any = built.model
+        self.origin, self.given = built.origin, built.given
         self.backbone.requires_grad_(not freeze_backbone)
         self.grad_checkpointing, self.compiles = grad_checkpointing, compile
         if grad_checkpointing is True and not checkpoint_gradients(self.backbone):
@@ -265,6 +270,7 @@ class FlowerClassifier(LightningModule):
         """Keep the sums of an epoch that is under way, over all processes, and what the classes are called."""
         checkpoint["class_names"] = list(self.class_names)
         checkpoint["train_counts"] = self.train_counts.sums(self._sum)
+        checkpoint["normalization"] = {part: list(self.backbone.pretrained_cfg[part]) for part in ("mean", "std")}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
@@ -275,6 +281,7 @@ class FlowerClassifier(LightningModule):
             checkpoint["state_dict"] = reorder_classes(checkpoint["state_dict"], self.class_order)
         else:
             check_classes(known, self.class_names)
+        self.normalize_as(checkpoint)
         # All processes are summed, where each counts its own: the others begin at zero.
         trainer = trainer_of(self)
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING and self._counts_here():
@@ -296,6 +303,12 @@ class FlowerClassifier(LightningModule):
         if fixed:
             passed_over += [name for name, _ in self.named_parameters() if name.startswith("backbone.")]
         self._ddp_params_and_buffers_to_ignore = passed_over
+
+    def normalize_as(self, checkpoint: Mapping[str, Any]) -> None:
+        """Normalize pictures as a checkpoint's model did; older ones do not tell, as they do it like timm's own."""
+        if known := checkpoint.get("normalization"):
+            self.backbone.pretrained_cfg |= known
+            self.normalize.set(**known)
 
     def _counts_here(self) -> bool:
         return self.trainer.is_global_zero or self._counts_all()

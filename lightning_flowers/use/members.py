@@ -125,6 +125,7 @@ def load_member(origin: Origin, classes: Sequence[str], weight: float, temperatu
     loaded = read_checkpoint(origin.checkpoint)
     settings = {name: value for name, value in loaded["hyper_parameters"].items() if name in _SETTINGS}
     model = FlowerClassifier(**{**settings, "weights": "none"})
+    model.normalize_as(loaded)
     known = classes_of(origin, loaded)
     model.class_names = tuple(classes) or known
     model.load_state_dict(_in_order(origin, loaded["state_dict"], known, model.class_names))
