@@ -37,9 +37,8 @@ class FlowerClassifier(LightningModule):
         backbone: densenet201, xception, resnet152, tf_efficientnet_b7_ns, tf_efficientnetv2_xl, tf_efficientnet_lite0,
             or the name of any other timm model.
         num_classes: how many classes the data have; the command line takes it from them.
-        weights: timm (its hub or cache; for tf_efficientnet_lite0 the package that ships them), none for a random
-            start, or a path: of a run's folder or checkpoint, whose head is taken too where its classes are the data's;
-            of timm's weights, whatever their classes; of a folder that holds them, also as on the Hugging Face hub.
+        weights: timm (its hub or cache), none, a run or its checkpoint (its head too, for the same classes), or a
+            file or folder of timm's or the Hugging Face hub's.
         hidden: widths of dense layers (ReLU) between the pooled features and the logits.
         dropout: probability, before each layer of the head.
         drop_path: rate of stochastic depth in the backbone; 0 is off, 0.1 to 0.3 are usual of large ones.
