@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.portable import open_number
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) as a whole."""
     with atomic_file(path) as part:
-        part.write_text(text, "utf-8")
+        part.write_text(text, "utf-8", newline="\n")  # on Windows too
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
@@ -62,6 +63,6 @@ def open_file(path: Path) -> int:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataError(f"{path}: cannot be read: not a file")
-        return os.open(path, os.O_RDONLY)
+        return open_number(path, os.O_RDONLY)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -97,7 +97,7 @@ def load_pipeline(path: str) -> Any:
 
 def _load(path: str) -> object:
     try:
-        return yaml.safe_load(Path(path).expanduser().read_text())
+        return yaml.safe_load(Path(path).expanduser().read_text("utf-8"))
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,12 +1,12 @@
 """Where decoded pictures are kept: what fits, and what that is called."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import platformdirs
 
+from lightning_flowers import portable
 from lightning_flowers.data.cache import free_space
 from lightning_flowers.data.cache.files import evict, room
 from lightning_flowers.data.cache.pictures import PictureCache
@@ -54,8 +54,7 @@ def choose(mode: Mode, splits: Sequence[Split], folder: str | None, processes: i
         base = Path(folder or platformdirs.user_cache_dir("lightning_flowers")).expanduser()
         return _on_disk(base / folder_name(), wanted)
     choice = _in_shared_memory(free_space.SHARED_MEMORY / folder_name(), wanted) or _in_own_memory(wanted, processes)
-    linux = hasattr(os, "memfd_create")
-    why = _shortage(wanted, free_space.free_memory()) if linux else "this system keeps no files in memory"
+    why = _shortage(wanted, free_space.free_memory())
     if choice is None and mode == "ram":
         raise UserError(f"--data.cache=ram: {why}: use --data.cache=disk or none")
     return choice or Choice(None, f"none: {why} (--data.cache=disk would keep them on disk)")
@@ -63,7 +62,7 @@ def choose(mode: Mode, splits: Sequence[Split], folder: str | None, processes: i
 
 def folder_name() -> str:
     """The name of the folder of this user's pictures: others cannot write to it, nor we to theirs."""
-    return f"lightning_flowers-pictures-{os.getuid()}"
+    return f"lightning_flowers-pictures-{portable.user()}"
 
 
 def _what(splits: Sequence[Split]) -> _Wanted:
@@ -92,7 +91,7 @@ def _in_shared_memory(folder: Path, wanted: _Wanted) -> Choice | None:
     cache = PictureCache(folder, wanted.size)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.lstat().st_uid != os.getuid():  # anybody can make folders there, under any name
+        if not portable.owns(folder):  # anybody can make folders there, under any name
             return None
         kept, free = _make_room(
             cache, folder, wanted, lambda path: min(free_space.free_memory(), free_space.free_disk(path))
@@ -105,7 +104,7 @@ def _in_shared_memory(folder: Path, wanted: _Wanted) -> Choice | None:
 
 
 def _in_own_memory(wanted: _Wanted, processes: int) -> Choice | None:
-    if not hasattr(os, "memfd_create") or wanted.bytes * processes > free_space.free_memory():
+    if wanted.bytes * processes > free_space.free_memory():
         return None
     return Choice(PictureCache(None, wanted.size), _describe("in this process's memory", wanted, 0))
 

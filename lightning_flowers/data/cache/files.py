@@ -1,19 +1,20 @@
 """The files that decoded pictures are kept in: their names, locks, size and end."""
 
 import errno
-import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import cv2
 
+from lightning_flowers import portable
 from lightning_flowers.data.tfrecord.index import ShardRecords
+from lightning_flowers.portable import allocated, locked
 
 STALE_SECONDS = 7 * 24 * 3600  # a file that no run has opened for so long is removed
 SUFFIX = ".pictures"
@@ -32,7 +33,7 @@ def names(records: ShardRecords, size: int) -> tuple[str, str]:
     """
     place = _digest(str(records.shard.path.absolute()))[:8]
     key = _digest(f"{records.key} {len(records)} {size} {decoders()}")[:32]
-    return f"{place}-{key}{SUFFIX}", f"{place}-{key}-{_boot()}{SUFFIX}"
+    return f"{place}-{key}{SUFFIX}", f"{place}-{key}-{portable.boot()}{SUFFIX}"
 
 
 def open_file(folder: Path, records: ShardRecords, size: int) -> tuple[int, Path]:
@@ -49,9 +50,9 @@ def open_file(folder: Path, records: ShardRecords, size: int) -> tuple[int, Path
         complete, part = (folder / name for name in names(records, size))
         _remove(other for other in folder.glob(f"{complete.name[:8]}-*") if other not in (complete, part))
         path = complete if complete.is_file() else part
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = portable.open_number(path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(file, fcntl.LOCK_SH)  # nobody removes a file in use
+            portable.mark_used(file)
             os.utime(path)
             set_size(file, len(records), size)
         except OSError:
@@ -68,8 +69,8 @@ def open_again(paths: Iterable[Path], inode: tuple[int, int]) -> int:
     """
     for path in paths:
         with suppress(FileNotFoundError):
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            fcntl.flock(file, fcntl.LOCK_SH)
+            file = portable.open_number(path, os.O_RDWR)
+            portable.mark_used(file)
             if inode_of(file) == inode:
                 return file
             os.close(file)
@@ -97,7 +98,7 @@ def write(file: int, data: memoryview | bytes, position: int) -> None:
     """
     rest = memoryview(data)
     while rest:
-        written = os.pwrite(file, rest, position)
+        written = portable.write_at(file, rest, position)
         rest, position = rest[written:], position + written
 
 
@@ -131,31 +132,12 @@ def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> int:
         return freed
 
 
-def allocated(path: Path) -> int:
-    """Bytes that a file takes, 0 where there is none."""
-    with suppress(OSError):
-        return path.stat().st_blocks * 512
-    return 0
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes, and other threads, from making, naming and removing files."""
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(file)
-
-
 def _remove(paths: Iterable[Path]) -> int:
     freed = 0
     for path in paths:
-        with suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while a process has it open
+        with suppress(OSError):  # a process has it open
             size = allocated(path)
-            path.unlink()
+            portable.remove_unused(path)
             freed += size
     return freed
 
@@ -174,10 +156,3 @@ def _digest(text: str) -> str:
 def decoders() -> str:
     """What decodes, with its version: another one's pixels may be others."""
     return f"simplejpeg {metadata.version('simplejpeg')} opencv {cv2.__version__}"
-
-
-@cache
-def _boot() -> str:
-    """What names this start of the machine; where nothing does, this process."""
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.is_file() else f"pid{os.getpid()}"

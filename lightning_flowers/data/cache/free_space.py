@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lightning_flowers import portable
 from lightning_flowers.cgroups import CGROUP, GROUPS, control_groups
 
 SHARED_MEMORY = Path(os.environ.get("LIGHTNING_FLOWERS_SHARED_MEMORY", "/dev/shm"))  # a tmpfs
@@ -63,8 +64,7 @@ def _machine(meminfo: Path) -> _Limit:
     if meminfo.is_file():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
         return _Limit(*(int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable")))
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return _Limit(total, total // 2)  # not Linux: no better figure is at hand
+    return _Limit(*portable.memory())
 
 
 def _groups(cgroup: Path, groups: Path) -> Iterator[_Limit]:

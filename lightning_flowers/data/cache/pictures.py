@@ -152,7 +152,9 @@ def _name_complete(file: Reopened, folder: Path, records: ShardRecords, size: in
 def _mapped(file: Reopened | None, size: int) -> NDArray[np.uint8]:
     if file is None:
         return np.frombuffer(mmap.mmap(-1, size), np.uint8)
-    held = file.get()  # torch keeps no descriptor of what it maps; Python's mmap would
+    held = file.get()
+    if not Path("/dev/fd").is_dir():
+        return np.frombuffer(mmap.mmap(held.number, size), np.uint8)  # which keeps a descriptor; torch does not
     try:
         storage: Any = torch.UntypedStorage.from_file(f"/dev/fd/{held.number}", True, size)
     except RuntimeError as error:

@@ -1,10 +1,10 @@
 """Looks at a few bytes here and there of an open file."""
 
 import errno
-import os
 from typing import Protocol, overload
 
 from lightning_flowers.data.tfrecord.open_files import Descriptor
+from lightning_flowers.portable import read_at
 
 _PIECE = 512  # a record's framing and all of its features but the picture fit
 
@@ -64,6 +64,6 @@ class FileBytes:
 
     def _read_ahead(self, start: int, length: int) -> bytes:
         try:
-            return os.pread(self._file.number, max(length, _PIECE), start)
+            return read_at(self._file.number, max(length, _PIECE), start)
         except OSError:  # what lies behind may be another record's damage
-            return os.pread(self._file.number, length, start)
+            return read_at(self._file.number, length, start)

@@ -1,11 +1,12 @@
 """Files that stay open while not too many of them are: a process may have but 256 (macOS) or 1024 at a time."""
 
 import os
-import resource
 import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
+
+from lightning_flowers.portable import most_files
 
 _SHARE = 4  # of what the process may open, one part is for these
 _LEAST = 16
@@ -64,5 +65,4 @@ class Reopened:
 
 def most_open() -> int:
     """How many files may be kept open at a time."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(_LEAST, (limit if limit != resource.RLIM_INFINITY else 1 << 16) // _SHARE)
+    return max(_LEAST, most_files() // _SHARE)

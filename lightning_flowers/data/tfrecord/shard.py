@@ -22,6 +22,7 @@ from lightning_flowers.data.tfrecord.open_files import Reopened
 from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
+from lightning_flowers.portable import read_at
 
 MEND = "fetch the shard again"
 # A count of more digits is a slip, and would claim as much memory.
@@ -114,7 +115,7 @@ class Shard:
         offset, length, stored = self.spans[record]
         try:
             file = self._file.get()
-            payload = os.pread(file.number, length, offset)
+            payload = read_at(file.number, length, offset)
         except OSError as error:
             raise self.error(record, f"cannot be read: {error.strerror}") from error
         if os.fstat(file.number).st_size != self.bytes:
@@ -184,7 +185,7 @@ def _open(path: Path, opener: Callable[[], int]) -> tuple[int, str]:
     """The file, unpacked if it is gzip's, and what broke while it was unpacked."""
     file = opener()
     try:
-        head = os.pread(file, HEADER_BYTES, 0)
+        head = read_at(file, HEADER_BYTES, 0)
     except OSError as error:
         os.close(file)
         raise DataError(f"{path}: cannot be read at byte 0: {error.strerror}") from error

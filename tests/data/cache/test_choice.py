@@ -116,20 +116,6 @@ def test_a_system_without_shared_memory_uses_its_own(
     assert cache.folder is None
 
 
-def test_a_system_without_files_in_memory_keeps_none(
-    splits: list[Split], has: Callable[..., None], own_shared_memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    has()
-    own_shared_memory.rmdir()
-    monkeypatch.delattr(os, "memfd_create")  # as on macOS
-    cache, text = choose("auto", splits, None, 1)
-    assert cache is None
-    assert text.startswith("none: this system keeps no files in memory")
-    with pytest.raises(UserError, match=r"--data.cache=ram: this system keeps no files in memory: use --data.cache="):
-        choose("ram", splits, None, 1)
-    assert choose("disk", splits, str(own_shared_memory), 1).cache
-
-
 def test_what_an_earlier_run_has_kept_need_not_fit_again(splits: list[Split], has: Callable[..., None]) -> None:
     has(memory=WANTED)
     fill(choose("auto", splits, None, 1), *splits)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lightning_flowers import portable
 from lightning_flowers.data.cache import files
 from lightning_flowers.data.cache.files import STALE_SECONDS, allocated, evict, room
 from lightning_flowers.data.cache.pictures import PictureCache
@@ -177,7 +178,7 @@ def test_only_what_is_complete_outlives_a_start_of_the_machine(
     fill(cache, second, range(5))
     del cache
     before = names(tmp_path)
-    monkeypatch.setattr(files, "_boot", lambda: "tomorrow")
+    monkeypatch.setattr(portable, "boot", lambda: "tomorrow")
     cache = PictureCache(tmp_path, 32)
     assert levels(cache, first) == [*range(14)]
     assert levels(cache, second) == [None] * 13

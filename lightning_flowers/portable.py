@@ -1,0 +1,128 @@
+"""What Linux has and macOS or Windows lack, in the way that each has it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from filelock import FileLock
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the ends of lines
+_FILES = 512  # that a process may have open on Windows
+_seeking = Lock()
+
+
+def open_number(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a file; gives its descriptor, which processes started later do not inherit.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return os.open(path, flags | _BINARY, mode)
+
+
+def read_at(number: int, length: int, position: int) -> bytes:
+    """Bytes of an open file, fewer at its end. Any thread may read; where there is no `pread`, one after the other."""
+    if hasattr(os, "pread"):
+        return os.pread(number, length, position)
+    with _seeking:
+        os.lseek(number, position, os.SEEK_SET)
+        return os.read(number, length)
+
+
+def write_at(number: int, data: memoryview | bytes, position: int) -> int:
+    """Write some bytes into an open file; gives how many. Any thread may write."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(number, data, position)
+    with _seeking:
+        os.lseek(number, position, os.SEEK_SET)
+        return os.write(number, data)
+
+
+def mark_used(number: int) -> None:
+    """Have `remove_unused` leave an open file alone, in any process, until it is closed."""
+    with suppress(ImportError):  # Windows removes no open file
+        import fcntl
+
+        fcntl.flock(number, fcntl.LOCK_SH)
+
+
+def remove_unused(path: Path) -> None:
+    """Remove a file.
+
+    Raises:
+        OSError: a process has it open, or it is not there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        path.unlink()
+        return
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes, and other threads, out of a folder while they would do the same.
+
+    Raises:
+        OSError: the folder is not there, or cannot be written to.
+    """
+    folder.stat()  # a FileLock would make it
+    with FileLock(folder / "lock", mode=0o600):
+        yield
+
+
+def allocated(path: Path) -> int:
+    """Bytes that a file takes on its disk, 0 where there is none."""
+    with suppress(OSError):
+        status = path.stat()
+        blocks = getattr(status, "st_blocks", None)
+        return status.st_size if blocks is None else blocks * 512
+    return 0
+
+
+def most_files() -> int:
+    """How many files this process may have open."""
+    try:
+        import resource
+    except ImportError:
+        return _FILES
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return limit if limit != resource.RLIM_INFINITY else 1 << 16
+
+
+def user() -> str:
+    """What tells this user from others of the machine."""
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+
+
+def owns(path: Path) -> bool:
+    """Whether a file or folder is this user's."""
+    return not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of memory, all and those that can be had, where there is no /proc/meminfo."""
+    import psutil
+
+    found = psutil.virtual_memory()
+    return found.total, found.available
+
+
+@cache
+def boot() -> str:
+    """What names this start of the machine."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    if path.is_file():
+        return path.read_text("utf-8").strip()
+    if sys.platform == "linux":  # in a container that hides it
+        return f"pid{os.getpid()}"
+    import psutil
+
+    return f"boot{psutil.boot_time() // 60:.0f}"  # Windows' is good to a second
