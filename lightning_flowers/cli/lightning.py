@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace
+from lightning_fabric.plugins import TorchCheckpointIO
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
@@ -31,7 +32,7 @@ from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.report.live_curves import Curves
 from lightning_flowers.run.callbacks import check_averages, check_callbacks
-from lightning_flowers.run.checkpoints import Checkpoints
+from lightning_flowers.run.checkpoints import Checkpoints, ReadByFirst
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
@@ -129,7 +130,7 @@ class FlowersCLI(LightningCLI):
         else:
             config["callbacks"] = [each for each in config["callbacks"] if not isinstance(each, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False}
-        callbacks.append(RankCheck(self.datamodule, self._checkpoint, self.folder, partial(setattr, self, "folder")))
+        callbacks.append(RankCheck(self.datamodule, self.folder, partial(setattr, self, "folder")))
         return Trainer(**{**config, "callbacks": [*config["callbacks"], *callbacks]})
 
     def _new_folder(self) -> RunFolder:
@@ -150,6 +151,8 @@ class FlowersCLI(LightningCLI):
         devices = hardware.device_count(self.trainer)
         self.datamodule.check_batch_size(devices)
         hardware.check_launcher(self.trainer, self.config.trainer.strategy)
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            self.trainer.strategy.checkpoint_io = ReadByFirst()
         say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
@@ -191,8 +194,7 @@ class FlowersCLI(LightningCLI):
         self._summarize()
         kept = self.checkpoints.best_model_path or self.checkpoints.last_model_path
         if kept and self.config.predict and self.datamodule.names_for("predict"):
-            path = str(self.folder.checkpoints / Path(kept).name)  # as this process sees the folder
-            self._predict(self.folder, path, "none")
+            self._predict(self.folder, kept, "none")
         self._summarize()  # again: predicting may have found damaged records
         say_skipped(self.datamodule)
         if (best := self.history.best()) is not None:

@@ -88,6 +88,22 @@ def gather(value: Any) -> list[Any]:
     return values
 
 
+def from_first(make: Callable[[], Any]) -> Any:
+    """What `make` gives on the first process of the run, on every process; its error likewise."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return make()
+    made: list[Any] = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            made[0] = make()
+        except Exception as error:  # else the others would wait for what never comes
+            made[1] = error
+    dist.broadcast_object_list(made)
+    if made[1] is not None:
+        raise made[1]
+    return made[0]
+
+
 def summed(tensor: torch.Tensor) -> torch.Tensor:
     """The sum over the processes of the run, in place. Lightning's `reduce` has a barrier before it, at which this
     process would wait for its GPU."""

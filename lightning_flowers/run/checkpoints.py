@@ -5,17 +5,21 @@ import math
 import pickle
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import proxy
 
 import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
+from typing_extensions import override
 
+from lightning_flowers import hardware
 from lightning_flowers.errors import DivergedError, UserError, as_given
 from lightning_flowers.files import atomic_file
 from lightning_flowers.lightning_internals import validates_now
@@ -174,6 +178,14 @@ class Checkpoints(Checkpoint):
             why = f"--trainer.callbacks: {key}: its state is not plain and not saved: a resumed run lacks it"
             rank_zero_warn(as_given(why))
         return unreadable
+
+
+class ReadByFirst(TorchCheckpointIO):
+    """Has the first process read checkpoints, and send them to the others, which need not see its disk."""
+
+    @override
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return hardware.from_first(partial(super().load_checkpoint, *args, **kwargs))
 
 
 def _trouble(path: Path) -> UserError | None:

@@ -23,7 +23,7 @@ def drawn(outside, own, box=(0, 0, 0, 0), size=4) -> Draw:
 
 
 def test_mixup_blends_each_picture_with_the_one_before_it():
-    mixed = mix(batch_of(), drawn(0.75, 0.75))
+    mixed: Any = mix(batch_of(), drawn(0.75, 0.75))
     assert mixed.major["image"][:, 0, 0, 0].tolist() == [7.5, 7.5, 17.5, 27.5]
     assert mixed.major["label"].tolist() == [0, 1, 2, 3]
     assert mixed.minor["label"].tolist() == [3, 0, 1, 2]
@@ -31,7 +31,7 @@ def test_mixup_blends_each_picture_with_the_one_before_it():
 
 
 def test_the_major_label_is_the_one_that_weighs_most():
-    mixed = mix(batch_of(), drawn(0.25, 0.25))
+    mixed: Any = mix(batch_of(), drawn(0.25, 0.25))
     assert mixed.major["image"][:, 0, 0, 0].tolist() == [22.5, 2.5, 12.5, 22.5]
     assert mixed.major["label"].tolist() == [3, 0, 1, 2]
     assert mixed.minor["label"].tolist() == [0, 1, 2, 3]
@@ -39,7 +39,7 @@ def test_the_major_label_is_the_one_that_weighs_most():
 
 
 def test_cutmix_pastes_the_box_of_the_one_before():
-    mixed = mix(batch_of(), drawn(1, 1 - 6 / 64, box=(1, 4, 5, 7)))
+    mixed: Any = mix(batch_of(), drawn(1, 1 - 6 / 64, box=(1, 4, 5, 7)))
     wanted = torch.full((8, 8), 20.0)
     wanted[1:4, 5:7] = 10
     assert torch.equal(mixed.major["image"][2], wanted.expand(3, 8, 8))

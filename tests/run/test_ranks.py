@@ -1,21 +1,19 @@
-"""Processes of one run find out before they train whether they can be one."""
+"""Several processes of one run, on disks of their own."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
-import torch
 from pytorch_lightning import LightningModule
 
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.ranks import RankCheck, _contents
+from lightning_flowers.run.ranks import RankCheck
 
 FLAGS = [
     "--model.backbone=test_resnet",
@@ -55,25 +53,16 @@ def fit(homes, *flags):
 
 
 @pytest.mark.slow
-def test_two_nodes_without_a_common_disk_are_told_before_they_train(tmp_path, petals_root):
+def test_two_nodes_without_a_common_disk_leave_one_run_on_the_first(tmp_path, petals_root):
     homes = [tmp_path / "first", tmp_path / "second"]
     for home in homes:
         home.mkdir()
-    for status, err in fit(homes, f"--data.root={petals_root}"):
-        assert status == 2
-        assert "runs/test_resnet: process 1 of 2" in err.splitlines()[-1]
-        assert "--runs_dir" in err.splitlines()[-1]
-        assert "Traceback" not in err
-    assert [list(home.iterdir()) for home in homes] == [[], []]
-
-
-@pytest.mark.slow
-def test_two_nodes_with_a_common_disk_leave_one_run(tmp_path, petals_root):
-    results = fit([tmp_path, tmp_path], f"--data.root={petals_root}")
+    results = fit(homes, f"--data.root={petals_root}")
     assert [status for status, _ in results] == [0, 0], results
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["test_resnet"]
-    assert {"config.yaml", "summary.json", "submission.csv"} <= {path.name for path in tmp_path.glob("runs/*/*")}
-    assert not list(tmp_path.glob("runs/*/.*"))
+    assert [path.name for path in (homes[0] / "runs").iterdir()] == ["test_resnet"]
+    assert {"config.yaml", "summary.json", "submission.csv"} <= {path.name for path in tmp_path.glob("first/runs/*/*")}
+    assert not list(tmp_path.glob("first/runs/*/.*"))
+    assert not list(homes[1].iterdir())
 
 
 @pytest.fixture
@@ -85,8 +74,8 @@ def two(monkeypatch):
     return trainer
 
 
-def set_up(trainer, data, checkpoint=None, folder=None):
-    RankCheck(data, checkpoint, folder, lambda path: None).setup(trainer, LightningModule(), "fit")
+def set_up(trainer, data, folder=None):
+    RankCheck(data, folder, lambda path: None).setup(trainer, LightningModule(), "fit")
 
 
 def test_other_records_are_refused(two, petals_root, make_petals, tmp_path):
@@ -99,18 +88,9 @@ def test_other_records_are_refused(two, petals_root, make_petals, tmp_path):
     set_up(two, data)
 
 
-def test_another_checkpoint_is_refused(two, petals_root, tmp_path):
-    paths = [str(tmp_path / name) for name in ("a.ckpt", "b.ckpt", "copy.ckpt")]
-    torch.save({"weight": torch.zeros(3)}, paths[0])
-    torch.save({"weight": torch.ones(3)}, paths[1])
-    shutil.copyfile(paths[0], paths[2])
-    assert _contents(paths[0]) == _contents(paths[2])
-    data = PetalsDataModule(str(petals_root))
-    two.second = [{}, _contents(paths[1])]
-    with pytest.raises(UserError, match="another checkpoint"):
-        set_up(two, data, paths[0])
-
-
-def test_nothing_is_left_in_a_folder_that_is_shared(two, petals_root, tmp_path):
-    set_up(two, PetalsDataModule(str(petals_root)), folder=RunFolder(tmp_path))
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_folder_on_the_disk_of_the_first_alone_is_told_of(two, petals_root, tmp_path, capsys, seen):
+    two.second = [{}, ("node-b", seen)]
+    set_up(two, PetalsDataModule(str(petals_root)), RunFolder(tmp_path))
+    assert ("process 1 (node-b) does not see it" in capsys.readouterr().out) is not seen
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Lightning's strategy for the cores of a TPU host, and its accelerator."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.hardware.host import from_first
 from lightning_flowers.hardware.xla.device_loader import DeviceLoader
 from lightning_flowers.hardware.xla.pointwise import to_kernels, to_matrices, with_kernels, with_matrices
 from lightning_flowers.hardware.xla.precision import StaticPrecision
@@ -89,7 +91,8 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     @override
     def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         assert self.lightning_module is not None
-        return with_matrices(super().load_checkpoint(*args, **kwargs), self.lightning_module)
+        loaded = from_first(partial(super().load_checkpoint, *args, **kwargs))
+        return with_matrices(loaded, self.lightning_module)
 
     @override
     def barrier(self, name: str | None = None, *args: Any, **kwargs: Any) -> None:
