@@ -19,7 +19,20 @@ _OF_ONE_COMMAND = (
     "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only", "report",
     "save_every_minutes", "save_every_steps", "predict",
 )  # fmt: skip
+RUNS_DIR = "runs"  # where run folders are made
 _OF_A_RUN = ("data", "model", "trainer")
+
+
+def given(args: list[str], *flags: str) -> list[tuple[str, str]]:
+    """What some flags are given, each as `--flag=value` or `--flag value`."""
+    parts = [(arg.partition("="), after) for arg, after in zip(args, [*args[1:], ""], strict=True)]
+    return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
+
+
+def without(args: list[str], flag: str) -> list[str]:
+    """A command line without a flag and what it is given."""
+    befores = ["", *args[:-1]]
+    return [arg for before, arg in zip(befores, args, strict=True) if flag not in (arg.partition("=")[0], before)]
 
 
 def expand_run(args: list[str]) -> list[str]:
@@ -28,9 +41,9 @@ def expand_run(args: list[str]) -> list[str]:
     Raises:
         UserError: no such folder, more than one, or a config that holds no settings.
     """
-    for _, path in _given(args, "--config", "-c"):
+    for _, path in given(args, "--config", "-c"):
         _check_config(Path(path))
-    runs = _given(args, "--run", "--resume")
+    runs = given(args, "--run", "--resume")
     if not runs:
         return args
     flag, value = runs[-1]
@@ -98,12 +111,6 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
     # So it is in an epoch that --trainer.check_val_every_n_epoch leaves without validation.
     warnings.filterwarnings("ignore", r".*could not find the monitored key", category=UserWarning)
-
-
-def _given(args: list[str], *flags: str) -> list[tuple[str, str]]:
-    """What some flags are given, each as `--flag=value` or `--flag value`."""
-    parts = [(arg.partition("="), after) for arg, after in zip(args, [*args[1:], ""], strict=True)]
-    return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
 
 
 def _check_config(path: Path) -> None:

@@ -19,6 +19,7 @@ from lightning_flowers.cli.arguments import choose_checkpoint, expand_run, run_c
 from lightning_flowers.cli.checks import check_classes, check_data
 from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
+from lightning_flowers.cli.rejoining import joined
 from lightning_flowers.cli.settings import check_settings
 from lightning_flowers.cli.wording import as_setting_errors
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -62,17 +63,18 @@ class FlowersCLI(LightningCLI):
     datamodule: PetalsDataModule
 
     def __init__(self, args: list[str]) -> None:
-        self.command, self._given = args[0], args
-        # Each command has a parser of its own: Lightning's subcommands would build all four.
-        super().__init__(
-            FlowerClassifier,
-            PetalsDataModule,
-            save_config_callback=None,
-            args=expand_run(args)[1:],
-            run=False,
-            auto_configure_optimizers=False,
-        )
-        self._run()
+        with joined(args) as self._joined:
+            self.command, self._given = args[0], self._joined.args
+            # Each command has a parser of its own: Lightning's subcommands would build all four.
+            super().__init__(
+                FlowerClassifier,
+                PetalsDataModule,
+                save_config_callback=None,
+                args=expand_run(self._given)[1:],
+                run=False,
+                auto_configure_optimizers=False,
+            )
+            self._run()
 
     def setup_parser(self, *_: Any, **__: Any) -> None:
         self.parser = make_parser(self.command)
@@ -92,7 +94,7 @@ class FlowersCLI(LightningCLI):
         self.out = self.folder if out is None else choose_out(out, self.folder, str(self._checkpoint))
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
-            if self.command == "fit" and self.folder:
+            if self.command == "fit" and self.folder and not self._joined.again:
                 check_changes(self.folder, self._checkpoint, self._asked)
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
@@ -249,7 +251,11 @@ class FlowersCLI(LightningCLI):
             before = self.folder.read_summary().get("limits", {}) if self.config.get("resume") else {}
             limits = {**before, **limits_of(self._asked["trainer"])}  # epochs before had those
             summary |= {"seed": self.config.seed_everything, "limits": limits}
-            self.folder.write_summary(summary | ({} if self._checkpoint else {"weights": self.model.origin}))
+            if self._joined.launch:
+                summary["launch"] = self._joined.launch
+            if not self._checkpoint:
+                summary["weights"] = self.model.origin
+            self.folder.write_summary(summary)
 
     @rank_zero_only
     def _leave_report(self, folder: RunFolder) -> None:

@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 
+from lightning_flowers.cli.arguments import RUNS_DIR
 from lightning_flowers.cli.commands import COMMANDS, PROGRAM
 from lightning_flowers.cli.internals import ShortHelp, retell, take_ints_first
 from lightning_flowers.cli.parsing import nearest_flag
@@ -101,7 +102,7 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
     drawn = "Seed of the head's first weights, the order and the augmentation; true draws one."
     if command == "fit":
         run.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
-        run.add_argument("--runs_dir", type=str, default="runs", help="Where run folders are made.")
+        run.add_argument("--runs_dir", type=str, default=RUNS_DIR, help="Where run folders are made.")
         run.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
         run.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
     else:

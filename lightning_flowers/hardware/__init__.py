@@ -26,6 +26,7 @@ from lightning_flowers.hardware.host import (
     to_channels_last,
 )
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
+from lightning_flowers.hardware.launch import Launch, agree, launched
 from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, reserved, runs_out, sums_gradients
 from lightning_flowers.hardware.settings import (
     begin_phase,
@@ -38,6 +39,8 @@ from lightning_flowers.hardware.settings import (
 )
 
 __all__ = [
+    "Launch",
+    "agree",
     "as_found",
     "begin_phase",
     "check_launcher",
@@ -59,6 +62,7 @@ __all__ = [
     "has_tpu",
     "is_out_of_memory",
     "keep_freed_memory",
+    "launched",
     "pins_memory",
     "prepare_for_inference",
     "prepare_host",

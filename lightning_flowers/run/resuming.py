@@ -27,7 +27,7 @@ _FREE = {
 # These cut the epoch into other batches or steps.
 _CUTS = ("data.batch_size", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 _FIXED_OF_TRAINER = ("overfit_batches",)
-_KEY = "Continuity"  # in checkpoints, those of older versions too
+STATE_KEY = "Continuity"  # in checkpoints, those of older versions too
 
 
 class ResumeState(Callback):
@@ -49,7 +49,7 @@ class ResumeState(Callback):
 
     @property
     def state_key(self) -> str:
-        return _KEY
+        return STATE_KEY
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._trainer, self._device = trainer, trainer.strategy.root_device
@@ -119,7 +119,7 @@ def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any]) -> 
 
 def _check_cuts(cuts: list[str], before: dict[str, Any], changed: dict[str, Any], checkpoint: str) -> None:
     """At an epoch's end all may change; inside one, what has been seen must be whole batches and steps."""
-    loader = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["callbacks"][_KEY]["loader"]
+    loader = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["callbacks"][STATE_KEY]["loader"]
     seen = loader["batches"] * loader["batch_size"]
     if not seen:
         return
@@ -153,7 +153,7 @@ def _carry_over(trainer: Trainer, steps_before: int | None) -> None:
 
 def _convert_batches(checkpoint: dict[str, Any], batch_size: int) -> None:
     """Of a run that stopped inside an epoch, count the batches done in others of the same records."""
-    loader = checkpoint["callbacks"][_KEY]["loader"]
+    loader = checkpoint["callbacks"][STATE_KEY]["loader"]
     if loader["batches"] and loader["batch_size"] != batch_size:
         more = loader["batches"] * loader["batch_size"] // batch_size - loader["batches"]
         loader |= {"batches": loader["batches"] + more, "batch_size": batch_size}

@@ -1,5 +1,7 @@
 """Mixup and CutMix: golden values, padding, draws that resume, and nothing that hangs on values."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
