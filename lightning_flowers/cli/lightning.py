@@ -167,9 +167,10 @@ class FlowersCLI(LightningCLI):
         try:
             with as_user_errors(self.folder, self._checkpoint, resumable=fits):
                 getattr(self, self.command)()
-        except KeyboardInterrupt:
-            if fits:
+        except BaseException as error:
+            if fits and isinstance(error, KeyboardInterrupt):
                 self._summarize()
+            hardware.end_others(self.trainer)
             raise
         finally:
             if self.folder is not None:

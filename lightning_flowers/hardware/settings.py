@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -110,6 +111,12 @@ def check_launcher(trainer: Trainer, asked: object) -> None:
             f"torchrun has started {launched} processes, and each would train by itself: give the same number as "
             "--trainer.devices and --trainer.strategy=ddp (or unset TORCHELASTIC_RUN_ID, if it is left over)"
         )
+
+
+def end_others(trainer: Trainer) -> None:
+    """End the processes that this one has started for the Trainer, which would wait for it until their time-out."""
+    if trainer.strategy.launcher is not None and hasattr(signal, "SIGKILL"):
+        trainer.strategy.launcher.kill(signal.SIGKILL)
 
 
 def _cores_of(trainer: Trainer) -> Any:
