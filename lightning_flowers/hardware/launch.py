@@ -139,10 +139,25 @@ def _new_port(again: bool) -> int | None:
 
 def _store(place: ClusterEnvironment, seconds: float) -> Any:
     serves = place.global_rank() == 0 and os.environ.get(_AGENTS) != "True"
+    if not serves:
+        _wait_for(place, seconds)
     try:
         return _connect(place.main_address, place.main_port, place.world_size(), serves, seconds)
     except dist.DistError as error:
         raise _silent(place, seconds) from error
+
+
+def _wait_for(place: ClusterEnvironment, seconds: float) -> None:
+    """Wait until the first can be reached; torch would print pages of its own while it waits."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((place.main_address, place.main_port), seconds).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise _silent(place, seconds) from error
+        time.sleep(_PAUSE)
 
 
 @functools.cache

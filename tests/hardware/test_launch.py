@@ -3,15 +3,17 @@
 import contextlib
 import pickle
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from types import SimpleNamespace
 
 import pytest
-from torch.distributed import HashStore
+from torch import distributed as dist
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware import launch
+from lightning_flowers.hardware import end_others, launch
 from lightning_flowers.hardware.launch import WAIT, Launch, agree, launched
 
 
@@ -24,7 +26,7 @@ def no_launcher(monkeypatch):
 @pytest.fixture
 def store(monkeypatch):
     """A store that outlives the processes, as torchrun's does; each thread is a process."""
-    kept = HashStore()
+    kept = dist.HashStore()  # pyright: ignore[reportPrivateImportUsage]
     monkeypatch.setattr(launch, "_store", lambda place, seconds: kept)
     monkeypatch.setattr(launch, "_calls", repeat(0))
     monkeypatch.setattr(launch, "_LAST_WORD", 0)
@@ -117,3 +119,10 @@ def test_what_has_started_a_process_is_known(monkeypatch, variables, name, again
         monkeypatch.setenv(variable, value)
     found = launched()
     assert (found and found.name, found and found.again) == (name, again)
+
+
+def test_a_first_process_that_fails_ends_those_it_has_started():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        launcher = SimpleNamespace(kill=child.send_signal)
+        end_others(SimpleNamespace(strategy=SimpleNamespace(launcher=launcher)))  # pyright: ignore[reportArgumentType]
+        assert child.wait(30) < 0
