@@ -7,7 +7,11 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lightning_flowers.batch import Batch
-from lightning_flowers.model.mixing import Draw, Mixing, cutmix_box, mix
+from lightning_flowers.model import mixing
+from lightning_flowers.model.mixing import Draw, cutmix_box
+
+mix: Any = mixing.mix  # what it gives has more than a batch must have
+Mixing: Any = mixing.Mixing
 
 BOTH = [(0.4, 0.0), (0.0, 1.0), (0.4, 1.0)]
 
@@ -25,7 +29,7 @@ def drawn(outside, own, box=(0, 0, 0, 0), size=4) -> Draw:
 
 
 def test_mixup_blends_each_picture_with_the_one_before_it():
-    mixed: Any = mix(batch_of(), drawn(0.75, 0.75))
+    mixed = mix(batch_of(), drawn(0.75, 0.75))
     assert mixed.major["image"][:, 0, 0, 0].tolist() == [7.5, 7.5, 17.5, 27.5]
     assert mixed.major["label"].tolist() == [0, 1, 2, 3]
     assert mixed.minor["label"].tolist() == [3, 0, 1, 2]
@@ -33,7 +37,7 @@ def test_mixup_blends_each_picture_with_the_one_before_it():
 
 
 def test_the_major_label_is_the_one_that_weighs_most():
-    mixed: Any = mix(batch_of(), drawn(0.25, 0.25))
+    mixed = mix(batch_of(), drawn(0.25, 0.25))
     assert mixed.major["image"][:, 0, 0, 0].tolist() == [22.5, 2.5, 12.5, 22.5]
     assert mixed.major["label"].tolist() == [3, 0, 1, 2]
     assert mixed.minor["label"].tolist() == [0, 1, 2, 3]
@@ -41,7 +45,7 @@ def test_the_major_label_is_the_one_that_weighs_most():
 
 
 def test_cutmix_pastes_the_box_of_the_one_before():
-    mixed: Any = mix(batch_of(), drawn(1, 1 - 6 / 64, box=(1, 4, 5, 7)))
+    mixed = mix(batch_of(), drawn(1, 1 - 6 / 64, box=(1, 4, 5, 7)))
     wanted = torch.full((8, 8), 20.0)
     wanted[1:4, 5:7] = 10
     assert torch.equal(mixed.major["image"][2], wanted.expand(3, 8, 8))
