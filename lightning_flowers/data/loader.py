@@ -29,7 +29,7 @@ from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL
 from lightning_flowers.errors import RecordError
 
 AHEAD = 3  # batches in the making while one is being used
-CHUNK = 8  # pictures a thread takes at a time
+CHUNK = 8  # pictures that a thread decodes at a time, at most
 
 
 class _Rows(NamedTuple):
@@ -80,7 +80,7 @@ class Loader:
         self.threads, self.pin = threads, pin
         self.waited = 0.0
         self.resized = 0
-        self._warned = False
+        self._warned = self._all_kept = False
         self._pool: list[NDArray[np.uint8]] = []
 
     def __len__(self) -> int:
@@ -111,6 +111,7 @@ class Loader:
         self.split.check_bad()  # other processes may have found some
         start = self.sampler.begin()
         prefetch = Prefetch(self.split, self.sampler.positions(start), self._keeps)
+        self._all_kept = all(map(self._keeps, range(len(self.split.shards))))
         try:
             for batch, positions in self._batches(epoch, start):
                 prefetch.advance(positions)
@@ -142,13 +143,22 @@ class Loader:
     def _start(
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
     ) -> tuple[Batch, _Rows, list[Future[int]]]:
-        image = self._new_images(len(positions))
+        image, pictures = self._new_images(len(positions))
         unknown, bad = np.full(len(positions), UNKNOWN_LABEL), np.zeros(len(positions), np.bool_)
-        rows = _Rows(image.numpy(), unknown, np.where(mask, positions, -1), mask.copy(), bad, positions)
-        chunks = [slice(start, start + CHUNK) for start in range(0, len(positions), CHUNK)]
-        futures = [pool.submit(self._fill, epoch, rows.part(chunk)) for chunk in chunks]
-        label, index, real = (torch.from_numpy(array) for array in rows[1:4])
-        return Batch(image=image.permute(0, 3, 1, 2), label=label, index=index, mask=real), rows, futures
+        rows = _Rows(pictures, unknown, np.where(mask, positions, -1), mask.copy(), bad, positions)
+        share = self._share(len(positions))
+        parts = [slice(start, start + share) for start in range(0, len(positions), share)]
+        futures = [pool.submit(self._fill, epoch, rows.part(part)) for part in parts]
+        label, index, real = map(torch.from_numpy, rows[1:4])
+        return Batch(image=image, label=label, index=index, mask=real), rows, futures
+
+    def _share(self, batch: int) -> int:
+        """How many pictures a thread takes at a time.
+
+        A copy is so short that threads which take turns at a batch wait for each other most of the time.
+        """
+        copies = self._all_kept and (not self.augment or self.augment.spec == "flips")
+        return batch if copies else min(CHUNK, -(-batch // self.threads))
 
     def _finish(self, batch: Batch, rows: _Rows, futures: list[Future[int]]) -> Batch:
         start = time.perf_counter()
@@ -159,18 +169,20 @@ class Loader:
 
     def _fill(self, epoch: int, rows: _Rows) -> int:
         """Fill some rows of a batch; gives the number of pictures that were resized."""
-        resized = 0
-        for row, position in enumerate(rows.positions.tolist()):
-            rows.bad[row] = position in self.split.bad
+        resized, bad, labels = 0, self.split.bad, []
+        for row, (position, real) in enumerate(zip(rows.positions.tolist(), rows.mask.tolist(), strict=True)):
+            labels.append(UNKNOWN_LABEL)
             try:
-                if not rows.bad[row]:
-                    resized += self._picture(rows.pictures[row], epoch, position) and bool(rows.mask[row])
-                    rows.labels[row] = self.split.label(position) if rows.mask[row] else UNKNOWN_LABEL
+                if position not in bad:
+                    resized += self._picture(rows.pictures[row], epoch, position) and real
+                    labels[row] = self.split.label(position) if real else UNKNOWN_LABEL
             except RecordError as error:  # not a DataError: a whole shard that cannot be had is no record
                 if not self.split.skips:
                     raise
                 self.split.note_bad(position, error)
-                rows.bad[row] = True
+        rows.labels[:] = labels
+        if bad:
+            rows.bad[:] = [position in bad for position in rows.positions.tolist()]
         return resized
 
     def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> bool:
@@ -203,18 +215,21 @@ class Loader:
         except ValueError as error:
             raise self.split.error(position, str(error)) from error
 
-    def _new_images(self, batch: int) -> Tensor:
+    def _new_images(self, batch: int) -> tuple[Tensor, NDArray[np.uint8]]:
+        """A batch's pictures (batch, 3, size, size) and the same as (batch, size, size, 3)."""
         shape = (batch, self.split.size, self.split.size, 3)
         if self.pin:  # torch keeps page-locked memory itself, and waits for copies out of it
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+            image = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+            return image.permute(0, 3, 1, 2), image.numpy()
         # Torch aligns to 64 bytes. Numpy's large arrays begin 16 bytes into a page, where a copy from a kept picture,
         # which begins with one, takes up to three times as long (its loads alias the stores before them).
         buffer = self._pool.pop() if self._pool else torch.empty(shape, dtype=torch.uint8).numpy()
-        view = buffer.view()
+        # Turned here: each of torch's own operations lets go of the GIL, and then waits until the threads let it back in.
+        view = buffer.transpose(0, 3, 1, 2)
         # Fresh pages cost as much as decoding into them, so a buffer comes back once no tensor uses it any more: the
         # tensor's storage is what holds the view.
         weakref.finalize(view, self._pool.append, buffer).atexit = False
-        return torch.from_numpy(view)
+        return torch.from_numpy(view), buffer
 
     def _warn_of_resizing(self) -> None:
         if self.resized and not self._warned:

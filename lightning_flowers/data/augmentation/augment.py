@@ -1,5 +1,6 @@
 """Augmentation of one uint8 picture, the same for the same (seed, epoch, record) whichever thread draws it."""
 
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,19 @@ def random_bits(*key: int) -> int:
     Each number is added to the bits so far and mixed by the finaliser of SplitMix64 (Steele, Lea, Flood, "Fast
     splittable pseudorandom number generators", 2014; constants as in Vigna's splitmix64.c).
     """
-    bits = 0
-    for number in key:
-        bits = (bits + number + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-        bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-        bits ^= bits >> 31
-    return bits
+    return _mixed(_beginning(key[:-1]), key[-1])
+
+
+@lru_cache(maxsize=16)  # of (seed, epoch), which all pictures of an epoch share
+def _beginning(key: tuple[int, ...]) -> int:
+    return reduce(_mixed, key, 0)
+
+
+def _mixed(bits: int, number: int) -> int:
+    bits = (bits + number + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return bits ^ bits >> 31
 
 
 def _check_is_file(spec: str) -> None:
