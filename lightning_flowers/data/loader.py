@@ -224,7 +224,7 @@ class Loader:
         # Torch aligns to 64 bytes. Numpy's large arrays begin 16 bytes into a page, where a copy from a kept picture,
         # which begins with one, takes up to three times as long (its loads alias the stores before them).
         buffer = self._pool.pop() if self._pool else torch.empty(shape, dtype=torch.uint8).numpy()
-        # Turned here: each of torch's own operations lets go of the GIL, and then waits until the threads let it back in.
+        # Turned here: torch's own operations let go of the GIL, and then wait for the threads to give it back.
         view = buffer.transpose(0, 3, 1, 2)
         # Fresh pages cost as much as decoding into them, so a buffer comes back once no tensor uses it any more: the
         # tensor's storage is what holds the view.

@@ -314,6 +314,24 @@ def test_each_picture_is_decoded_once_where_it_is_kept(train: Split, monkeypatch
     assert len(decoded) == 40
 
 
+@pytest.mark.parametrize(("preset", "shares"), [("none", {12}), ("flips", {12}), ("study", {6})])
+def test_a_thread_copies_whole_batches_once_all_are_kept(
+    train: Split, monkeypatch: pytest.MonkeyPatch, preset: str, shares: set[int]
+) -> None:
+    """Decoding and dear augmentation are shared by the threads, as is an epoch in which pictures are still to come."""
+    taken: list[int] = []
+    fill = Loader._fill
+    monkeypatch.setattr(
+        Loader, "_fill", lambda self, epoch, rows: taken.append(len(rows.mask)) or fill(self, epoch, rows)
+    )
+    loader = Loader(train, Order(40, 12), Augment(preset, 32), threads=2, cache=PictureCache(None, 32))
+    epoch(loader)
+    assert set(taken) == {6}
+    taken.clear()
+    epoch(loader, 1)
+    assert set(taken) == shares
+
+
 def test_a_kept_picture_that_was_resized_is_counted_in_each_epoch(tmp_path: Path) -> None:
     encoded = [simplejpeg.encode_jpeg(np.full((side, side, 3), 99, np.uint8), colorspace="RGB") for side in (32, 40)]
     write_split(tmp_path, 32, [Record(image, 0, str(n)) for n, image in enumerate(encoded)], shards=1)
