@@ -5,6 +5,7 @@ import csv
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from lightning_flowers.cli import lightning
 from lightning_flowers.data.cache import free_space
 from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import naming_flags
+from lightning_flowers.model import kept_features
 from lightning_flowers.report import live_curves
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
@@ -37,6 +39,14 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     folder = tmp_path_factory.mktemp("shared_memory")
     monkeypatch.setattr(free_space, "SHARED_MEMORY", folder)
     monkeypatch.setenv("LIGHTNING_FLOWERS_SHARED_MEMORY", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_features(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in place of the user's cache folder, for the features that this test's runs keep."""
+    folder = tmp_path_factory.mktemp("kept")
+    monkeypatch.setattr(kept_features, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder))
     return folder
 
 

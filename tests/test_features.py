@@ -27,9 +27,8 @@ TINY = [
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty working folder, and an empty cache."""
+    """An empty working folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -183,9 +182,9 @@ def test_other_weights_precision_or_views_compute_their_own(here, fit, passes, f
     assert passes["pictures"]
 
 
-def test_damaged_kept_features_are_computed_anew(here, fit, passes):
+def test_damaged_kept_features_are_computed_anew(here, fit, passes, own_features):
     fit("first", "--data.augment=none", "--trainer.max_epochs=1")
-    for path in here.glob("cache/**/*.safetensors"):
+    for path in own_features.glob("features/*.safetensors"):
         path.write_bytes(path.read_bytes()[:100])
     passes.clear()
     fit("other", "--data.augment=none", "--trainer.max_epochs=1")

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import lightning_flowers
+from lightning_flowers.serve import kept
 from lightning_flowers.serve.app import build
 from lightning_flowers.serve.backends import choose
 from lightning_flowers.serve.settings import Settings
@@ -72,10 +73,10 @@ def client() -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in place of the user's cache folder."""
+    """A folder in place of the user's cache folder, for what a server keeps."""
     folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("platformdirs.user_cache_dir", lambda name: folder / name)
+        patch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder / name))
         yield folder
 
 

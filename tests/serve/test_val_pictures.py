@@ -5,6 +5,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.errors import UserError
+from lightning_flowers.serve import kept
 from lightning_flowers.serve.app import build
 from lightning_flowers.serve.settings import Settings
 from lightning_flowers.serve.val_pictures import ValPictures
@@ -87,7 +89,7 @@ def small_of(picture):
 
 
 def test_they_are_found_once_for_each_model_and_data_and_gone_on_with(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: tmp_path / name)
+    monkeypatch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: tmp_path / name))
     begun = ValPictures(tiny, 0, 3)
     begun.look()
     begun.keep()

@@ -203,7 +203,7 @@ def test_another_decoder_s_pictures_are_not_used(
     tmp_path: Path, records: ShardRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(PictureCache(tmp_path, 32), records)
-    monkeypatch.setattr(files, "_decoders", lambda: "simplejpeg 99")
+    monkeypatch.setattr(files, "decoders", lambda: "simplejpeg 99")
     assert levels(PictureCache(tmp_path, 32), records) == [None] * 14
     assert len(names(tmp_path)) == 1
 
