@@ -88,17 +88,21 @@ class FlowersCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
-        self._asked = yaml.safe_load(self.parser.dump(config, skip_validation=True))
+        self._asked = self._plain(config)
         self.folder, self._checkpoint = choose_checkpoint(self.command, config)
         out = config.get("out")
         self.out = self.folder if out is None else choose_out(out, self.folder, str(self._checkpoint))
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
             if self.command == "fit" and self.folder and not self._joined.again:
-                check_changes(self.folder, self._checkpoint, self._asked)
+                check_changes(self.folder, self._checkpoint, self._asked, self._plain(self.parser.get_defaults()))
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
+
+    def _plain(self, settings: Namespace) -> dict[str, Any]:
+        """Settings as config.yaml holds them."""
+        return yaml.safe_load(self.parser.dump(settings, skip_validation=True))
 
     def instantiate_classes(self) -> None:
         with as_setting_errors(self.config):

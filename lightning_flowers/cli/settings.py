@@ -198,11 +198,6 @@ _TABLE = (
         lambda s: s.model.head_epochs and s.model.freeze_backbone,
         "--model.freeze_backbone=true trains the head alone in all epochs: leave one of the two out",
     ),
-    _Row(
-        "model.head_epochs",
-        lambda s: bool(s.model.head_epochs) and s.model.schedule == "starter",
-        "the starter notebook's schedule has no second warm-up: leave one of the two out",
-    ),
     _idle(
         "model.layer_decay",
         lambda s: s.model.layer_decay != 1 and s.model.freeze_backbone,

@@ -144,12 +144,13 @@ class Loader:
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
     ) -> tuple[Batch, _Rows, list[Future[int]]]:
         image, pictures = self._new_images(len(positions))
-        unknown, bad = np.full(len(positions), UNKNOWN_LABEL), np.zeros(len(positions), np.bool_)
-        rows = _Rows(pictures, unknown, np.where(mask, positions, -1), mask.copy(), bad, positions)
+        numbers = np.full(len(positions), UNKNOWN_LABEL), np.where(mask, positions, -1), mask.copy()
+        label, index, real = (self._pinned(torch.from_numpy(array)) for array in numbers)
+        bad = np.zeros(len(positions), np.bool_)
+        rows = _Rows(pictures, label.numpy(), index.numpy(), real.numpy(), bad, positions)
         share = self._share(len(positions))
         parts = [slice(start, start + share) for start in range(0, len(positions), share)]
         futures = [pool.submit(self._fill, epoch, rows.part(part)) for part in parts]
-        label, index, real = map(torch.from_numpy, rows[1:4])
         return Batch(image=image, label=label, index=index, mask=real), rows, futures
 
     def _share(self, batch: int) -> int:
@@ -214,6 +215,9 @@ class Loader:
             return decode_into(self.split.image_bytes(position), out)
         except ValueError as error:
             raise self.split.error(position, str(error)) from error
+
+    def _pinned(self, tensor: Tensor) -> Tensor:
+        return tensor.pin_memory() if self.pin else tensor
 
     def _new_images(self, batch: int) -> tuple[Tensor, NDArray[np.uint8]]:
         """A batch's pictures (batch, 3, size, size) and the same as (batch, size, size, 3)."""

@@ -132,11 +132,11 @@ def balanced(labels: NDArray[np.int64], balance: float, random: np.random.Genera
     them in turn, so that none is shown more than once more often than another of its class.
 
     Args:
-        labels: int64 (records,), none negative.
+        labels: int64 (records,), negative of records that cannot be used, which have no place.
         balance: 0 leaves each record one place, 1 gives all classes the same number.
         random: draws which classes are rounded up, and which records come once more.
     """
-    counts = np.bincount(labels)
+    counts = np.bincount(labels[labels >= 0])
     parts = np.where(counts > 0, counts ** (1.0 - balance), 0)
     exact = parts / parts.sum() * len(labels)
     places = np.floor(exact + 1e-9).astype(np.int64)

@@ -21,9 +21,12 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     scalar,
     set_random_state,
+    set_torch_random_state,
     summed,
     sync,
     to_channels_last,
+    torch_random_state,
+    wait,
 )
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
 from lightning_flowers.hardware.launch import Launch, agree, launched
@@ -76,9 +79,12 @@ __all__ = [
     "runs_out",
     "scalar",
     "set_random_state",
+    "set_torch_random_state",
     "summed",
     "sums_gradients",
     "sync",
     "to_batch",
     "to_channels_last",
+    "torch_random_state",
+    "wait",
 ]

@@ -125,10 +125,15 @@ def random_state(device: torch.device) -> dict[str, Any]:
     return {
         "python": random.getstate(),
         "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in numpy_state],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        **torch_random_state(device),
         "xla": _xla().random_seed() if device.type == "xla" else None,
     }
+
+
+def torch_random_state(device: torch.device) -> dict[str, torch.Tensor | None]:
+    """Torch's part of `random_state`, and the GPU's: all that a step draws from."""
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return {"torch": torch.get_rng_state(), "cuda": cuda}
 
 
 def set_random_state(state: dict[str, Any], device: torch.device) -> None:
@@ -137,11 +142,22 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
     random.setstate((version, tuple(words), gauss))  # checkpoints of XLA have lists in place of tuples
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, np.array(keys, np.uint32), *rest))
+    set_torch_random_state(state, device)
+    if state.get("xla") is not None and device.type == "xla":
+        _xla().set_random_seed(state["xla"])
+
+
+def set_torch_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Go on where `torch_random_state` was taken."""
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
-    if state.get("xla") is not None and device.type == "xla":
-        _xla().set_random_seed(state["xla"])
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done what it was asked for, so that a clock can be read; nothing on other hardware."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def compile_module(module: torch.nn.Module) -> None:

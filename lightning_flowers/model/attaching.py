@@ -46,12 +46,14 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
         if meet(model, data.classes):
             _say("weights", model.origin)
         if stage == "fit" and model.loss.counts_classes:
-            model.loss.count(np.bincount(data.splits["train"].labels, minlength=len(data.classes)).tolist())
+            labels = data.splits["train"].labels
+            model.loss.count(np.bincount(labels[labels >= 0], minlength=len(data.classes)).tolist())
         if stage == "fit" and data.wrap is None:
             choose_caches(model, data, trainer.num_devices, model.say or _say)
     elif stage == "fit" and (model.feature_views or model.loss.counts_classes):
-        asked = f"feature_views={model.feature_views}" if model.feature_views else f"loss={model.loss.kind}"
-        raise UserError(f"{asked}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
+        given = {"feature_views": model.feature_views, "class_balance": model.loss.class_balance, "loss": True}
+        asked = next(name for name, value in given.items() if value)
+        raise UserError(f"{asked}={model.hparams[asked]}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
 
 
 def _cut(model: Any, trainer: Any, size: int | None, stage: str) -> None:

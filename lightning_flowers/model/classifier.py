@@ -1,21 +1,20 @@
 """The classifier: a timm backbone, pooled features, optional dense layers, logits."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from lightning_flowers import hardware
-from lightning_flowers.batch import Batch, FeatureBatch, check_batch, check_labels
-from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.batch import Batch, FeatureBatch, check_batch
+from lightning_flowers.errors import UserError
 from lightning_flowers.lightning_internals import trainer_of
-from lightning_flowers.model import losses
+from lightning_flowers.model import losses, phases
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
@@ -23,14 +22,13 @@ from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.mixing import Mixed, Mixing
 from lightning_flowers.model.optimization import Optimization
+from lightning_flowers.model.ranges import check_ranges
+from lightning_flowers.model.scoring import Scored
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
-MAX_LR, MIN_ALPHA = 1e38, 1e-6  # beyond them float32 holds no steps, or no shares
-MAX_WIDTH = 2**16  # of a dense layer; four times that of any backbone's features
 
-
-class FlowerClassifier(LightningModule):
+class FlowerClassifier(Scored):
     """A pretrained backbone with a new head.
 
     Args:
@@ -113,24 +111,7 @@ class FlowerClassifier(LightningModule):
         if num_classes is None:
             raise UserError("num_classes: must be given, such as len(PetalsDataModule(...).classes)")
         self.save_hyperparameters()
-        _check_range("lr", lr, 0 < lr <= MAX_LR, f"above 0, at most {MAX_LR}")
-        _check_range("layer_decay", layer_decay, 0 < layer_decay <= 1, "above 0, at most 1 (off)")
-        _check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more")
-        _check_range("dropout", dropout, 0 <= dropout < 1, "in 0..1")
-        _check_range("drop_path", drop_path, 0 <= drop_path < 1, "in 0..1")
-        _check_range("class_balance", class_balance, 0 <= class_balance < 1, "0 (off), or in 0..1")
-        _check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "in 0..1")
-        _check_range("warmup_epochs", warmup_epochs, 0 <= warmup_epochs < math.inf, "0 or more")
-        _check_range("head_epochs", head_epochs, head_epochs >= 0, "0 (none) or more")
-        _check_range("mixup", mixup, mixup == 0 or MIN_ALPHA <= mixup < math.inf, f"0 (off), or {MIN_ALPHA} or more")
-        _check_range(
-            "cutmix", cutmix, cutmix == 0 or MIN_ALPHA <= cutmix < math.inf, f"0 (off), or {MIN_ALPHA} or more"
-        )
-        _check_range("ema_decay", ema_decay, 0 <= ema_decay < 1, "0 (off), or in 0..1")
-        _check_range("feature_views", feature_views, feature_views >= 0, "0 (none) or more")
-        _check_range("hidden", hidden, all(0 < width <= MAX_WIDTH for width in hidden), f"widths in 1..{MAX_WIDTH}")
-        if head_epochs and schedule == "starter":
-            raise UserError(f"--model.head_epochs={head_epochs}: needs --model.schedule=cosine")
+        check_ranges(self.hparams)
         self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs, head_epochs)
         self.loss = losses.TrainingLoss(loss, class_balance, label_smoothing, num_classes)
         self.mixing = Mixing(mixup, cutmix)
@@ -150,9 +131,8 @@ class FlowerClassifier(LightningModule):
         self.gathers = self._gathered = False  # whether training batches go through them, and whether this one has
         self.head = build_head(self.backbone.head_hidden_size, hidden, dropout, num_classes)
         self.normalize = Normalize(self.backbone.pretrained_cfg["mean"], self.backbone.pretrained_cfg["std"])
-        self.train_counts = Counts(num_classes)
-        self.eval_counts = Counts(num_classes)
-        self._fix(freeze_backbone)  # its BatchNorm too: Lightning leaves modes as it finds them
+        self.train_counts, self.eval_counts = Counts(num_classes), Counts(num_classes)
+        phases.fix(self, freeze_backbone)  # its BatchNorm too: Lightning leaves modes as it finds them
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> "FlowerClassifier":  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -181,7 +161,7 @@ class FlowerClassifier(LightningModule):
 
     def setup(self, stage: str) -> None:
         if self.fixed != self.frozen:  # as a run that was cut off has left it
-            self._fix(self.frozen)
+            phases.fix(self, self.frozen)
         attach(self, self.trainer, stage)
 
     def describe(self) -> str:
@@ -195,7 +175,7 @@ class FlowerClassifier(LightningModule):
 
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
-        self._check(batch, batch_idx)
+        self.check(batch, batch_idx)
         mixed = self.mixing(batch) if self.mixing and "image" in batch else Mixed(batch)
         self._gathered = self.gathers and "image" in batch
         if self._gathered:
@@ -218,12 +198,12 @@ class FlowerClassifier(LightningModule):
             super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.compiles:  # not before: another number of pictures at a time is another graph
+        if self.compiles and "image" in batch:  # not before: another number of pictures at a time is another graph
             hardware.compile_module(self.backbone)
             self.compiles = False
 
     def validation_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
-        self._check(batch, batch_idx)
+        self.check(batch, batch_idx)
         logits = self._logits_of_all(batch)
         loss = F.cross_entropy(logits, batch["label"].clamp(min=0), reduction="none")
         self.eval_counts.update(logits, batch["label"], batch["mask"], loss)
@@ -240,27 +220,11 @@ class FlowerClassifier(LightningModule):
         return {"probabilities": probabilities, "index": batch["index"]}
 
     def on_train_start(self) -> None:
-        self._begin_phase()  # a run that goes on inside an epoch does not begin that again
+        phases.begin(self)  # a run that goes on inside an epoch does not begin that again
 
     def on_train_epoch_start(self) -> None:
-        self._begin_phase()
-        self.train_counts.reset()
-
-    def on_validation_epoch_start(self) -> None:
-        self.eval_counts.reset()
-
-    on_test_epoch_start = on_validation_epoch_start
-
-    def on_train_epoch_end(self) -> None:
-        loss = self._log_scores(self.train_counts, "train")
-        if not math.isfinite(loss):
-            raise DivergedError(f"the training loss became {loss} in epoch {self.current_epoch + 1}")
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_scores(self.eval_counts, "val")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_scores(self.eval_counts, "test")
+        super().on_train_epoch_start()
+        phases.begin(self)
 
     def configure_optimizers(self) -> Any:
         return self.optimization.configure(self)
@@ -268,7 +232,7 @@ class FlowerClassifier(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the sums of an epoch that is under way, over all processes, and what the classes are called."""
         checkpoint["class_names"] = list(self.class_names)
-        checkpoint["train_counts"] = self.train_counts.sums(self._sum)
+        checkpoint["train_counts"] = self.sums_so_far()
         checkpoint["normalization"] = {part: list(self.backbone.pretrained_cfg[part]) for part in ("mean", "std")}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -281,46 +245,16 @@ class FlowerClassifier(LightningModule):
         else:
             check_classes(known, self.class_names)
         self.normalize_as(checkpoint)
-        # All processes are summed, where each counts its own: the others begin at zero.
         trainer = trainer_of(self)
-        if trainer is not None and trainer.state.fn == TrainerFn.FITTING and self._counts_here():
-            self.train_counts.add(checkpoint["train_counts"])
+        if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
+            self.count_on(checkpoint["train_counts"])
         self.optimization.override(checkpoint, trainer)
-
-    def _begin_phase(self) -> None:
-        """Fix the backbone, or let it go, where the epoch asks for it: the step has other gradients from here on."""
-        fixed = self.frozen or self.current_epoch < self.head_epochs
-        if fixed != self.fixed:
-            self._fix(fixed)
-            hardware.begin_phase(self.trainer)
-
-    def _fix(self, fixed: bool) -> None:
-        self.fixed = fixed
-        self.backbone.train(self.training and not fixed)
-        # DDP would overwrite counts with those of the first process at every step, and wait for gradients.
-        passed_over = [name for name, _ in self.named_buffers() if "_counts." in name]
-        if fixed:
-            passed_over += [name for name, _ in self.named_parameters() if name.startswith("backbone.")]
-        self._ddp_params_and_buffers_to_ignore = passed_over
 
     def normalize_as(self, checkpoint: Mapping[str, Any]) -> None:
         """Normalize pictures as a checkpoint's model did; older ones do not tell, as they do it like timm's own."""
         if known := checkpoint.get("normalization"):
             self.backbone.pretrained_cfg |= known
             self.normalize.set(**known)
-
-    def _counts_here(self) -> bool:
-        return self.trainer.is_global_zero or self._counts_all()
-
-    def _counts_all(self) -> bool:
-        """Whether each process counts the global batch, not its part of it."""
-        return getattr(self.trainer.strategy, "counts_all", False)
-
-    def _check(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
-        """Labels once an epoch, and only where reading them costs next to nothing."""
-        check_batch(batch)
-        if batch_idx == 0 and hardware.reads_cheaply(batch["label"].device):
-            check_labels(batch)
 
     def _logits(self, batch: Batch | FeatureBatch) -> Tensor:
         """Float32 (batch, classes)."""
@@ -331,27 +265,3 @@ class FlowerClassifier(LightningModule):
         if "features" in batch:
             return self._logits(batch)
         return self.micro_batches.apply(self, batch["image"]).float()
-
-    def records(self, mask: Tensor) -> Tensor:
-        """What the sum of a batch's losses is divided by: its records, of all processes, and of those the mean, as DDP
-        takes the mean of their gradients; the last batch of an epoch need not be the same size on each. Hosts of a TPU
-        have the global batch, and its gradients, as they are."""
-        trainer = trainer_of(self)
-        if trainer is None or trainer.world_size == 1 or self._counts_all():
-            return mask.sum().clamp(min=1)
-        return hardware.summed(mask.sum()).clamp(min=1) / trainer.world_size
-
-    def _sum(self, tensor: Tensor) -> Tensor:
-        """The sum over all processes."""
-        return self.trainer.strategy.reduce(tensor, reduce_op="sum")
-
-    def _log_scores(self, counts: Counts, prefix: str) -> float:
-        loss, scores = counts.compute(self._sum)
-        named = {"loss": loss, **scores._asdict()}
-        self.log_dict({f"{prefix}_{name}": torch.tensor(value) for name, value in named.items()})
-        return loss
-
-
-def _check_range(name: str, value: object, good: bool, allowed: str) -> None:
-    if not good:
-        raise UserError(f"--model.{name}={value}: must be {allowed}")

@@ -105,7 +105,8 @@ class MicroBatches:
     def _sum(self, model: Any, batch: Mixed, records: Tensor) -> Tensor:
         trainer, losses = model.trainer, []
         (optimizer,) = trainer.optimizers
-        with hardware.reserved(_trained(model), 0 if optimizer.state else _STATE):
+        stepped = _trained(model.head if model.fixed else model)  # a later phase's have no state before it
+        with hardware.reserved((each for each in stepped if each not in optimizer.state), _STATE):
             for part in batch.split(self.size or len(batch.major["mask"])):
                 loss = model.part_loss(part, records)
                 losses.append(loss.detach())
@@ -180,7 +181,7 @@ class _State:
 
     @torch.no_grad()
     def keep(self) -> None:
-        self._random = hardware.random_state(self._device)
+        self._random = hardware.torch_random_state(self._device)
         # None but where earlier batches have left theirs, as with --trainer.accumulate_grad_batches.
         self._gradients = [None if each.grad is None else each.grad.clone() for each in self._trained]
         for buffers, kept in zip(self._buffers, self._kept, strict=True):
@@ -188,7 +189,7 @@ class _State:
 
     @torch.no_grad()
     def put_back(self) -> None:
-        hardware.set_random_state(self._random, self._device)
+        hardware.set_torch_random_state(self._random, self._device)
         for parameter, gradient in zip(self._trained, self._gradients, strict=True):
             parameter.grad = None if gradient is None else gradient.clone()
         for buffers, kept in zip(self._buffers, self._kept, strict=True):

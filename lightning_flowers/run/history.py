@@ -8,6 +8,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
 
+from lightning_flowers import hardware
 from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.run.results import Epoch
 
@@ -86,6 +87,8 @@ class History(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         # The last batch's time is the end of training: validation follows within the same epoch.
+        if trainer.is_last_batch:
+            hardware.wait(trainer.strategy.root_device)
         self._trained = time.perf_counter()
         self._waiting = _waited(trainer)
         self._batches += 1

@@ -1,6 +1,5 @@
 """Our steps of training and validation, through the loader and Lightning's Trainer, as `fit` takes them."""
 
-import inspect
 from typing import Any
 
 import torch
@@ -22,15 +21,13 @@ STUDY = {"weights": "none", "optimizer": "adam", "lr": 4e-4, "weight_decay": 0.0
 def measure(job: Job) -> dict[str, Any]:
     """What the clock found, the memory, and for eager steps what they ask of the device. Every picture is decoded: no
     epoch after the first makes a loader wait longer."""
-    if job.compiled and not _known(FlowerClassifier, compile=True):
-        return {"failed": "there is no --model.compile yet"}
     device = torch.device(job.device)
     try:
         data, model = made(job, compile=job.compiled, grad_checkpointing=False)
         clock = Clock(device)
         data.wrap = clock.watch  # which also leaves out the choice of a cache
         trainer_for(job, fast_dev_run=job.steps, callbacks=[clock]).fit(model, datamodule=data)
-        if getattr(getattr(model, "micro_batches", None), "size", None):  # not all at a time, as timm's have to be
+        if model.micro_batches.size:  # not all at a time, as timm's have to be
             return {"oom": True}
         memory = peak_memory(device)
         asked = {} if job.compiled else costs.of_a_picture(model.to(device), _pictures(job, device))
@@ -43,8 +40,7 @@ def made(job: Job, **model: Any) -> tuple[PetalsDataModule, FlowerClassifier]:
     """The data and the model of a job."""
     hardware.prepare_host(job.device)
     data = PetalsDataModule(job.root, job.size, batch_size=job.batch, augment="none", cache="none")
-    known = _known(FlowerClassifier, **model)
-    return data, FlowerClassifier(job.backbone, len(data.classes), schedule="starter", **STUDY, **known)
+    return data, FlowerClassifier(job.backbone, len(data.classes), schedule="starter", **STUDY, **model)
 
 
 def trainer_for(job: Job, **options: Any) -> Trainer:
@@ -54,10 +50,6 @@ def trainer_for(job: Job, **options: Any) -> Trainer:
     return Trainer(
         accelerator=accelerator, devices=1, precision="bf16-mixed", enable_model_summary=False, **quiet, **options
     )
-
-
-def _known(takes: Any, **options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name in inspect.signature(takes).parameters}
 
 
 def _pictures(job: Job, device: torch.device) -> torch.Tensor:
