@@ -8,6 +8,7 @@ a command line of Lightning's is made of are in `cli`.
 from collections.abc import Callable
 from typing import Any
 
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.plugins import XLAPrecision
@@ -43,6 +44,11 @@ def skips_backward(trainer: Trainer) -> bool:
     """Whether batches are only sent forward, as in the epoch that StochasticWeightAveraging adds for BatchNorm."""
     loop: Any = trainer.fit_loop
     return loop._skip_backward
+
+
+def left_by_slurm(trainer: Trainer) -> str | None:
+    """The checkpoint of an earlier SLURM job in the working folder that a fit without one would load, unasked."""
+    return trainer._checkpoint_connector._hpc_resume_path if SLURMEnvironment.detect() else None
 
 
 def validates_now(trainer: Trainer) -> bool:

@@ -124,6 +124,13 @@ def test_processes_that_cannot_be_are_refused_in_one_line(
     assert not list(here.iterdir())
 
 
+def test_what_another_job_of_slurm_has_left_is_not_begun_with(here, petals_root, monkeypatch, capsys):
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    (here / "hpc_ckpt_1.ckpt").touch()
+    assert main(["fit", *TINY, f"--data.root={petals_root}"]) == MISUSED
+    assert "hpc_ckpt_1.ckpt: left by an earlier job" in capsys.readouterr().err
+
+
 def test_a_name_that_is_no_utf_8_is_refused_in_one_line(here, petals_root, capsys):
     assert main(["fit", *TINY, f"--data.root={petals_root}", "--name=\udce8"]) == MISUSED
     assert capsys.readouterr().err.splitlines()[-1].endswith("rename it, or set LC_ALL=C.UTF-8")

@@ -75,6 +75,8 @@ def test_lightning_has_every_private_name_that_is_used() -> None:
         "_should_check_val_fx": trainer.fit_loop.epoch_loop,
         "_swa_epoch_start": StochasticWeightAveraging(swa_lrs=0.1),
         "_trainer": LightningModule(),
+        "_checkpoint_connector": trainer,
+        "_hpc_resume_path": trainer._checkpoint_connector,
         "_xla_wrap_closure": XLAPrecision,
         "_MultiProcessingLauncher": multiprocessing,
     }

@@ -26,6 +26,7 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.files import write_text
+from lightning_flowers.lightning_internals import left_by_slurm
 from lightning_flowers.model.attaching import meet
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import choose_caches
@@ -157,6 +158,8 @@ class FlowersCLI(LightningCLI):
         devices = hardware.device_count(self.trainer)
         self.datamodule.check_batch_size(devices)
         hardware.check_launcher(self.trainer, self.config.trainer.strategy)
+        if self._checkpoint is None and (left := left_by_slurm(self.trainer)):
+            raise UserError(f"{left}: left by an earlier job: Lightning would begin with it: move it away")
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             self.trainer.strategy.checkpoint_io = ReadByFirst()
         say("data", self.datamodule.describe())

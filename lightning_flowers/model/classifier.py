@@ -14,7 +14,7 @@ from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch, check_batch
 from lightning_flowers.errors import UserError
 from lightning_flowers.lightning_internals import trainer_of
-from lightning_flowers.model import losses, phases
+from lightning_flowers.model import losses
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
@@ -22,13 +22,14 @@ from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.mixing import Mixed, Mixing
 from lightning_flowers.model.optimization import Optimization
+from lightning_flowers.model.phases import Phased
 from lightning_flowers.model.ranges import check_ranges
 from lightning_flowers.model.scoring import Scored
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
 
-class FlowerClassifier(Scored):
+class FlowerClassifier(Phased, Scored):
     """A pretrained backbone with a new head.
 
     Args:
@@ -132,19 +133,12 @@ class FlowerClassifier(Scored):
         self.head = build_head(self.backbone.head_hidden_size, hidden, dropout, num_classes)
         self.normalize = Normalize(self.backbone.pretrained_cfg["mean"], self.backbone.pretrained_cfg["std"])
         self.train_counts, self.eval_counts = Counts(num_classes), Counts(num_classes)
-        phases.fix(self, freeze_backbone)  # its BatchNorm too: Lightning leaves modes as it finds them
+        self.fix(freeze_backbone)  # its BatchNorm too: Lightning leaves modes as it finds them
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> "FlowerClassifier":  # pyright: ignore[reportIncompatibleMethodOverride]
         """As Lightning's, which see; no pretrained weights are looked for, as the checkpoint has them all."""
         return super().load_from_checkpoint(*args, **{"weights": "none", **kwargs})
-
-    def train(self, mode: bool = True) -> "FlowerClassifier":
-        """Set the mode of training; a fixed backbone stays in evaluation mode."""
-        super().train(mode)
-        if self.fixed:
-            self.backbone.eval()
-        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (batch, classes) of pictures uint8 (batch, 3, height, width)."""
@@ -161,7 +155,7 @@ class FlowerClassifier(Scored):
 
     def setup(self, stage: str) -> None:
         if self.fixed != self.frozen:  # as a run that was cut off has left it
-            phases.fix(self, self.frozen)
+            self.fix(self.frozen)
         attach(self, self.trainer, stage)
 
     def describe(self) -> str:
@@ -218,13 +212,6 @@ class FlowerClassifier(Scored):
         else:
             probabilities = self._logits_of_all(batch).softmax(1)
         return {"probabilities": probabilities, "index": batch["index"]}
-
-    def on_train_start(self) -> None:
-        phases.begin(self)  # a run that goes on inside an epoch does not begin that again
-
-    def on_train_epoch_start(self) -> None:
-        super().on_train_epoch_start()
-        phases.begin(self)
 
     def configure_optimizers(self) -> Any:
         return self.optimization.configure(self)

@@ -223,3 +223,9 @@ def test_balanced_batches_of_all_ranks_are_those_of_one() -> None:
     assert np.array_equal(np.sort(whole), np.sort(np.hstack([left, right])))
     assert sorted(whole.ravel()) != sorted(np.array(drawn(1, 0, 1)).ravel())
     assert np.bincount(labels[whole.ravel()]).tolist() == [12, 12]
+
+
+def test_records_that_cannot_be_used_have_no_place_where_classes_are_balanced() -> None:
+    found = balanced(np.array([0, -1, 1, 1, -1]), 1.0, np.random.default_rng(0))
+    assert len(found) == 5
+    assert set(found.tolist()) <= {0, 2, 3}

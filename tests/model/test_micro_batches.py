@@ -17,6 +17,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.hardware import host
 from lightning_flowers.model import attaching
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.model.losses import TrainingLoss
 from tests.limited_memory import LimitedMemory
 
 PLAIN, NORMED = "test_efficientnet_ln", "test_efficientnet"  # without BatchNorm, and with it
@@ -248,7 +249,7 @@ def test_one_picture_that_does_not_fit_is_an_error_that_says_what_to_do(learn, f
 
 
 def test_another_error_is_not_taken_for_one_of_memory(learn, fills, monkeypatch):
-    monkeypatch.setattr(FlowerClassifier, "part_loss", lambda *_: torch.zeros(2) + torch.zeros(3))
+    monkeypatch.setattr(TrainingLoss, "forward", lambda *_: torch.zeros(2) + torch.zeros(3))
     with pytest.raises(RuntimeError, match="must match the size"):
         learn()
 
@@ -324,3 +325,17 @@ def test_compiled_there_is_one_graph_to_train_and_one_to_score(monkeypatch):
     assert not counters["graph_break"]
     assert list(model.state_dict()) == names
     FlowerClassifier(NORMED, 4, "none").load_state_dict(model.state_dict())
+
+
+def test_each_phase_keeps_room_for_the_optimizers_state_of_what_it_trains(monkeypatch):
+    rooms, reserved = [], hardware.reserved
+
+    def watched(tensors, times):
+        rooms.append(len(tensors := list(tensors)))
+        return reserved(tensors, times)
+
+    monkeypatch.setattr(hardware, "reserved", watched)
+    model = FlowerClassifier(PLAIN, num_classes=4, weights="none", head_epochs=1)
+    Trainer(**QUIET, max_epochs=2, limit_val_batches=0).fit(model, datamodule=Batches(4))
+    backbone = len(list(model.backbone.parameters()))
+    assert rooms == [2, 0, 0, 0, backbone, 0, 0, 0]

@@ -181,6 +181,18 @@ def test_what_the_runs_state_does_not_fit_is_refused(cut, fit, tmp_path, flag):
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("flag", ["--model.head_epochs=1", "--data.balance=0.5", "--model.loss=focal"])
+def test_a_run_that_is_older_than_a_setting_went_by_its_default(cut, fit, tmp_path, flag):
+    run = shutil.copytree(cut, tmp_path / "runs/broken")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    section, _, name = flag[2:].partition("=")[0].partition(".")
+    config[section].pop(name)
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    status, err = fit("--resume=runs/broken", "--trainer.max_epochs=3", flag)
+    assert (status, len(err.splitlines())) == (MISUSED, 1)
+    assert "was begun with" in err
+
+
 def test_a_run_that_had_come_to_its_end_says_so(cut, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(cut, tmp_path / "runs/broken")
