@@ -200,3 +200,9 @@ def test_the_longest_unused_features_go_first(tmp_path, monkeypatch):
         os.utime(path, (1e9 - age, 1e9 - age))
     assert kept_features.keep(tmp_path / "new.safetensors", {"values": torch.zeros(50)})
     assert {path.stem for path in tmp_path.glob("*.safetensors")} == {"new", "c", "b"}
+
+
+def test_a_backbone_whose_features_are_kept_is_not_compiled():
+    model = FlowerClassifier("test_resnet", num_classes=4, weights="none", freeze_backbone=True, compile=True)
+    model.on_train_batch_end(None, {"features": torch.zeros(8, 512)}, 0)
+    assert model.compiles

@@ -100,12 +100,12 @@ class Optimization:
         total = max(int(total), 1)
         per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
         head = self.head_epochs * math.ceil(per_epoch)
-        if head >= total:
+        if head >= total and not trainer.fast_dev_run:  # of which one epoch is all there is
             raise UserError(
                 f"--model.head_epochs={self.head_epochs}: leaves nothing of the run for the backbone: give fewer, or "
                 "--model.freeze_backbone=true for the head alone"
             )
-        return head, total, round(self.warmup_epochs * per_epoch)
+        return min(head, total), total, round(self.warmup_epochs * per_epoch)
 
 
 def check_optimizer(name: str) -> None:

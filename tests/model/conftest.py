@@ -14,10 +14,13 @@ from lightning_flowers.model.classifier import FlowerClassifier
 
 @pytest.fixture
 def fit_python(petals_root: Path, tmp_path: Path) -> Callable[..., FlowerClassifier]:
-    """`fit_python(callbacks=(), epochs=1, **settings)`: a test_resnet, trained with a Trainer of one's own."""
+    """`fit_python(callbacks=(), epochs=1, balance=0.0, **settings)`: a test_resnet, trained by a Trainer of our own."""
 
-    def fit(callbacks: tuple[Callback, ...] = (), epochs: int = 1, **settings: Any) -> FlowerClassifier:
-        data = PetalsDataModule(root=str(petals_root), batch_size=8, threads=1, cache="none", augment="none")
+    def fit(
+        callbacks: tuple[Callback, ...] = (), epochs: int = 1, balance: float = 0.0, **settings: Any
+    ) -> FlowerClassifier:
+        plain: dict[str, Any] = {"threads": 1, "cache": "none", "augment": "none"}
+        data = PetalsDataModule(str(petals_root), batch_size=8, balance=balance, **plain)
         model = FlowerClassifier("test_resnet", num_classes=4, weights="none", lr=0.01, **settings)
         off: dict[str, Any] = dict.fromkeys(
             ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False

@@ -134,7 +134,7 @@ def test_a_mixed_picture_s_loss_weighs_both_labels(kind):
     torch.manual_seed(0)
     loss = model.training_step(batch, 0)
     torch.manual_seed(0)
-    mixed = model.mixing(batch)
+    mixed: Any = model.mixing(batch)
     log = torch.nn.functional.log_softmax(model(mixed.major["image"]), 1)
     smooth = 0.1 * log.mean(1)
     major, minor = (0.9 * log.gather(1, side["label"][:, None])[:, 0] + smooth for side in (mixed.major, mixed.minor))

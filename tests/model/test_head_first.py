@@ -6,6 +6,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
+from lightning_flowers.__main__ import main
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 
@@ -57,6 +58,12 @@ def test_each_phase_warms_up_and_ends_by_itself(fit_python):
 def test_a_run_that_ends_with_the_head_is_refused(fit_python):
     with pytest.raises(UserError, match=r"head_epochs=3: leaves nothing of the run for the backbone: give fewer"):
         fit_python(epochs=EPOCHS, head_epochs=3)
+
+
+def test_a_fast_dev_run_tries_the_head_alone(petals_root):
+    flags = ["--model.backbone=test_resnet", "--model.weights=none", "--data.batch_size=8", "--data.cache=none"]
+    quick = ["--trainer.accelerator=cpu", "--trainer.fast_dev_run=1", "--model.head_epochs=1"]
+    assert main(["fit", *flags, *quick, f"--data.root={petals_root}"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,11 @@ def test_the_data_s_classes_are_counted_for_a_fit(fit_python, settings):
     assert not any("loss." in name for name in model.state_dict())
 
 
+def test_classes_are_not_balanced_twice(fit_python):
+    with pytest.raises(UserError, match=r"balance=0\.5: classes would be balanced twice"):
+        fit_python(balance=0.5, class_balance=0.9)
+
+
 @pytest.mark.parametrize(("name", "value"), [("class_balance", 1.0), ("class_balance", -0.1), ("drop_path", 1.0)])
 def test_a_share_out_of_range_is_named(name, value):
     with pytest.raises(UserError, match=rf"--model\.{name}={value}: must be "):
