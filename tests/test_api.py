@@ -226,7 +226,10 @@ def test_the_average_of_the_weights_is_what_one_s_own_trainer_scores_and_saves(p
 
 
 @pytest.mark.filterwarnings("ignore:Found .* in eval mode")
-def test_features_of_a_frozen_backbone_are_kept_for_the_model_alone_that_was_trained(petals_root, own, monkeypatch):
+def test_features_of_a_frozen_backbone_are_kept_for_the_model_alone_that_was_trained(
+    petals_root, own, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     seen = []
     features = lf.FlowerClassifier.features
     monkeypatch.setattr(lf.FlowerClassifier, "features", lambda self, x: (seen.append(len(x)), features(self, x))[1])

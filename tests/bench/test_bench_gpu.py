@@ -35,8 +35,7 @@ CARD = {"device": "A", "versions": {"torch": "2"}, "flops": 1e12, "bandwidth": 1
 
 @pytest.fixture
 def as_found():
-    with ExitStack() as stack:
-        stack.enter_context(hardware.as_found())
+    with hardware.as_found():
         yield
 
 
