@@ -1,10 +1,13 @@
 """A command in a process of its own: what XLA, CUDA and launchers keep for life cannot spoil the next one."""
 
+import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from lightning_flowers.errors import UserError
 
@@ -29,7 +32,8 @@ def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[st
         lines = iter(process.stdout)
         while line := _next(lines):
             on_line(line, process)
-    return process.returncode
+    # Python itself, where Ctrl-C comes while it still imports, ends by the signal.
+    return INTERRUPTED if process.returncode == -signal.SIGINT else process.returncode
 
 
 def take_flag(args: list[str], flag: str) -> str | None:
@@ -53,6 +57,17 @@ def flag_names(tool: str, flags: Sequence[str]) -> list[str]:
     if loose is not None:
         raise UserError(f"{tool}: {loose}: no flag: settings of fit are given with =, as --data.root=petals")
     return [flag.removeprefix("--").partition("=")[0] for flag in flags]
+
+
+def with_contents(flags: Sequence[str]) -> list[str]:
+    """Flags, those that name a YAML with a digest of it: what goes on must not go on with another one."""
+    return [f"{flag} {digest}" if (digest := _digest(flag.partition("=")[2])) else flag for flag in flags]
+
+
+def _digest(value: str) -> str:
+    path = Path(value)
+    is_yaml = path.suffix in (".yaml", ".yml") and path.is_file()
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if is_yaml else ""
 
 
 def _next(lines: Iterator[str]) -> str:

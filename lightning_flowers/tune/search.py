@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lightning_flowers.cli.child import INTERRUPTED, run_command
+from lightning_flowers.cli.child import INTERRUPTED, run_command, with_contents
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import read_run
@@ -71,7 +71,7 @@ def run_trials(study: optuna.Study, search: Search, trials: int, deadline: float
 
     Args:
         trials: how many the study is to have.
-        deadline: as time.monotonic() tells; the trial under way is ended then, as one that was pruned.
+        deadline: as time.monotonic() tells; the trial under way is ended after its epoch then, and counts as it is.
         say: told a line about each trial.
 
     Raises:
@@ -136,7 +136,7 @@ def _run_trial(study: optuna.Study, trial: Trial, search: Search, deadline: floa
         with log.open("w", encoding="utf-8") as lines:
             watch = _Watch(trial, folder, lines, deadline)
             status = run_command(_command(search, trial), watch, quiet=True)
-        if status == INTERRUPTED:
+        if status == INTERRUPTED and not watch.ended:  # a run that is terminated gives the same status
             raise KeyboardInterrupt(f"interrupted in trial {trial.number}; the same command goes on")
         best = read_run(folder).best if watch.ended or status == 0 else None
         if status == 0 and (best is None or best.val_macro_f1 is None):
@@ -178,12 +178,12 @@ def _last_line(log: Path) -> str:
 
 
 def _keep_best_checkpoint(study: optuna.Study, search: Search) -> None:
-    """Trials keep their history and settings; a checkpoint only the best: those of all would fill a disk."""
+    """Trials keep their history and settings; a checkpoint only the best: those of all would fill a disk. One that
+    another process is training is left alone."""
     best = best_trial(study)
-    kept = trial_folder(search, best.number) if best else None
-    for folder in (search.folder / "trials").glob("*/checkpoints"):
-        if folder.parent != kept:
-            shutil.rmtree(folder)
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished() and (best is None or trial.number != best.number):
+            shutil.rmtree(trial_folder(search, trial.number) / "checkpoints", ignore_errors=True)
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
@@ -204,7 +204,7 @@ def _check_same(study: optuna.Study, search: Search) -> None:
     """A study goes on with what it was begun with: scores of other settings would mislead it."""
     asked = {
         "vary": {name: distribution_to_json(each) for name, each in search.space.items()},
-        "fixed": list(search.fixed),
+        "fixed": with_contents(search.fixed),
     }
     known = study.user_attrs.get("asked")
     if known is None:

@@ -13,6 +13,7 @@ from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import COLUMNS
 from lightning_flowers.tune import search
+from lightning_flowers.tune.space import read_space
 
 TINY = [
     "--model.backbone=test_resnet", "--model.weights=none", "--data.batch_size=8", "--data.threads=2",
@@ -58,7 +59,7 @@ def trials(monkeypatch):
             folder.metrics.write_text("\n".join(rows) + "\n")
             on_line(f"epoch {epoch}/3 | ...\n", Process())
             if len(commands) - 1 in ended:
-                return 143
+                return INTERRUPTED  # as `fit` does, which takes a SIGTERM for a Ctrl-C
         return 0
 
     monkeypatch.setattr(search, "run_command", run_command)
@@ -144,6 +145,17 @@ def test_a_search_does_not_go_on_with_other_settings(here, trials, capsys):
     assert main(["tune", VARY, "--trials=1"]) == 0
     assert main(["tune", VARY, "--trials=2", "--data.size=64"]) == MISUSED
     assert "--name=tune: was begun with other settings" in capsys.readouterr().err
+
+
+def test_a_trial_that_another_process_trains_keeps_its_checkpoints(here, trials):
+    trials[0].extend([[0.5], [0.4]])
+    wanted = search.Search(here / "runs/tune", read_space([VARY.partition("=")[2]]), ("--data.root=x",))
+    other = search.open_study(wanted).ask(wanted.space)
+    theirs = search.trial_folder(wanted, other.number) / "checkpoints"
+    theirs.mkdir(parents=True)
+    assert main(["tune", VARY, "--trials=2", "--data.root=x"]) == 0
+    assert theirs.is_dir()
+    assert [path.parent.name for path in (here / "runs/tune").rglob("checkpoints")] == ["0000", "0001"]
 
 
 @pytest.mark.parametrize(
