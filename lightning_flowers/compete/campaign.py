@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.cli.child import with_contents
 from lightning_flowers.compete import jobs
 from lightning_flowers.compete.choice import FLIPS, PLAIN, Option, Step, choose, decide, steps_of, weights_of
 from lightning_flowers.compete.plan import ALL, RESERVE, Job, Model, Plan, make_plan
@@ -20,6 +21,7 @@ from lightning_flowers.files import write_text
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import read_run
 from lightning_flowers.run.submission import write_submission
 
 
@@ -56,12 +58,15 @@ class Campaign:
         self._models, self._shared = models, list(shared)
         self._end = time.monotonic() + seconds
         self.root: str | None = None
-        self._state: dict[str, Any] = {"shared": self._shared, "probes": {}, "records": {}}
+        self._state: dict[str, Any] = {"asked": {}, "probes": {}, "records": {}}
         self._file = folder / "campaign.json"
         if self._file.is_file():
             self._state = json.loads(self._file.read_text("utf-8"))
-        if self._state["shared"] != self._shared:
+        known = self._state["asked"]
+        asked = {name: with_contents([*flags, *self._shared]) for name, flags in models.items()}
+        if any(known.get(name, flags) != flags for name, flags in asked.items()):
             raise UserError(f"{folder}: was begun with other settings: give another --name, or the same")
+        self._state["asked"] = known | asked
         self.failed: dict[str, str] = {}
 
     @property
@@ -205,8 +210,8 @@ class Campaign:
         labels: NDArray[np.int64],
     ) -> None:
         folders = [RunFolder(self._of_views(name, option.views)) for name in names]
-        test = [Predictions.load(folder.predictions("test")) for folder in folders]
-        blend, decided = decide(option, weights, val[option.views], labels, _stacked(test))
+        test, probabilities = read_test(folders)
+        blend, decided = decide(option, weights, val[option.views], labels, probabilities)
         predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
         predictions.save(self.folder / "predictions" / "test.npz")
         sample = find_source(self.root).sample_submission()
@@ -214,7 +219,18 @@ class Campaign:
             say("submission", str(path))
 
 
-def _stacked(test: Sequence[Predictions]) -> NDArray[np.float32]:
-    """Probabilities (runs, records, classes): all are of one data set, in its order."""
-    assert all(np.array_equal(each.ids, test[0].ids) for each in test)
-    return np.stack([each.probabilities for each in test])
+def read_test(folders: Sequence[RunFolder]) -> tuple[list[Predictions], NDArray[np.float32]]:
+    """The predictions of test, and their probabilities (runs, records, classes).
+
+    Raises:
+        UserError: they are not of the same records and classes in the same order, as data were changed meanwhile.
+    """
+    test = [Predictions.load(folder.predictions("test")) for folder in folders]
+    classes = [read_run(folder.path).data.class_names for folder in folders]
+    for folder, each, names in zip(folders, test, classes, strict=True):
+        if names != classes[0] or not np.array_equal(each.ids, test[0].ids):
+            raise UserError(
+                f"{folder.path}: has other test records or classes than {folders[0].path}, or in another order: the "
+                "data were changed between them: begin anew with another --name"
+            )
+    return test, np.stack([each.probabilities for each in test])

@@ -80,13 +80,13 @@ def steps_of(val: Mapping[str, Probabilities], labels: Labels) -> list[Step]:
     if len(val) > 1:
         kinds["and views of each picture"] = options_of(runs, list(val), ["argmax"])
     kinds["and adjusted decisions"] = _all_options(val)
-    terms = _terms(val)
-    return [_step(name, terms, labels, options) for name, options in kinds.items()]
+    known = _Val(val, labels)
+    return [_step(name, known, options) for name, options in kinds.items()]
 
 
 def choose(val: Mapping[str, Probabilities], labels: Labels) -> Option:
     """The option of the last of `steps_of`, sooner."""
-    return _choose(_terms(val), labels, _all_options(val), np.arange(len(labels)))[0]
+    return _choose(_Val(val, labels), _all_options(val), np.arange(len(labels)))[0]
 
 
 def weights_of(option: Option, val: Mapping[str, Probabilities], labels: Labels) -> NDArray[np.float64]:
@@ -118,48 +118,57 @@ def _all_options(val: Mapping[str, Probabilities]) -> list[Option]:
     return options_of(len(val[PLAIN]), list(val), ["argmax", "adjusted"])
 
 
-_Terms = dict[tuple[str, str], Terms]
+class _Val:
+    """Val, prepared for blends, and the weights that were found on parts of it: options share them.
+
+    Args:
+        val: probabilities (runs, records, classes) by the views.
+        labels: int64 (records,).
+    """
+
+    def __init__(self, val: Mapping[str, Probabilities], labels: Labels) -> None:
+        self.labels, self.classes = labels, val[PLAIN].shape[2]
+        self._terms = {
+            (views, name): Terms(name, each) for views, each in val.items() for name in ("arithmetic", "geometric")
+        }
+        self._weights: dict[tuple[str, str, str, bytes], NDArray[np.float64]] = {}
+
+    def answers(self, option: Option, fit: Labels, rest: Labels) -> Labels:
+        """The labels of `rest` by what was fitted on `fit`, positions both."""
+        blend = self._blend(option, fit)
+        if option.decision == "argmax":
+            return blend[rest].argmax(1)
+        return decide_as(blend[fit], self.labels[fit], blend[rest])
+
+    def _blend(self, option: Option, fit: Labels) -> NDArray[np.float32]:
+        terms = self._terms[option.views, option.method]
+        key = (option.views, option.method, option.weights, fit.tobytes())
+        if key not in self._weights:
+            self._weights[key] = _WEIGHTS[option.weights](terms, self.labels, fit)
+        return terms.blend(self._weights[key])
 
 
-def _terms(val: Mapping[str, Probabilities]) -> _Terms:
-    return {(views, name): Terms(name, each) for views, each in val.items() for name in ("arithmetic", "geometric")}
-
-
-def _step(name: str, terms: _Terms, labels: Labels, options: Sequence[Option]) -> Step:
-    everything = np.arange(len(labels))
-    chosen, score = _choose(terms, labels, options, everything)
+def _step(name: str, val: _Val, options: Sequence[Option]) -> Step:
+    chosen, score = _choose(val, options, np.arange(len(val.labels)))
 
     def answer(fit: Labels, rest: Labels) -> Labels:
-        return _answers(terms, labels, _choose(terms, labels, options, fit)[0], fit, rest)
+        return val.answers(_choose(val, options, fit)[0], fit, rest)
 
-    nested = macro_f1(labels, out_of_fold(labels, answer), _classes(terms))
+    nested = macro_f1(val.labels, out_of_fold(val.labels, answer), val.classes)
     return Step(name, chosen, score, nested)
 
 
-def _choose(terms: _Terms, labels: Labels, options: Sequence[Option], records: Labels) -> tuple[Option, float]:
+def _choose(val: _Val, options: Sequence[Option], records: Labels) -> tuple[Option, float]:
     """The option with the highest cross-validated macro F1 on some records, the simplest of equals; and that score."""
-    scores = [_cross_validated(terms, labels, option, records) for option in options]
+    scores = [_cross_validated(val, option, records) for option in options]
     best = int(np.argmax(scores))
     return options[best], scores[best]
 
 
-def _cross_validated(terms: _Terms, labels: Labels, option: Option, records: Labels) -> float:
-    own = labels[records]
+def _cross_validated(val: _Val, option: Option, records: Labels) -> float:
+    own = val.labels[records]
 
     def answer(fit: Labels, rest: Labels) -> Labels:
-        return _answers(terms, labels, option, records[fit], records[rest])
+        return val.answers(option, records[fit], records[rest])
 
-    return macro_f1(own, out_of_fold(own, answer), _classes(terms))
-
-
-def _answers(terms: _Terms, labels: Labels, option: Option, fit: Labels, rest: Labels) -> Labels:
-    """The labels of `rest` by what was fitted on `fit`, positions both."""
-    of_option = terms[option.views, option.method]
-    blend = of_option.blend(_WEIGHTS[option.weights](of_option, labels, fit))
-    if option.decision == "argmax":
-        return blend[rest].argmax(1)
-    return decide_as(blend[fit], labels[fit], blend[rest])
-
-
-def _classes(terms: _Terms) -> int:
-    return next(iter(terms.values())).values.shape[2]
+    return macro_f1(own, out_of_fold(own, answer), val.classes)

@@ -1,10 +1,13 @@
 """The command line of `compete`."""
 
 import argparse
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import PROGRAM
@@ -39,20 +42,13 @@ def run(args: Sequence[str]) -> int:
     given, flags = make_parser().parse_known_args(args)
     _check(given, flags)
     folder = RunFolder.new(Path(given.runs_dir), given.name).path.with_name(given.name)
-    campaign = Campaign(folder, _models(given.backbones), flags, given.hours * 3600)
-    plan = campaign.plan()
-    done = [job.name for job in plan.jobs if is_done(campaign.runs, job.name)]
-    sys.stdout.write(f"\n{plan.describe(done)}\n\n")
-    for name in plan.left_out:
-        say("left out", f"{name}: no time for it in {given.hours:g} hours")
-    answer = campaign.run(plan)
-    runs = [read_run(campaign.runs / job.name) for job in plan.jobs if is_done(campaign.runs, job.name)]
-    left_out = dict.fromkeys(plan.left_out, f"no time for it in {given.hours:g} hours") | campaign.failed
-    command = redact(f"{PROGRAM} {shlex.join(['compete', *args])}")
-    page = write_page(folder, answer, runs, left_out, command)
-    for step in answer.steps:
-        say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({step.option.describe()})")
-    say("page", str(page))
+    models = _models(given.backbones)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            _compete(Campaign(folder, models, flags, given.hours * 3600), given.hours, args)
+    except Timeout as error:
+        raise UserError(f"{folder}: another process is at it: wait for it, or give another --name") from error
     return 0
 
 
@@ -70,6 +66,22 @@ def make_parser() -> Parser:
     return parser
 
 
+def _compete(campaign: Campaign, hours: float, args: Sequence[str]) -> None:
+    plan = campaign.plan()
+    done = [job.name for job in plan.jobs if is_done(campaign.runs, job.name)]
+    sys.stdout.write(f"\n{plan.describe(done)}\n\n")
+    for name in plan.left_out:
+        say("left out", f"{name}: no time for it in {hours:g} hours")
+    answer = campaign.run(plan)
+    runs = [read_run(campaign.runs / job.name) for job in plan.jobs if is_done(campaign.runs, job.name)]
+    left_out = dict.fromkeys(plan.left_out, f"no time for it in {hours:g} hours") | campaign.failed
+    command = redact(f"{PROGRAM} {shlex.join(['compete', *args])}")
+    page = write_page(campaign.folder, answer, runs, left_out, command)
+    for step in answer.steps:
+        say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({step.option.describe()})")
+    say("page", str(page))
+
+
 def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
     if not 0 < given.hours < float("inf"):
         raise UserError(f"--hours={given.hours:g}: must be above 0")
@@ -81,11 +93,11 @@ def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
 def _models(given: str) -> dict[str, Sequence[str]]:
     """Flags of each model by its name: a file's stem, or the backbone's."""
     models: dict[str, Sequence[str]] = {}
-    for one in given.split(","):
+    for one in map(str.strip, given.split(",")):
         is_file = Path(one).suffix in (".yaml", ".yml")
         if is_file and not Path(one).is_file():
             raise UserError(f"--backbones={given}: {one}: no such file")
-        name = Path(one).stem if is_file else one
+        name = re.sub(r"[^\w.+-]", "-", Path(one).stem if is_file else one)  # runs' folders are called so
         if not name or name in models:
             raise UserError(f"--backbones={given}: give different backbones or files, with commas between")
         models[name] = [f"--config={one}"] if is_file else [f"--model.backbone={one}"]

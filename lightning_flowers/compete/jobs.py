@@ -20,6 +20,11 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run, read_run
 
 _BATCHES = 10  # of a probe's epoch, each of train and val
+# Of a probe, which is to tell the speed of an epoch without caches; what needs those, or more epochs, goes with them.
+PROBED = (
+    "--trainer.max_epochs=2", "--model.head_epochs=0", "--model.feature_cache=false", "--model.feature_views=0",
+    "--data.cache=none", "--data.cache_dir=null",
+)  # fmt: skip
 # Lines of a command that are shown while it runs.
 _SHOWN = re.compile(r"epoch |best |features |warning: |[\d,]+ pairs leak|no picture was found in two")
 _QUIET = ("--report=false", "--trainer.enable_progress_bar=false")
@@ -37,6 +42,8 @@ def settings_of(flags: Sequence[str]) -> dict[str, Any]:
     """
     lines: list[str] = []
     status = run_command(["fit", *flags, "--print_config"], lambda line, _: lines.append(line), quiet=True)
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt("interrupted; the same command goes on")
     if status:
         raise UserError(lines[-1].strip().removeprefix("lightning_flowers: ") if lines else f"exit status {status}")
     return yaml.safe_load("".join(lines))
@@ -51,7 +58,7 @@ def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Mod
     settings = settings_of(flags)
     shutil.rmtree(folder / name, ignore_errors=True)
     few = [f"--trainer.limit_{split}_batches={_BATCHES}" for split in ("train", "val")]
-    own = ["--trainer.max_epochs=2", "--model.feature_cache=false", "--data.cache=none", "--trainer.logger=false"]
+    own = [*PROBED, "--trainer.logger=false"]
     place = [f"--name={name}", f"--runs_dir={folder}", "--predict=false"]
     started = time.monotonic()
     execute(["fit", *flags, *few, *own, *place, *_QUIET], log)

@@ -6,11 +6,14 @@ import re
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.compete import jobs
+from lightning_flowers.compete.campaign import read_test
 from lightning_flowers.compete.jobs import max_time
 from lightning_flowers.compete.plan import Model
+from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 
@@ -139,6 +142,49 @@ def test_a_campaign_does_not_go_on_with_other_settings(here, commands, capsys):
     assert main(["compete", "--hours=0.4", "--backbones=a"]) == 0
     assert main(["compete", "--hours=0.4", "--backbones=a", "--data.size=64"]) == MISUSED
     assert "was begun with other settings" in capsys.readouterr().err
+
+
+def test_a_campaign_does_not_go_on_with_another_yaml_of_the_same_name(here, commands, capsys):
+    settings = here / "a.yaml"
+    settings.write_text("model: {lr: 0.1}\n")
+    assert main(["compete", "--hours=0.4", "--backbones=a.yaml"]) == 0
+    settings.write_text("model: {lr: 0.2}\n")
+    assert main(["compete", "--hours=0.4", "--backbones=a.yaml"]) == MISUSED
+    assert "was begun with other settings" in capsys.readouterr().err
+
+
+def test_runs_on_data_that_were_changed_meanwhile_are_not_blended(here, commands):
+    assert main(["compete", "--hours=0.7", "--backbones=a"]) == 0
+    first, last = (RunFolder(here / "runs/compete/runs" / name) for name in ("a-seed0", "a-seed0-all"))
+    test = Predictions.load(last.predictions("test"))
+    Predictions(test.ids[::-1], test.probabilities).save(last.predictions("test"))
+    with pytest.raises(UserError, match=r"other test records or classes than .*a-seed0, or in another order"):
+        read_test([first, last])
+
+
+def test_two_processes_do_not_share_a_campaign(here, commands, capsys):
+    (here / "runs/compete").mkdir(parents=True)
+    with FileLock(here / "runs/compete/.lock"):
+        assert main(["compete", "--hours=1", "--backbones=a"]) == MISUSED
+    assert "another process is at it" in capsys.readouterr().err
+
+
+def test_runs_of_a_hubs_model_have_a_folders_name(here, commands):
+    assert main(["compete", "--hours=0.4", "--backbones=hf-hub:timm/x, b"]) == 0
+    assert "hf-hub-timm-x-seed0" in trained(commands[0])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--model.head_epochs=3"],
+        ["--model.freeze_backbone=true", "--model.feature_views=4"],
+        ["--data.cache=disk", "--data.cache_dir=decoded"],
+    ],
+)
+def test_what_a_probe_leaves_out_is_not_refused_in_it(here, flags, capsys):
+    assert main(["fit", "--model.backbone=test_resnet", *TINY, *flags, *jobs.PROBED, "--data.root=nowhere"]) == MISUSED
+    assert "--data.root=nowhere: no such folder" in capsys.readouterr().err  # settings are looked at before data
 
 
 @pytest.mark.parametrize(
