@@ -54,10 +54,12 @@ def find_file(name: str, weights: str) -> Path:
         UserError: there is none.
     """
     path = Path(weights.removeprefix("local-dir:")).expanduser()
-    if path.is_dir():
+    if weights and path.is_dir():
         path = _find_in(path, name)
-    if not path.is_file():
+    if not weights or not path.is_file():
         raise UserError(f"--model.weights={weights}: no such file or folder (or else: timm, none)")
+    if not path.stat().st_size:
+        raise UserError(f"--model.weights={path}: is empty: fetch it again")
     return path
 
 
@@ -73,7 +75,7 @@ def read_given(file: Path) -> Given:
     if isinstance(settings, Mapping) and "backbone" in settings and isinstance(loaded.get("state_dict"), Mapping):
         return _of_run(file, loaded, str(settings["backbone"]))
     found = next((loaded[key] for key in _OF_TIMM if loaded.get(key) is not None), loaded)
-    weights = clean_state_dict(found) if isinstance(found, Mapping) else {}
+    weights = clean_state_dict(found) if isinstance(found, dict) else {}
     if not weights or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
         raise UserError(f"--model.weights={file}: holds no weights")  # of an empty one timm would take the hub's
     if file.name in _HUBS and (file.parent / "config.json").is_file():

@@ -42,6 +42,14 @@ def assert_holds(model, weights):
         assert torch.equal(tensor, weights[name]), name
 
 
+@pytest.mark.parametrize(("name", "said"), [("", "=: no such file or folder"), ("w.pth", "w.pth: is empty: fetch")])
+def test_what_names_or_holds_nothing_is_no_weights(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.pth").touch()
+    with pytest.raises(UserError, match=said):
+        build(SMALL, name)
+
+
 def test_lite0s_weights_fit_timms_names_and_shapes_exactly():
     ours, timms = lite0_state_dict(), timm.create_model("tf_efficientnet_lite0").state_dict()
     assert {name: tensor.shape for name, tensor in ours.items()} == {name: t.shape for name, t in timms.items()}

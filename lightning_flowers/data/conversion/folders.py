@@ -88,7 +88,10 @@ def _class_name(folder: Path) -> str:
 
 
 def _entries(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
     for path in paths:
         if path.name != path.name.encode("utf-8", "ignore").decode():
             raise DataError(f"{folder}: the name {path.name!a} is no UTF-8: rename it")

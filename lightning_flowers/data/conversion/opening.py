@@ -43,6 +43,8 @@ def open_data(
         DataError: no data of any kind there, or data that cannot be used.
         UserError: a setting that cannot be, or the shards cannot be written.
     """
+    if root == "":
+        raise UserError("--data.root=: give a folder, a file or a URL, or leave it out")
     place = fetch(root) if root is not None and is_hub(root) else root
     if place is None or is_url(str(place)) or holds_shards(Path(place)) or not Path(place).expanduser().exists():
         return find_source(None if place is None else str(place), remote_limit)
@@ -54,7 +56,9 @@ def open_data(
         folder = _converted(kind, inputs, size, skip_bad, root or "")
     except DataError as error:
         said = error.args[0]
-        raise DataError(said if said.startswith("--data.") else f"--data.root={said}") from error
+        about = str(Path(place).expanduser())  # of most the beginning; else the pictures as a whole are meant
+        named = said if said.startswith(about) else f"{about}: {said}"
+        raise DataError(said if said.startswith("--data.") else f"--data.root={named}") from error
     where = str(root) if is_hub(str(root)) else str(Path(place).expanduser().resolve())
     return replace(open_source(folder), origin=where)
 

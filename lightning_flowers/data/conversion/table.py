@@ -66,6 +66,8 @@ def _read_csv(path: Path, features: Features) -> tuple[list[str], list[tuple[int
     """The columns, and the lines that say something with their numbers; what is most in the first parts them all."""
     try:
         text = path.read_text("utf-8-sig")
+        if not text.strip():
+            raise DataError(f"{path}: is empty: give a header and a row for each picture")
         mark = max(",;\t", key=text.partition("\n")[0].count)
         reader = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=mark, strict=True)
         written = [clean_name(cell).casefold() for cell in reader.fieldnames or ()]

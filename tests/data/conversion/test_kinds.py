@@ -1,6 +1,7 @@
 """What is no data set of a kind that is understood is one line that says what there is."""
 
 import tarfile
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,7 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.data.conversion.kinds import read_pictures
 from lightning_flowers.data.conversion.names import split_in
 from lightning_flowers.data.tfrecord.writer import frame
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import DataError, UserError
 
 from .conftest import add, example, petals, write_csv, write_folders, write_parquet, write_tars, write_tfrecords
 
@@ -80,6 +81,7 @@ def text(root):
         (mixed, "holds two kinds of data, pictures in folders (0.jpg) and WebDataset tars (train-0.tar): give the"),
         (write_csv, "0.jpg: a picture outside the classes' folders: move it into one; or give the table alone: "),
         (two_tables, "holds 2 tables: give one of them, such as "),
+        (table_of("\n"), "t.csv: is empty: give a header"),
         (table_of("size,colour\n1,2\n"), "t.csv: columns: none for the path (path, image_path, "),
         (table_of("size,colour\n1,2\n"), "only colour, size: name it, --data.features.image=NAME"),
         (lambda root: write_tars(root, ""), "train-0.tar: 000.jpg has no class: no 000.cls, .json or .txt lies"),
@@ -104,6 +106,30 @@ def test_what_is_not_understood_is_one_line(tmp_path, capsys, write, said):
     assert err.startswith(f"lightning_flowers: --data.root={tmp_path / 'here'}")
     assert said in err
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_is_said_of_all_pictures_names_the_root(tmp_path, capsys):
+    for name in ("x", "y"):
+        (tmp_path / "here" / name).mkdir(parents=True)
+        (tmp_path / "here" / name / "0.jpg").write_bytes(b"none")
+    assert main(["fit", f"--data.root={tmp_path / 'here'}"]) == 2
+    assert f"--data.root={tmp_path / 'here'}: 2 of 2 pictures cannot be used" in capsys.readouterr().err
+
+
+def test_an_empty_root_is_not_the_working_folder(capsys):
+    assert main(["fit", "--data.root="]) == 2
+    assert "--data.root=: give a folder, a file or a URL" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    write_folders(tmp_path / "here")
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(DataError, match=r"here: cannot be read: Permission denied"):
+        read_pictures(tmp_path / "here")
 
 
 def test_features_are_of_files_that_have_such(tmp_path):
