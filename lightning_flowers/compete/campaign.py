@@ -14,7 +14,8 @@ from lightning_flowers.cli.child import with_contents
 from lightning_flowers.compete import jobs
 from lightning_flowers.compete.choice import FLIPS, PLAIN, Option, Step, choose, decide, steps_of, weights_of
 from lightning_flowers.compete.plan import ALL, RESERVE, Job, Model, Plan, make_plan
-from lightning_flowers.data.sources.finding import find_source
+from lightning_flowers.data.conversion.opening import open_data
+from lightning_flowers.data.sources.competition import Source
 from lightning_flowers.ensemble.members import read_members
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
@@ -57,7 +58,7 @@ class Campaign:
         self.folder, self.runs, self.log = folder, folder / "runs", folder / "log.txt"
         self._models, self._shared = models, list(shared)
         self._end = time.monotonic() + seconds
-        self.root: str | None = None
+        self._source: Source | None = None
         self._state: dict[str, Any] = {"asked": {}, "probes": {}, "records": {}}
         self._file = folder / "campaign.json"
         if self._file.is_file():
@@ -80,9 +81,13 @@ class Campaign:
         Raises:
             UserError: none of them can be trained.
         """
-        self.root = jobs.settings_of(self._shared)["data"]["root"]
+        data = jobs.settings_of(self._shared)["data"]
+        skips = data.get("on_bad_record") == "skip"
+        self._source = open_data(data["root"], data.get("size"), data.get("features"), skips)
+        # Pictures of other kinds have shards by now.
+        root = self._source.where if self._source.origin else data["root"]
         say("check", "pictures that stand in two splits, or twice in one")
-        self._try("records stats", partial(jobs.look_for_leaks, self.root, self.folder / "records-stats", self.log))
+        self._try("records stats", partial(jobs.look_for_leaks, root, self.folder / "records-stats", self.log))
         known = []
         for name, flags in self._models.items():
             if model := self._probe(name, [*flags, *self._shared]):
@@ -214,7 +219,8 @@ class Campaign:
         blend, decided = decide(option, weights, val[option.views], labels, probabilities)
         predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
         predictions.save(self.folder / "predictions" / "test.npz")
-        sample = find_source(self.root).sample_submission()
+        assert self._source is not None  # of the plan
+        sample = self._source.sample_submission()
         for path in write_submission(self.folder / "submission.csv", predictions, sample, decided):
             say("submission", str(path))
 
