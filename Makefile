@@ -18,7 +18,7 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve bench-gpu tpu-table kaggle-wheels kaggle-check lint \
+.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve bench-gpu tpu-table ablation kaggle-wheels kaggle-check lint \
   format types check constraints clean
 
 help: ## list the targets
@@ -62,6 +62,10 @@ bench-gpu: $(READY) ## measure training on this GPU beside timm's script (TIMM_T
 tpu-table: ARGS =
 tpu-table: $(READY) ## have libtpu say what the five backbones take on three TPUs; goes on where it was (hours)
 	PYTHONPATH=tests $(BIN)/python -m bench.tpu $(ARGS)
+
+ablation: ARGS =
+ablation: $(READY) ## measure what each option is worth (BENCH_ROOT=real photographs, ARGS='--minutes=60'); goes on where it was
+	PYTHONPATH=tests $(BIN)/python -m bench.ablation $(ARGS)
 
 bench-serve: ARGS =
 bench-serve: $(READY) $(BENCH)/.serve ## measure the server beside others (BENCH_RUN=folder of a run, BENCH_PICTURE=file)

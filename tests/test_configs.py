@@ -6,10 +6,12 @@ import pytest
 import yaml
 
 from lightning_flowers.__main__ import main
+from lightning_flowers.cli.parser import make_parser
 from lightning_flowers.compare.study import RESULTS
 from lightning_flowers.model.backbones import BACKBONES
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parent.parent / "configs"
+CONFIGS, RECIPES = sorted(FOLDER.glob("*.yaml")), sorted((FOLDER / "recipes").glob("*.yaml"))
 
 
 def test_every_backbone_of_the_table_has_a_config():
@@ -25,6 +27,19 @@ def test_the_studys_settings_are_as_the_study_had_them(path):
         assert settings["model"]["freeze_backbone"] is not study.trainable
         assert settings["model"]["schedule"] == "starter"
         assert settings["data"] == {"size": 512, "batch_size": 128, "augment": "none"}
+
+
+def test_each_recipe_is_there_and_says_its_command():
+    assert [path.stem for path in RECIPES] == ["best", "frozen", "quick", "study"]
+    for path in RECIPES:
+        assert f"fit --config configs/recipes/{path.name}" in path.read_text().partition("trainer:")[0]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_what_fit_takes(path):
+    read = make_parser("fit").parse_args(["--config", str(path)])
+    for part, settings in yaml.safe_load(path.read_text()).items():
+        assert settings == {name: read[part][name] for name in settings}
 
 
 @pytest.mark.slow

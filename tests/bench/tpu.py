@@ -5,7 +5,6 @@ versions have made is made anew.
 """
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import Any, NamedTuple
 
 from lightning_flowers.compare.study import RESULTS
 from lightning_flowers.rehearse.calibration import MEASURED, TABLE, Estimated, calibrations, read_table
+
+from . import rows as table
 
 CHIPS = ("v5e-8", "v3-8", "v6e-8")
 REPOSITORY = Path(__file__).parents[2]
@@ -74,10 +75,7 @@ def write(rows: list[Estimated]) -> None:
     """Write the table, in the order wanted."""
     order = {row: number for number, row in enumerate(wanted())}
     rows.sort(key=lambda row: order[_key(row)])
-    with Path(str(TABLE)).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(Estimated.model_fields), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row.model_dump() for row in rows)
+    table.write(Path(str(TABLE)), Estimated, rows)
 
 
 def markdown(rows: list[Estimated]) -> str:
