@@ -27,6 +27,7 @@ from scipy.stats import false_discovery_control, ttest_rel
 from lightning_flowers.data.sources.competition import Source, open_source
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.errors import DataError
 from lightning_flowers.run.results import Run, read_run
 from lightning_flowers.run.summary import versions
 
@@ -111,7 +112,7 @@ def run(changed: str, seed: int, seconds: float) -> tuple[Run, float]:
 
 def make(minutes: float, seeds: Sequence[int]) -> Iterator[list[Scored]]:
     """The rows so far, after each new one; none is begun that the minutes would not do for, as the last one took."""
-    end, took, photographs = time.monotonic() + 60 * minutes, 0.0, draw(open_source(_root()), REPOSITORY / MADE)
+    end, took, photographs = time.monotonic() + 60 * minutes, 0.0, draw(_photographs(), REPOSITORY / MADE)
     now = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("torch", "timm"))
     rows = [row for row in table.read(TABLE, Scored) if (row.versions, row.photographs) == (now, photographs)]
     missing = [(changed, seed) for seed in seeds for changed in VARIANTS if not _find(rows, changed, seed)]
@@ -188,10 +189,11 @@ def main() -> None:
     print(markdown(table.read(TABLE, Scored)))
 
 
-def _root() -> Path:
-    if not (given := os.environ.get("BENCH_ROOT")):
-        raise SystemExit("BENCH_ROOT: name the folder of real photographs, as shards of the competition's")
-    return Path(given)
+def _photographs() -> Source:
+    try:
+        return open_source(Path(os.environ["BENCH_ROOT"]))
+    except (KeyError, DataError) as error:
+        raise SystemExit(f"BENCH_ROOT: must name real photographs, in shards as the competition's: {error}") from None
 
 
 def _record(split: Split, position: int) -> Record:

@@ -121,3 +121,15 @@ def test_the_table_in_the_repository_is_of_the_variants():
     rows = read(ablation.TABLE, ablation.Scored)
     assert {row.changed for row in rows} <= set(ablation.VARIANTS)
     assert len({(row.changed, row.seed) for row in rows}) == len(rows)
+
+
+def test_the_table_of_the_readme_is_of_the_file():
+    assert ablation.markdown(read(ablation.TABLE, ablation.Scored)) in (ablation.REPOSITORY / "README.md").read_text(
+        "utf-8"
+    )
+
+
+def test_photographs_that_are_not_there_are_told_of_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_ROOT", str(tmp_path / "none"))
+    with pytest.raises(SystemExit, match=r"^BENCH_ROOT: must name .*no such folder"):
+        next(ablation.make(1, [0]))
