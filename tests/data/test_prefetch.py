@@ -250,7 +250,7 @@ def test_a_shard_that_cannot_be_had_is_an_error_also_where_bad_records_are_skipp
     shelf.lost = {lost}
     with pytest.raises(DataError, match=f"{lost}: cannot be fetched"):
         epoch(Loader(split, order, threads=2))
-    assert shelf.got.count(lost) <= 4  # not once for each record
+    assert shelf.got.count(lost) <= 8  # of 13 or 14 records: once for each share of the batches that are under way
     assert not split.bad
 
 
