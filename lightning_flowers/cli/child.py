@@ -36,6 +36,12 @@ def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[st
     return INTERRUPTED if process.returncode == -signal.SIGINT else process.returncode
 
 
+def last_words(text: str) -> str:
+    """Of all that a command has said the last line: where it failed, why."""
+    lines = text.strip().splitlines()
+    return lines[-1].removeprefix("lightning_flowers: ") if lines else "it said nothing"
+
+
 def take_flag(args: list[str], flag: str) -> str | None:
     """Take a flag out of a command line, given as `--flag=value` or `--flag value`; gives its value, None without."""
     at = next((place for place, arg in enumerate(args) if arg.partition("=")[0] == flag), None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from lightning_flowers.cli.child import INTERRUPTED, run_command
+from lightning_flowers.cli.child import INTERRUPTED, last_words, run_command
 from lightning_flowers.compete.choice import FLIPS
 from lightning_flowers.compete.plan import Job, Model
 from lightning_flowers.errors import UserError
@@ -45,7 +45,7 @@ def settings_of(flags: Sequence[str]) -> dict[str, Any]:
     if status == INTERRUPTED:
         raise KeyboardInterrupt("interrupted; the same command goes on")
     if status:
-        raise UserError(lines[-1].strip().removeprefix("lightning_flowers: ") if lines else f"exit status {status}")
+        raise UserError(last_words("".join(lines)))
     return yaml.safe_load("".join(lines))
 
 
@@ -56,6 +56,9 @@ def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Mod
         UserError: it cannot be trained.
     """
     settings = settings_of(flags)
+    epochs = settings["trainer"]["max_epochs"]
+    if epochs is None or epochs < 1:
+        raise UserError(f"--trainer.max_epochs={epochs}: compete plans by the length of a run: give how many there are")
     shutil.rmtree(folder / name, ignore_errors=True)
     few = [f"--trainer.limit_{split}_batches={_BATCHES}" for split in ("train", "val")]
     own = [*PROBED, "--trainer.logger=false"]
@@ -64,14 +67,15 @@ def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Mod
     execute(["fit", *flags, *few, *own, *place, *_QUIET], log)
     took = time.monotonic() - started
     run = read_run(folder / name)
-    first, second = run.history[:2]
+    if len(run.history) < 2:
+        raise CommandError(f"ended before its second epoch, which tells its speed (all that it said: {log})")
+    first, second = run.history
     batch = settings["data"]["batch_size"]
     trained = min(_BATCHES * batch, run.data.records["train"])
     train = second.images_per_second or 0.0
     evaluated = (second.seconds or 0.0) - trained / train
     val = min(_BATCHES * batch, run.data.records.get("val", 0)) / max(evaluated, 1e-3)
     start = took - (first.seconds or 0.0) - (second.seconds or 0.0)
-    epochs = settings["trainer"]["max_epochs"]
     shutil.rmtree(folder)
     return Model(name, tuple(flags), epochs, start, train, val, _passes(settings)), run.data.records
 
@@ -94,8 +98,8 @@ def train(job: Job, folder: Path, log: Path, seconds: float) -> Run:
 
 def is_done(folder: Path, name: str) -> bool:
     """Whether a run has ended, its predictions included."""
-    run = RunFolder(folder / name)
-    return run.read_summary().get("status") == "finished" and "predictions" in run.read_summary()
+    summary = RunFolder(folder / name).read_summary()
+    return summary.get("status") == "finished" and "predictions" in summary
 
 
 def look_for_leaks(root: str | None, folder: Path, log: Path) -> None:
@@ -144,7 +148,7 @@ def execute(args: Sequence[str], log: Path) -> None:
     if status == INTERRUPTED:
         raise KeyboardInterrupt("interrupted; the same command goes on")
     if status:
-        raise CommandError(f"{last.removeprefix('lightning_flowers: ')} (all that it said: {log})")
+        raise CommandError(f"{last_words(last)} (all that it said: {log})")
 
 
 def max_time(seconds: float) -> str:

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lightning_flowers.cli.child import INTERRUPTED, run_command, with_contents
+from lightning_flowers.cli.child import INTERRUPTED, last_words, run_command, with_contents
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import read_run
@@ -83,10 +83,11 @@ def run_trials(study: optuna.Study, search: Search, trials: int, deadline: float
         say(f"trial {trial.number}    {describe(trial.params)}")
         found = _run_trial(study, trial, search, deadline)
         log = trial_log(search, trial.number)
-        say(f"           {found or f'failed: {_last_line(log)}'}")
+        said = last_words(log.read_text("utf-8"))
+        say(f"           {found or f'failed: {said}'}")
         failed = 0 if found else failed + 1
         if failed and (failed >= _GIVE_UP_AFTER or not _ended(study)):
-            raise UserError(f"tune: trial {trial.number}: {_last_line(log)} (all that it said: {log})")
+            raise UserError(f"tune: trial {trial.number}: {said} (all that it said: {log})")
         _keep_best_checkpoint(study, search)
 
 
@@ -170,11 +171,6 @@ def trial_folder(search: Search, number: int) -> Path:
 def trial_log(search: Search, number: int) -> Path:
     """All that a trial has said."""
     return trial_folder(search, number).with_suffix(".log")
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8").strip().splitlines()
-    return lines[-1].removeprefix("lightning_flowers: ") if lines else "it said nothing"
 
 
 def _keep_best_checkpoint(study: optuna.Study, search: Search) -> None:

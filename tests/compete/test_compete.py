@@ -214,6 +214,26 @@ def test_seconds_are_written_as_lightning_wants_them(seconds, text):
     assert max_time(seconds) == text
 
 
+def test_a_run_without_an_end_cannot_be_planned(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "settings_of", lambda flags: {"trainer": {"max_epochs": -1}})
+    with pytest.raises(UserError, match=r"--trainer\.max_epochs=-1: compete plans by the length of a run"):
+        jobs.probe("a", [], tmp_path / "probes", tmp_path / "log.txt")
+
+
+def test_a_probe_that_ends_early_says_so(tmp_path, monkeypatch):
+    settings = {"trainer": {"max_epochs": 6}, "data": {"batch_size": 8}}
+    monkeypatch.setattr(jobs, "settings_of", lambda flags: settings)
+
+    def execute(args, log):
+        run = RunFolder(tmp_path / "probes/a")
+        run.make()
+        run.write_summary({"status": "finished"})
+
+    monkeypatch.setattr(jobs, "execute", execute)
+    with pytest.raises(jobs.CommandError, match="ended before its second epoch"):
+        jobs.probe("a", [], tmp_path / "probes", tmp_path / "log.txt")
+
+
 @pytest.mark.slow
 def test_a_whole_campaign(here, petals_root, capfd):
     given = ["--backbones=test_resnet", f"--data.root={petals_root}", *TINY]
