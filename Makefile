@@ -18,7 +18,7 @@ ARGS ?= --trainer.max_epochs=3
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve bench-gpu tpu-table ablation kaggle-wheels kaggle-check lint \
+.PHONY: help setup fit test interop fuzz bench-input bench-memory bench-serve bench-gpu tpu-table ablation bench-peers kaggle-wheels kaggle-check lint \
   format types check constraints clean
 
 help: ## list the targets
@@ -66,6 +66,15 @@ tpu-table: $(READY) ## have libtpu say what the five backbones take on three TPU
 ablation: ARGS =
 ablation: $(READY) ## measure what each option is worth (BENCH_ROOT=real photographs, ARGS='--minutes=60'); goes on where it was
 	PYTHONPATH=tests $(BIN)/python -m bench.ablation $(ARGS)
+
+bench-peers: ARGS =
+bench-peers: $(READY) $(BENCH)/.peers ## measure how well peers learn the same photographs (TIMM_TRAIN=train.py, BENCH_ROOT=FOLDER)
+	PYTHONPATH=tests $(BIN)/python -m bench.peers $(ARGS)
+
+$(BENCH)/.peers: $(READY) constraints.txt
+	test -x $(BENCH)/bin/python || $(VENV_MAKER) $(BENCH)
+	$(UV) pip install --quiet --python $(BENCH)/bin/python --constraint constraints.txt torch timm fastai
+	@touch $@
 
 bench-serve: ARGS =
 bench-serve: $(READY) $(BENCH)/.serve ## measure the server beside others (BENCH_RUN=folder of a run, BENCH_PICTURE=file)

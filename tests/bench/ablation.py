@@ -69,6 +69,14 @@ class Scored(BaseModel):
     photographs: str
 
 
+def open_photographs() -> Source:
+    """The real photographs, where BENCH_ROOT says they are."""
+    try:
+        return open_source(Path(os.environ["BENCH_ROOT"]))
+    except (KeyError, DataError) as error:
+        raise SystemExit(f"BENCH_ROOT: must name real photographs, in shards as the competition's: {error}") from None
+
+
 def draw(source: Source, target: Path) -> str:
     """Write the protocol's photographs as shards; gives their fingerprint."""
     size, splits = source.choose_size(None), []
@@ -112,7 +120,7 @@ def run(changed: str, seed: int, seconds: float) -> tuple[Run, float]:
 
 def make(minutes: float, seeds: Sequence[int]) -> Iterator[list[Scored]]:
     """The rows so far, after each new one; none is begun that the minutes would not do for, as the last one took."""
-    end, took, photographs = time.monotonic() + 60 * minutes, 0.0, draw(_photographs(), REPOSITORY / MADE)
+    end, took, photographs = time.monotonic() + 60 * minutes, 0.0, draw(open_photographs(), REPOSITORY / MADE)
     now = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("torch", "timm"))
     rows = [row for row in table.read(TABLE, Scored) if (row.versions, row.photographs) == (now, photographs)]
     missing = [(changed, seed) for seed in seeds for changed in VARIANTS if not _find(rows, changed, seed)]
@@ -187,13 +195,6 @@ def main() -> None:
         for rows in make(given.minutes, given.seeds):
             write(rows)
     print(markdown(table.read(TABLE, Scored)))
-
-
-def _photographs() -> Source:
-    try:
-        return open_source(Path(os.environ["BENCH_ROOT"]))
-    except (KeyError, DataError) as error:
-        raise SystemExit(f"BENCH_ROOT: must name real photographs, in shards as the competition's: {error}") from None
 
 
 def _record(split: Split, position: int) -> Record:
