@@ -1,1 +1,1 @@
-"""The page of one run, as HTML and as Markdown, and the files that go with it. Needs no torch."""
+"""The page of one run, and the files that go with it. Needs no torch."""

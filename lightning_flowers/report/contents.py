@@ -1,4 +1,4 @@
-"""What stands in a report, before it is HTML or Markdown."""
+"""What stands in a report, before it is HTML."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _OF_BLEND = "Of a blend that is the temperature alone, not the weights."
 
 
 def tell(run: Run, findings: Findings | None, external: bool | None, missing: Sequence[str]) -> dict[str, Any]:
-    """What is known of a run, by the names that the templates have for it; everything but the pictures.
+    """What is known of a run, by the names that the template has for it; everything but the pictures.
 
     Args:
         findings: None without predictions of val.

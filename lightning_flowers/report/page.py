@@ -1,10 +1,8 @@
-"""The report as one HTML page that needs nothing but itself, and as Markdown, which shows the files beside it."""
+"""The report as one HTML page that needs nothing but itself."""
 
 import base64
 import hashlib
-import re
-from collections.abc import Collection, Mapping
-from functools import cache
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -13,8 +11,6 @@ from markupsafe import Markup
 
 SUSPECTS = 12  # as many are shown
 _TEMPLATES = "templates"
-# An underscore inside a word is one, as in a command or a path.
-_SPECIAL = re.compile(r"([\\`*\[\]<>&|]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def to_html(contents: Mapping[str, Any], charts: Mapping[str, Markup], pictures: Mapping[str, bytes]) -> str:
@@ -28,25 +24,12 @@ def to_html(contents: Mapping[str, Any], charts: Mapping[str, Markup], pictures:
     """
     script = _read("sort.js")
     looks = {"style": Markup(_read("style.css")), "script": Markup(script), "script_hash": Markup(_hash(script))}
-    return _render("report.html", contents, charts=charts, pictures=pictures, **looks)
-
-
-def to_markdown(contents: Mapping[str, Any], files: Collection[str]) -> str:
-    """The same as Markdown.
-
-    Args:
-        files: names of the pictures that lie beside it.
-    """
-    return _render("report.md", contents, files=files)
-
-
-def _render(template: str, contents: Mapping[str, Any], **more: object) -> str:
     findings = contents["findings"]
     suspects = findings.suspects[:SUSPECTS] if findings else ()
-    return _environment().get_template(template).render(**contents, **more, suspects=suspects)
+    page = _environment().get_template("report.html")
+    return page.render(**contents, **looks, charts=charts, pictures=pictures, suspects=suspects)
 
 
-@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("lightning_flowers.report", _TEMPLATES),
@@ -55,12 +38,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(exact=_exact, percent=percent, data_uri=_data_uri, code=_code)
-    environment.filters.update(plain=_plain, with_code=_with_code, block=_block)
+    environment.filters.update(exact=_exact, percent=_percent, data_uri=_data_uri, code=_code)
     return environment
 
 
-def percent(probability: float) -> str:
+def _percent(probability: float) -> str:
     """A probability for people."""
     return f"{probability:.1%}" if probability >= 0.001 or probability == 0 else "under 0.1%"
 
@@ -89,18 +71,3 @@ def _hash(script: str) -> str:
 
 def _data_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: names and settings are not Markdown, nor HTML."""
-    return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
-
-
-def _with_code(text: str) -> str:
-    """Text with code between backticks, as it is in Markdown."""
-    return "`".join(part if number % 2 else _plain(part) for number, part in enumerate(text.split("`")))
-
-
-def _block(text: str) -> str:
-    """A block of code in Markdown, which no line of backticks in it can end."""
-    return "\n".join(f"    {line}" for line in text.rstrip("\n").splitlines())

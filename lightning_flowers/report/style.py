@@ -81,10 +81,10 @@ def distinct(names: Sequence[str], most: int) -> list[str]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure on white as PNG or JPEG, as the path's suffix says, in place of an older one.
+    """Write a figure on white as PNG, in place of an older one.
 
     Letters that matplotlib's font lacks, as of Chinese, are boxes.
     """
     with atomic_file(path) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(part, format=path.suffix[1:], dpi=DPI, facecolor="white")
+        figure.savefig(part, format="png", dpi=DPI, facecolor="white")

@@ -1,23 +1,19 @@
 """Makes the report of a run from its folder, and writes it there."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import csv_text, write_text
-from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.report.contents import tell
 from lightning_flowers.report.curves import draw_curves
 from lightning_flowers.report.facts import class_names, command
-from lightning_flowers.report.findings import Findings, Record, find
+from lightning_flowers.report.findings import Findings, find
 from lightning_flowers.report.gallery import photograph, to_jpeg
 from lightning_flowers.report.matrix import draw_confusion
-from lightning_flowers.report.page import SUSPECTS, percent, to_html, to_markdown
+from lightning_flowers.report.page import SUSPECTS, to_html
 from lightning_flowers.report.reliability import draw_reliability
 from lightning_flowers.report.style import save
 from lightning_flowers.report.svg import inline_svg
@@ -25,7 +21,7 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 
-_PIXELS, _COLUMNS = 224, 4  # side of a picture in the page; pictures beside each other in worst.jpg
+_PIXELS = 224  # side of a picture in the page
 _CLASSES = ("class", "name", "precision", "recall", "f1", "support", "predicted")
 _SUSPECTS = ("id", "label", "name", "suggested", "suggested_name", "probability", "suggested_probability")
 
@@ -53,10 +49,8 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     missing += [*unseen, *([] if run.history or run.members else ["Curves: no epoch is in metrics.csv"])]
     external = True if predictions and predictions.external else run.data.external
     contents = tell(run, findings, external, missing)
-    figures = _plots(run, folder, findings) | _galleries(folder, findings, pictures)
-    texts = _sheets(folder, findings)
-    texts[folder.page_markdown] = to_markdown(contents, [file.name for file in figures])
-    charts = {file.stem: figure for file, figure in figures.items() if file.suffix == ".png"}
+    figures, texts = _plots(run, folder, findings), _sheets(folder, findings)
+    charts = {file.stem: figure for file, figure in figures.items()}
     charts |= {f"{file.stem}-narrow": figure for file, figure in _plots(run, folder, findings, narrow=True).items()}
     charts = {name: inline_svg(figure, name) for name, figure in charts.items()}
     texts[folder.page] = to_html(
@@ -106,23 +100,6 @@ def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool 
     return plots
 
 
-def _galleries(
-    folder: RunFolder, findings: Findings | None, pictures: Mapping[str, NDArray[np.uint8]]
-) -> dict[Path, Figure]:
-    """Of the records that have a picture, with what is to be said of each."""
-    groups = {folder.worst: findings.worst, folder.unsure: findings.unsure} if findings else {}
-    galleries = {
-        path: [Shown(pictures[record.id], _title(record)) for record in records if record.id in pictures]
-        for path, records in groups.items()
-    }
-    return {path: draw_grid(shown, _COLUMNS) for path, shown in galleries.items() if shown}
-
-
-def _title(record: Record) -> str:
-    taken = "taken for it" if record.right else f"taken for {record.other_name}"
-    return f"{record.name}\n{taken}, {percent(record.other_probability)}\n{record.id}"
-
-
 def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
     """The CSV files, in full precision: the scores of each class, and the records whose label may be wrong."""
     if findings is None:
@@ -151,4 +128,4 @@ def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, Fig
 
 def _of_predictions(folder: RunFolder) -> set[Path]:
     """The files that a report makes of predictions."""
-    return {folder.confusion, folder.classes, folder.reliability, folder.worst, folder.unsure, folder.suspects}
+    return {folder.confusion, folder.classes, folder.reliability, folder.suspects}

@@ -30,9 +30,8 @@ class RunFolder:
     confusion.png           which classes are taken for which, on val
     classes.csv             precision, recall, F1 and support of each class, on val
     reliability.png         how far probabilities can be believed, on val
-    worst.jpg, unsure.jpg   val pictures with the highest loss, and with the least sure answer
     suspects.csv            val records whose label may be wrong
-    report.html, report.md  all of this on one page
+    report.html             all of this on one page
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,11 +47,8 @@ class RunFolder:
         self.confusion = path / "confusion.png"
         self.classes = path / "classes.csv"
         self.reliability = path / "reliability.png"
-        self.worst = path / "worst.jpg"
-        self.unsure = path / "unsure.jpg"
         self.suspects = path / "suspects.csv"
         self.page = path / "report.html"
-        self.page_markdown = path / "report.md"
         self.made = False
 
     @classmethod

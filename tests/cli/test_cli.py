@@ -78,8 +78,8 @@ def assert_refused(result, *said):
 def test_fit_leaves_all_that_the_contract_names(fitted, petals_root):
     assert {path.name for path in fitted.iterdir()} == {
         "config.yaml", "metrics.csv", "checkpoints", "summary.json", "predictions", "submission.csv", "tensorboard",
-        "curves.png", "confusion.png", "classes.csv", "reliability.png", "worst.jpg", "unsure.jpg", "suspects.csv",
-        "report.html", "report.md",
+        "curves.png", "confusion.png", "classes.csv", "reliability.png", "suspects.csv",
+        "report.html",
     }  # fmt: skip
     assert {path.name for path in (fitted / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert any(path.name.startswith("events.out.tfevents") for path in (fitted / "tensorboard").iterdir())

@@ -12,7 +12,7 @@ from lightning_flowers.__main__ import MISUSED
 from lightning_flowers.report import cli
 from lightning_flowers.report.cli import FAILED
 
-FILES = {"confusion.png", "classes.csv", "reliability.png", "suspects.csv", "curves.png", "report.html", "report.md"}
+FILES = {"confusion.png", "classes.csv", "reliability.png", "suspects.csv", "curves.png", "report.html"}
 
 
 def test_runs_get_their_pages_and_the_paths_are_printed(report, make_run, predict):
@@ -33,9 +33,9 @@ def test_a_second_report_takes_the_place_of_the_first(report, make_run, predict)
 def test_nothing_is_left_of_the_report_of_other_predictions(report, make_run, predict, petals_root):
     run = make_run(predictions=predict(), data={"root": str(petals_root)})
     report(run)
-    kept = {"curves.png", "report.html", "report.md", "summary.json", "config.yaml", "metrics.csv", "notes.jpg"}
+    kept = {"curves.png", "report.html", "summary.json", "config.yaml", "metrics.csv", "notes.jpg"}
     (run / "notes.jpg").touch()
-    assert {path.name for path in run.iterdir() if path.is_file()} == FILES | kept | {"worst.jpg", "unsure.jpg"}
+    assert {path.name for path in run.iterdir() if path.is_file()} == FILES | kept
     predict(seed=1).save(run / "predictions" / "val.npz")
     summary = (run / "summary.json").read_text("utf-8")
     (run / "summary.json").write_text(summary.replace(str(petals_root), "/not/here"), "utf-8")
@@ -145,7 +145,6 @@ def test_where_there_are_weights_the_page_tells_how_to_predict(report, make_run,
     report(run)
     wanted = f"no predictions/val.npz: make it with python -m lightning_flowers predict --run {run}, then report anew"
     assert wanted in read_page(run).by_id("missing")[2]
-    assert wanted.replace("python", "`python").replace(", then", "`, then") in (run / "report.md").read_text("utf-8")
 
 
 def test_a_run_on_train_and_val_says_that_nothing_was_left_to_validate_on(report, make_run, predict, read_page):

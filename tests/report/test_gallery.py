@@ -11,9 +11,7 @@ from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.competition import open_source
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
-from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.report.gallery import Pictures, to_jpeg
-from lightning_flowers.report.style import save
 
 SIZE = 32
 
@@ -132,15 +130,3 @@ def test_making_smaller_takes_the_mean_of_an_area():
     picture[::2] = 200
     decoded = simplejpeg.decode_jpeg(to_jpeg(picture, 16))
     np.testing.assert_allclose(decoded, 100, atol=3)
-
-
-def test_a_gallery_is_written_as_jpeg_and_png(petals_root, tmp_path):
-    pictures = Pictures(str(petals_root), SIZE).decode([f"val000{number}" for number in range(5)])
-    shown = [Shown(picture, "true: rose\ntaken for: $x_, 0.93") for picture in pictures if picture is not None]
-    assert len(shown) == 5
-    figure = draw_grid(shown, 3)
-    assert figure.axes[0].get_title() == "true: rose\ntaken for: $x_, 0.93"
-    for name, magic in (("worst.jpg", b"\xff\xd8"), ("worst.png", b"\x89PNG")):
-        save(figure, tmp_path / name)
-        assert (tmp_path / name).read_bytes().startswith(magic)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["worst.jpg", "worst.png"]

@@ -1,9 +1,7 @@
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.report.write import write_report
@@ -16,16 +14,12 @@ def missing(page):
 def test_pictures_come_from_where_the_data_lie(make_run, predict, petals_root, read_page):
     run = make_run(predictions=predict(), data={"root": str(petals_root)})
     written = write_report(run)
-    assert {"worst.jpg", "unsure.jpg"} <= {path.name for path in written if path.is_file()}
     assert written[-1] == run / "report.html"
     page = read_page(run)
     images = page.all("img")
     assert len(images) >= 24
     assert all(attributes["src"].startswith("data:image/jpeg;base64,") for attributes, _ in images)
     assert missing(page) == []
-    assert {"(worst.jpg)", "(unsure.jpg)"} <= set(re.findall(r"\(\w+\.jpg\)", (run / "report.md").read_text("utf-8")))
-    with Image.open(run / "worst.jpg") as picture:
-        assert picture.width > 300
 
 
 def test_data_that_lie_elsewhere_now_are_named(make_run, predict, petals_root, read_page):
@@ -78,5 +72,4 @@ def test_without_any_of_the_records_there_is_no_gallery(make_run, predict, petal
     predictions = replace(predict(), ids=np.array([f"gone{number}" for number in range(12)]))
     run = make_run(predictions=predictions, data={"root": str(petals_root)})
     write_report(run)
-    assert not (run / "worst.jpg").exists()
     assert missing(read_page(run))[0].startswith("Pictures of 12 of 12 records")

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 
 import pytest
 
@@ -101,28 +100,6 @@ def test_suspects_are_records_whose_label_is_beaten(run, wanted):
         assert float(suspect["probability"]) == pytest.approx(row[label])
         assert float(suspect["suggested_probability"]) == pytest.approx(row.max())
         assert row.max() > row[label]
-
-
-def test_markdown_says_the_same(run, wanted):
-    text = (run / "report.md").read_text("utf-8")
-    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
-    values = {row[0]: row[1:] for row in cells}
-    for label, key in (
-        ("macro F1, all classes", "macro-f1"),
-        ("macro F1, classes present", "macro-f1-present"),
-        ("accuracy", "accuracy"),
-        ("loss (cross-entropy)", "loss"),
-    ):
-        assert float(values[label][0]) == pytest.approx(wanted[key], abs=6e-5)
-    for name, keys in (("ECE", ("ece-before", "ece-after")), ("NLL", ("nll-before", "nll-after"))):
-        assert [float(value) for value in values[name][:2]] == pytest.approx([wanted[key] for key in keys], abs=2e-4)
-    for label, (precision, recall, f1, support) in enumerate(wanted["classes"]):
-        found = values[names_of(run)[label]]
-        assert [found[0], int(found[4]), int(found[5])] == [str(label), support, wanted["predicted"][label]]
-        assert [float(value) for value in found[1:4]] == pytest.approx([precision, recall, f1], abs=6e-5)
-    assert re.findall(r"^\| (val\d+)", text.partition("## Worst errors")[2], re.MULTILINE)[:12] == [
-        str(wanted["ids"][position]) for position in wanted["worst"][:12]
-    ]
 
 
 def test_the_summary_has_the_calibration_and_keeps_the_rest(run, wanted):
