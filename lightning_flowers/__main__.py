@@ -45,7 +45,6 @@ def main(args: list[str] | None = None) -> int:
 
 def _run_or_fail(args: list[str]) -> int:
     try:
-        environment.check()
         return _run(args)
     except (UserError, UnicodeEncodeError) as error:
         return _fail(_not_utf_8(error) if isinstance(error, UnicodeEncodeError) else str(error))
