@@ -78,7 +78,7 @@ def _write(out: Path, groups: Sequence[Group], markdown: str) -> None:
     write_text(out / "compare.csv", to_csv(groups))
     with atomic_file(out / "compare.png") as part:
         draw(part, rows)
-    ours = [row for group in groups for row in group.rows if row.runs]
-    undrawn = len(ours) - sum(bool(row.runs) for row in rows)
+    ours = [row for group in groups for row in group.rows if not row.of_study]
+    undrawn = len(ours) - sum(not row.of_study for row in rows)
     note = f"; {undrawn} without accuracy or seconds per epoch cannot be drawn" if undrawn else ""
     sys.stdout.write(f"\nwritten: {out / 'compare.md'}, .csv and .png{note}\n")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 
-from lightning_flowers.compare.groups import Group, describe, line_up
+from lightning_flowers.compare.groups import Group, line_up
 from lightning_flowers.compare.rows import FIGURES, Figure, Row
 from lightning_flowers.files import csv_text
 from lightning_flowers.markdown import NOTHING, TERMINAL, join, markdown_table, number, text_table
@@ -62,7 +62,7 @@ def to_text(groups: Sequence[Group], left_out: Sequence[str]) -> str:
 def to_csv(groups: Sequence[Group]) -> str:
     """One line for each row of the tables, numbers in full; a figure that is not there is empty.
 
-    Columns: which group of comparable runs (from 1), its data, what differs from group 1; `ours` or `study`; the row.
+    Columns: which group of comparable runs (from 1), its data; `ours` or `study`; the row.
     """
     records = [_record(number, group, row) for number, group in enumerate(groups, start=1) for row in group.rows]
     return csv_text(list(records[0]), [record.values() for record in records])
@@ -81,7 +81,7 @@ def _tell(
     table: Callable[[Sequence[Cells], Sequence[str]], str],
     notes: str,
 ) -> list[str]:
-    names = _names([run for group in groups for row in group.rows for run in row.runs])
+    names = _names([run for group in groups for row in group.rows for run in row.runs if not row.of_study])
     parts: list[str] = []
     for group in groups:
         parts += [_heading(group), table([_cells(row, names) for row in group.rows], _SCORES)]
@@ -97,20 +97,18 @@ def _names(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _heading(group: Group) -> str:
-    data = describe(group.conditions)
-    if not group.differences:
-        return f"## {data}"
-    return f"## Not comparable with the first table: {', '.join(group.differences)} ({data})"
+    return f"## {group.data}" if group.first else f"## Not comparable with the first table: {group.data}"
 
 
 def _cells(row: Row, names: Mapping[str, str]) -> Cells:
+    run = row.run
     return {
         "run": _name(row, names),
         "model": row.model,
-        "M param.": number(row.parameters / 1e6, 1) if row.parameters is not None else NOTHING,
-        "depth": number(row.depth),
-        "trained": _TRAINED[row.trainable],
-        "px": number(row.size),
+        "M param.": number(run.parameters / 1e6, 1) if run.parameters is not None else NOTHING,
+        "depth": number(run.depth),
+        "trained": _TRAINED[run.trainable],
+        "px": number(run.data.size),
         "epochs": row.epochs or NOTHING,
         **{heading: figure(row.figures.get(name), decimals) for name, (heading, decimals) in _FIGURES.items()},
         "hardware": row.hardware,
@@ -134,31 +132,33 @@ def _speeds(rows: Sequence[Row], names: Mapping[str, str]) -> list[Cells]:
 
 def _name(row: Row, names: Mapping[str, str]) -> str:
     """The runs of a row, each with its seed where there are several; of the study's rows the model."""
+    if row.of_study:
+        return row.model
     if len(row.runs) < 2:
-        return _runs(row, names) if row.runs else row.model
+        return _runs(row, names)
     pairs = [(names[str(run.path)], f"seed{number(run.seed)}") for run in row.runs]
     return join(name if name.endswith(seed) else f"{name} ({seed})" for name, seed in pairs)
 
 
 def _runs(row: Row, names: Mapping[str, str]) -> str:
-    return join(names[str(run.path)] for run in row.runs)
+    return NOTHING if row.of_study else join(names[str(run.path)] for run in row.runs)
 
 
 def _record(number: int, group: Group, row: Row) -> dict[str, object]:
+    run = row.run
     figures = {name: row.figures.get(name, (None, None)) for name in FIGURES}
     return {
         "group": number,
-        "data": describe(group.conditions),
-        "differences": "; ".join(group.differences),
-        "source": "ours" if row.runs else "study",
+        "data": group.data,
+        "source": "study" if row.of_study else "ours",
         "model": row.model,
-        "timm_name": row.timm_name,
-        "runs": "; ".join(str(run.path) for run in row.runs),
+        "timm_name": run.timm_name,
+        "runs": "" if row.of_study else "; ".join(str(run.path) for run in row.runs),
         "seeds": "; ".join(map(str, row.seeds)),
-        "parameters": row.parameters,
-        "depth": row.depth,
-        "trained": _TRAINED[row.trainable],
-        "size": row.size,
+        "parameters": run.parameters,
+        "depth": run.depth,
+        "trained": _TRAINED[run.trainable],
+        "size": run.data.size,
         "epochs": row.epochs,
         **{
             f"{name}{end}": value

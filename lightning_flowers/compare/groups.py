@@ -1,40 +1,14 @@
 """Which runs may be compared: those scored and timed on the same data; and what an epoch takes on TPU, GPU and CPU."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from lightning_flowers.compare import study
-from lightning_flowers.compare.rows import Figure, Row, rows_of, study_row
-from lightning_flowers.data.class_names import clean_name
+from lightning_flowers.compare.rows import Row, rows_of, study_row
 from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.run.results import Run
 
-
-@dataclass(frozen=True)
-class Conditions:
-    """What two runs must have in common to be compared.
-
-    Attributes:
-        names: of the classes, in any order; None where they are not known.
-        train, val: what the splits' fingerprints say of their content, or of names and sizes.
-        listed: whether names and sizes are all that is known.
-        limits: settings that left part of the data out.
-        unknown: of a run whose summary does not say which data it had, its folder: it is like no other.
-    """
-
-    size: int | None
-    classes: int | None
-    names: frozenset[str] | None
-    train: str | None
-    val: str | None
-    listed: bool
-    records: tuple[int | None, int | None]
-    train_on: str
-    fold: tuple[int | None, int | None]
-    external: bool | None
-    limits: tuple[str, ...]
-    unknown: Path | None
+Counts = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -42,38 +16,25 @@ class Group:
     """Runs that may be compared with each other.
 
     Attributes:
-        differences: what differs from the first group; none of the first.
+        data: what they were trained and scored on, in words.
+        first: whether it is the group that the others are held against.
         rows: ours, each backbone's first one with the study's row under it.
+        is_the_studys: whether the study's times are of as many records.
     """
 
-    conditions: Conditions
-    differences: tuple[str, ...]
+    data: str
+    first: bool
     rows: tuple[Row, ...]
-
-    @property
-    def is_the_studys(self) -> bool:
-        """Whether the study's times are of as many records of this size."""
-        return _is_the_studys(self.conditions)
+    is_the_studys: bool
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """The runs by what they may be compared with: the largest group first, else in the order given."""
-    alike: dict[Conditions, list[Run]] = {}
+    alike: dict[object, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.estimated):
-        alike.setdefault(_conditions_among(alike, run) if run.estimated else _conditions(run), []).append(run)
-    ordered = sorted(alike, key=lambda conditions: (conditions.unknown is not None, -len(alike[conditions])))
-    groups = []
-    for conditions in ordered:
-        rows = rows_of(alike[conditions], comparable=conditions == ordered[0])
-        groups.append(Group(conditions, _differences(conditions, ordered[0]), _with_study(conditions, rows)))
-    return groups
-
-
-def _conditions_among(groups: Iterable[Conditions], run: Run) -> Conditions:
-    """Of a run that was only rehearsed: those of the first group of as many records of its size, for time is all that
-    there is of it."""
-    own = _conditions(run)
-    return next((one for one in groups if (one.size, one.records) == (own.size, own.records)), own)
+        alike.setdefault(_key(run, alike), []).append(run)
+    ordered = sorted(alike.values(), key=lambda some: (not _tells_data(some[0]), -len(some)))
+    return [_group(some, ordered[0]) for some in ordered]
 
 
 def line_up(group: Group) -> list[list[Row]]:
@@ -81,105 +42,79 @@ def line_up(group: Group) -> list[list[Row]]:
     first."""
     alike: dict[tuple[str | None, bool | None], list[Row]] = {}
     for row in group.rows:
-        if row.runs and row.mean("seconds_per_epoch") is not None:
-            alike.setdefault((row.timm_name, row.trainable), []).append(row)
-    found = [[*rows, *(_study_times(rows[0]) if group.is_the_studys else ())] for rows in alike.values()]
+        if not row.of_study and row.mean("seconds_per_epoch") is not None:
+            alike.setdefault((row.key, row.run.trainable), []).append(row)
+    if group.is_the_studys:
+        alike = {key: [*rows, *map(study_row, study.find_times(rows[0].run))] for key, rows in alike.items()}
     return [
         sorted(rows, key=lambda row: row.mean("seconds_per_epoch") or 0, reverse=True)
-        for rows in found
+        for rows in alike.values()
         if len({row.hardware for row in rows}) > 1
     ]
 
 
-def describe(conditions: Conditions) -> str:
-    """The data of a group, in words."""
-    if conditions.unknown:
+def describe(run: Run) -> str:
+    """What a run was trained and scored on, in words."""
+    if not _tells_data(run):
         return "data unknown"
-    train, val = (f"{count:,}" if count is not None else None for count in conditions.records)
-    records = " and ".join(f"{count} {name}" for count, name in ((train, "train"), (val, "val")) if count)
-    of = f" of {conditions.classes} classes" if conditions.classes is not None else ""
-    return f"{conditions.size} px, {records} records{of}"
-
-
-def _conditions(run: Run) -> Conditions:
     data = run.data
-    return Conditions(
-        data.size,
-        data.classes,
-        frozenset(map(clean_name, data.class_names)) or None,
-        content(data.fingerprints.get("train")),
-        content(data.fingerprints.get("val")),
-        not all("-" in fingerprint for name, fingerprint in data.fingerprints.items() if name != "test"),
-        (data.records.get("train"), data.records.get("val")),
-        data.train_on,
-        (data.fold, data.folds),
-        data.external,
-        tuple(f"{name}={value}" for name, value in run.limits.items() if name != "limit_test_batches"),
-        None if "train" in data.fingerprints or run.estimated else run.path,
-    )
+    train, val = (f"{count:,}" if count is not None else None for count in _counts(run))
+    records = " and ".join(f"{count} {name}" for count, name in ((train, "train"), (val, "val")) if count)
+    of = f" of {data.classes} classes" if data.classes is not None else ""
+    external = {True: "external data", False: "", None: "" if run.estimated else "unknown whether external"}
+    parts = [
+        f"{data.size} px",
+        f"{records} records{of}",
+        f"trained on {data.train_on}" if data.train_on != "train" else "",
+        f"fold {data.fold} of {data.folds}" if data.folds else "",
+        external[data.external],
+        *(f"{name}={value}" for name, value in run.limits.items() if name != "limit_test_batches"),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
-def _differences(one: Conditions, first: Conditions) -> tuple[str, ...]:
-    """What a reader has to know before comparing the one with the other."""
-    if one == first:
-        return ()
-    if one.unknown:
-        return ("summary.json does not say which data",)
-    changed = {field.name for field in fields(one) if getattr(one, field.name) != getattr(first, field.name)}
-    texts = {
-        "size": f"{one.size} px instead of {first.size} px",
-        "classes": f"{one.classes} classes instead of {first.classes}" if one.classes is not None else "",
-        "names": "classes of other names" if one.classes == first.classes else "",
-        "train_on": f"trained on {one.train_on}",
-        "fold": f"fold {one.fold[0]} of {one.fold[1]}" if one.fold[1] else "no folds",
-        "external": {True: "external data", False: "no external data", None: "unknown whether external"}[one.external],
-        "limits": ", ".join(one.limits) or "all batches",
-    }
-    said = [text for name, text in texts.items() if name in changed and text]
-    return (*said, *_other_data(changed))
+def _key(run: Run, groups: Mapping[object, Sequence[Run]]) -> object:
+    """What the runs of a group have in common. One that does not say its data is like no other; of one that was only
+    rehearsed time is all that there is, and it goes with the first group of as many records of its size."""
+    if run.estimated:
+        amount = (run.data.size, _counts(run))
+        return next((key for key, (one, *_) in groups.items() if (one.data.size, _counts(one)) == amount), amount)
+    if not _tells_data(run):
+        return run.path
+    return (describe(run), *(content(run.data.fingerprints.get(split)) for split in ("train", "val")))
 
 
-def _other_data(changed: set[str]) -> tuple[str, ...]:
-    """Splits that differ although nothing else accounts for it: another size has other shards by nature."""
-    if changed & {"train_on", "fold", "external"}:
-        return ()
-    if "size" in changed:
-        return ("other records",) if "records" in changed else ()
-    if "listed" in changed:
-        return ("only names and sizes of one's records are known: they may be others",)
-    splits = [name for name in ("train", "val") if name in changed]
-    return (f"other {' and '.join(splits)} records",) if splits else ()
+def _tells_data(run: Run) -> bool:
+    return run.estimated or "train" in run.data.fingerprints
 
 
-def _is_the_studys(conditions: Conditions) -> bool:
-    records = (study.TRAIN_RECORDS, study.VAL_RECORDS)
-    return conditions.records == records and not conditions.external and not conditions.limits
+def _counts(run: Run) -> Counts:
+    return run.data.records.get("train"), run.data.records.get("val")
 
 
-def _with_study(conditions: Conditions, rows: list[Row]) -> tuple[Row, ...]:
+def _group(runs: Sequence[Run], first: Sequence[Run]) -> Group:
+    is_first, data = runs is first, describe(runs[0])
+    if not is_first and _tells_data(runs[0]) and data == describe(first[0]):
+        data = f"{data}, but other ones"
+    is_the_studys = _has_as_many(runs[0])
+    rows = _with_study(rows_of(runs, is_first), is_the_studys, is_first)
+    return Group(data, is_first, tuple(rows), is_the_studys)
+
+
+def _has_as_many(run: Run) -> bool:
+    as_many = _counts(run) == (study.TRAIN_RECORDS, study.VAL_RECORDS)
+    return as_many and not run.data.external and run.limits.keys() <= {"limit_test_batches"}
+
+
+def _with_study(rows: Sequence[Row], is_the_studys: bool, first: bool) -> list[Row]:
     """The rows, and under the first of each backbone the study's."""
     shown: list[Row] = []
     seen: set[str | None] = set()
     for row in rows:
         shown.append(row)
-        result = study.find_result(row.model, row.timm_name)
-        if result and row.timm_name not in seen:
-            same = _is_the_studys(conditions) and conditions.size == result.size
-            shown.append(study_row(result, row, same))
-        seen.add(row.timm_name)
-    return tuple(shown)
-
-
-def _study_times(row: Row) -> list[Row]:
-    result = study.find_result(row.model, row.timm_name)
-    if result is None or row.size is None or result.trainable is not row.trainable:
-        return []
-    return [
-        replace(
-            row,
-            hardware=f"{time.hardware} (the study)",
-            figures={"seconds_per_epoch": Figure(time.seconds_per_epoch)},
-            runs=(),
-        )
-        for time in study.find_times(result.timm_name, row.size)
-    ]
+        result = study.find_result(row.run)
+        if result and row.key not in seen:
+            same = is_the_studys and row.run.data.size == result.data.size
+            shown.append(study_row(result, ("same records" if same else "other data or size",), same and first))
+        seen.add(row.key)
+    return shown

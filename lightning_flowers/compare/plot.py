@@ -21,8 +21,8 @@ _FAR = 5  # times the fastest epoch: from there on seconds are shown on a log sc
 def drawable(groups: Sequence[Group]) -> list[Row]:
     """The rows that have accuracy and seconds per epoch; those of the study once each."""
     rows = [row for group in groups for row in group.rows if row.mean(_X) and row.mean(_Y) is not None]
-    study = {row.model: row for row in sorted(rows, key=lambda row: row.comparable) if not row.runs}
-    return [row for row in rows if row.runs or study[row.model] is row]
+    study = {row.model: row for row in sorted(rows, key=lambda row: row.comparable) if row.of_study}
+    return [row for row in rows if not row.of_study or study[row.model] is row]
 
 
 def draw(path: Path, rows: Sequence[Row]) -> None:
@@ -32,12 +32,12 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
     """
     picture = Picture(figsize=(9, max(4.5, 1.5 + 0.42 * len(rows))), dpi=110, layout="constrained")
     axes = picture.subplots()
-    colours = {name: number for number, name in enumerate(dict.fromkeys(row.timm_name for row in rows))}
+    colours = {name: number for number, name in enumerate(dict.fromkeys(row.key for row in rows))}
     drawn: Counter[str | None] = Counter()
     for row in rows:
-        marker = _MARKERS[drawn[row.timm_name] % len(_MARKERS)] if row.runs else "*"
-        drawn[row.timm_name] += bool(row.runs)
-        _draw_point(axes, row, colormaps["tab10"](colours[row.timm_name] % 10), marker)
+        marker = _MARKERS[drawn[row.key] % len(_MARKERS)] if not row.of_study else "*"
+        drawn[row.key] += not row.of_study
+        _draw_point(axes, row, colormaps["tab10"](colours[row.key] % 10), marker)
     _label_axes(axes, [row.figures[_X].mean for row in rows])
     if rows:
         for text in picture.legend(loc="outside right upper", frameon=False, fontsize=8).get_texts():
@@ -55,7 +55,7 @@ def _draw_point(axes: Any, row: Row, colour: Any, marker: str) -> None:
         yerr=y.std,
         **style,
         markerfacecolor=colour if row.comparable else "none",
-        label=f"{row.model}, {row.size} px\n{row.hardware}" + ("" if row.comparable else "\nnot comparable"),
+        label=f"{row.model}, {row.run.data.size} px\n{row.hardware}" + ("" if row.comparable else "\nnot comparable"),
     )
 
 

@@ -4,11 +4,11 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from lightning_flowers.compare.study import HARDWARE, StudyResult
 from lightning_flowers.data.splits.fingerprints import content
+from lightning_flowers.markdown import NOTHING
 from lightning_flowers.report import facts
 from lightning_flowers.run.results import Run
 
@@ -40,35 +40,49 @@ class Row:
     """One row of the table, of our runs or of the study.
 
     Attributes:
+        runs: those of the row; of the study's rows one that holds its figures.
         figures: of each name in FIGURES; one that a run of the row lacks, or that is no number, is not there.
-        epochs: how many, as text: a span such as "12 to 16" where early stopping ended the runs at different ones;
-            empty if it is not known.
         marks: what a reader has to know of the row, such as "external".
         comparable: with the first table.
-        runs: none if the row is the study's.
+        of_study: whether it is the study's.
     """
 
-    model: str
-    timm_name: str | None
-    parameters: int | None
-    depth: int | None
-    trainable: bool | None
-    size: int | None
-    epochs: str
+    runs: tuple[Run, ...]
     figures: dict[str, Figure]
-    hardware: str
     marks: tuple[str, ...]
     comparable: bool
-    runs: tuple[Run, ...] = ()
+    of_study: bool = False
 
-    def mean(self, name: str) -> float | None:
-        """The mean of a figure; None if there is none."""
-        return self.figures[name].mean if name in self.figures else None
+    @property
+    def run(self) -> Run:
+        """One that stands for all in what they have in common."""
+        return self.runs[0]
+
+    @property
+    def model(self) -> str:
+        """The backbone, by our name."""
+        return self.run.backbone or self.run.timm_name or NOTHING
+
+    @property
+    def key(self) -> str | None:
+        """What tells the backbone from others."""
+        return self.run.timm_name or self.run.backbone
+
+    @property
+    def hardware(self) -> str:
+        """Devices and precision, as far as they are known."""
+        return describe_hardware(self.run)
+
+    @property
+    def epochs(self) -> str:
+        """How many: a span such as "12 to 16" where early stopping ended the runs at different ones."""
+        counts = [run.epochs for run in self.runs if run.epochs is not None]
+        return " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts)))) if counts else ""
 
     @property
     def batch_size(self) -> int | None:
         """Over all devices; None if the settings are not known, and of the study."""
-        data = ((self.runs[0].settings or {}) if self.runs else {}).get("data")
+        data = (self.run.settings or {}).get("data")
         size = data.get("batch_size") if isinstance(data, dict) else None
         return size if isinstance(size, int) else None
 
@@ -76,6 +90,10 @@ class Row:
     def seeds(self) -> list[int]:
         """The seeds of the runs, as far as they are known."""
         return [run.seed for run in self.runs if run.seed is not None]
+
+    def mean(self, name: str) -> float | None:
+        """The mean of a figure; None if there is none."""
+        return self.figures[name].mean if name in self.figures else None
 
 
 def rows_of(runs: Iterable[Run], comparable: bool) -> list[Row]:
@@ -91,38 +109,16 @@ def rows_of(runs: Iterable[Run], comparable: bool) -> list[Row]:
     return sorted(rows, key=lambda row: -1 if (score := row.mean("val_macro_f1")) is None else score, reverse=True)
 
 
-def study_row(result: StudyResult, like: Row, same_data: bool) -> Row:
-    """The study's row, to stand under one of ours with its backbone.
-
-    Args:
-        same_data: whether ours had the study's number of records, and its size.
-    """
-    figures = {
-        "val_loss": Figure(result.val_loss),
-        "val_accuracy": Figure(result.val_accuracy),
-        "seconds_per_epoch": Figure(result.seconds_per_epoch),
-    }
-    return replace(
-        like,
-        model=f"{result.model} (the study)",
-        parameters=None,
-        depth=None,
-        trainable=result.trainable,
-        size=result.size,
-        epochs=str(result.epochs),
-        figures=figures,
-        hardware=HARDWARE,
-        marks=("same records" if same_data else "other data or size",),
-        comparable=same_data and like.comparable,
-        runs=(),
-    )
+def study_row(run: Run, marks: tuple[str, ...] = (), comparable: bool = False) -> Row:
+    """A row of the study, to stand beside ours of its backbone."""
+    return Row((run,), _figures((run,)), marks, comparable, of_study=True)
 
 
 def describe_hardware(run: Run) -> str:
     """Devices and precision, as far as they are known."""
     hardware = run.hardware
     if hardware.device is None:
-        return "-"
+        return NOTHING
     devices = f"{hardware.devices} x {hardware.device}" if hardware.devices else hardware.device
     return f"{devices}, {hardware.precision}" if hardware.precision else devices
 
@@ -141,28 +137,14 @@ def _settings(run: Run) -> object:
 
 
 def _row(runs: tuple[Run, ...], comparable: bool) -> Row:
-    run = runs[0]
-    seeds = len({run.seed for run in runs})
     marks = dict.fromkeys(mark for run in runs for mark in _marks(run))
+    return Row(runs, _figures(runs), (*marks, *(() if comparable else ("not comparable",))), comparable)
+
+
+def _figures(runs: Sequence[Run]) -> dict[str, Figure]:
+    seeds = len({run.seed for run in runs})
     figures = {name: _figure([get(run) for run in runs], seeds) for name, get in FIGURES.items()}
-    return Row(
-        run.backbone or run.timm_name or "-",
-        run.timm_name or run.backbone,
-        run.parameters,
-        run.depth,
-        run.trainable,
-        run.data.size,
-        _span([run.epochs for run in runs if run.epochs is not None]),
-        {name: figure for name, figure in figures.items() if figure is not None},
-        describe_hardware(run),
-        (*marks, *(() if comparable else ("not comparable",))),
-        comparable,
-        runs,
-    )
-
-
-def _span(counts: Sequence[int]) -> str:
-    return " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts)))) if counts else ""
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def _figure(values: Sequence[float | None], seeds: int) -> Figure | None:

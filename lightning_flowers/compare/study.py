@@ -4,7 +4,10 @@ Source: the TensorFlow notebook's tables for the competition "Petals to the Meta
 gives no macro F1 on val.
 """
 
+from pathlib import Path
 from typing import NamedTuple
+
+from lightning_flowers.run.results import Data, Epoch, Hardware, Run
 
 HARDWARE = "TPU v3-8"
 TRAIN_RECORDS, VAL_RECORDS = 12_753, 3_712
@@ -51,11 +54,39 @@ TIMES = (
 )
 
 
-def find_result(*names: str | None) -> StudyResult | None:
-    """The study's row for a backbone, by our name or timm's."""
-    return next((row for key, row in RESULTS.items() if key in names or row.timm_name in names), None)
+def find_result(run: Run) -> Run | None:
+    """The study's run of the same backbone, as if it were one of ours; None without any."""
+    found = next((row for key, row in RESULTS.items() if key == run.backbone or row.timm_name == run.timm_name), None)
+    if found is None:
+        return None
+    best = Epoch(epoch=found.epochs, val_loss=found.val_loss, val_accuracy=found.val_accuracy)
+    return Run(
+        path=Path(),
+        backbone=f"{found.model} (the study)",
+        timm_name=found.timm_name,
+        trainable=found.trainable,
+        epochs=found.epochs,
+        best=best,
+        seconds_per_epoch=found.seconds_per_epoch,
+        hardware=Hardware(device=HARDWARE),
+        data=Data(size=found.size),
+    )
 
 
-def find_times(timm_name: str, size: int) -> list[StudyTime]:
-    """What the study measured with a backbone at a size in pixels."""
-    return [time for time in TIMES if (time.timm_name, time.size) == (timm_name, size)]
+def find_times(run: Run) -> list[Run]:
+    """What the study measured with the backbone of one of ours, trained as far, at the same size; nothing but times."""
+    result = find_result(run)
+    if result is None or result.trainable is not run.trainable:
+        return []
+    return [
+        run.model_copy(
+            update={
+                "hardware": Hardware(device=f"{time.hardware} (the study)"),
+                "settings": None,
+                "seconds_per_epoch": time.seconds_per_epoch,
+                "images_per_second": None,
+            }
+        )
+        for time in TIMES
+        if (time.timm_name, time.size) == (result.timm_name, run.data.size)
+    ]

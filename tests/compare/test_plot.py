@@ -52,5 +52,5 @@ def test_rows_without_score_or_time_are_not_drawn(make_run, tmp_path):
 def test_the_study_is_drawn_once_where_it_can_be_compared(make_run):
     paths = [make_run("a"), make_run("b", seed=1), make_run("c", data={"size": 224})]
     groups = group_runs(map(read_run, paths))
-    assert sum(not row.runs for group in groups for row in group.rows) == 2
-    assert [row.comparable for row in drawable(groups) if not row.runs] == [True]
+    assert sum(row.of_study for group in groups for row in group.rows) == 2
+    assert [row.comparable for row in drawable(groups) if row.of_study] == [True]

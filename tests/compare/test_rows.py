@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from lightning_flowers.compare.rows import rows_of, study_row
-from lightning_flowers.compare.study import RESULTS
-from lightning_flowers.run.results import read_run
+from lightning_flowers.compare.study import find_result
+from lightning_flowers.run.results import Run, read_run
 
 
 @pytest.fixture
@@ -110,12 +112,11 @@ def test_hardware_is_told_as_far_as_it_is_known(rows):
     assert row.hardware == "-"
 
 
-def test_the_studys_row_has_its_figures_and_no_runs(rows):
-    (row,) = rows(a={})
-    shown = study_row(RESULTS["densenet201"], row, same_data=False)
-    assert (shown.model, shown.runs, shown.size, shown.epochs) == ("DenseNet201 (the study)", (), 512, "20")
-    assert {name: figure.mean for name, figure in shown.figures.items()} == {
+def test_the_studys_row_has_its_figures():
+    run = find_result(Run(path=Path(), backbone="densenet201"))
+    assert run
+    row = study_row(run)
+    assert (row.model, row.of_study, row.run.data.size, row.epochs) == ("DenseNet201 (the study)", True, 512, "20")
+    assert {name: figure.mean for name, figure in row.figures.items()} == {
         "val_loss": 0.2671, "val_accuracy": 0.9434, "seconds_per_epoch": 68,
     }  # fmt: skip
-    assert shown.marks == ("other data or size",)
-    assert not shown.comparable

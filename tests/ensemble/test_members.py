@@ -232,7 +232,10 @@ def grouped(members, of_blend):
     blend = members[0].model_copy(update={"data": Data.model_validate(of_blend), "path": members[0].path / "blend"})
     groups = group_runs([*members, blend])
     return [
-        sorted(run.path.name for row in group.rows for run in row.runs) + [bool(group.conditions.unknown)]
+        [
+            *sorted(run.path.name for row in group.rows if not row.of_study for run in row.runs),
+            group.data == "data unknown",
+        ]
         for group in groups
     ]
 
