@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lightning_flowers.compare import study
 from lightning_flowers.compare.rows import Row, rows_of, study_row
+from lightning_flowers.data.class_names import clean_name
 from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.run.results import Run
 
@@ -81,7 +82,8 @@ def _key(run: Run, groups: Mapping[object, Sequence[Run]]) -> object:
         return next((key for key, (one, *_) in groups.items() if (one.data.size, _counts(one)) == amount), amount)
     if not _tells_data(run):
         return run.path
-    return (describe(run), *(content(run.data.fingerprints.get(split)) for split in ("train", "val")))
+    names = frozenset(map(clean_name, run.data.class_names))
+    return (describe(run), names, *(content(run.data.fingerprints.get(split)) for split in ("train", "val")))
 
 
 def _tells_data(run: Run) -> bool:

@@ -1,7 +1,6 @@
 """The runs that are blended: predictions of the same records, in the same order, checked before anything is made."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.class_names import class_order
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
@@ -55,7 +53,7 @@ def read_members(paths: Sequence[Path], least: int = 2) -> Members:
         least: how many there must be.
 
     Raises:
-        UserError: they are not of the same records and classes (whose order is the first run's), one has no
+        UserError: they are not of the same records and classes (in the same order), one has no
             predictions, or they cannot be used; or one was fitted on val, or chosen by it, so that its val predictions
             are not held out.
     """
@@ -63,8 +61,8 @@ def read_members(paths: Sequence[Path], least: int = 2) -> Members:
     runs = tuple(_read(path) for path in paths)
     val = [_load(run, "val", labelled=True) for run in runs]
     test = _load_test(runs)
-    orders = [_order(run, predictions, runs[0], val[0]) for run, predictions in zip(runs, val, strict=True)]
-    val, test = ([one.reordered(order) for one, order in zip(some, orders, strict=False)] for some in (val, test))
+    for run, predictions in zip(runs, val, strict=True):
+        _check_classes(run, predictions, runs[0], val[0])
     of_val = _stack(runs, val, "val")
     assert of_val.labels is not None  # Predictions.load has seen to that
     external = any(predictions.external for predictions in (*val, *test)) or any(run.data.external for run in runs)
@@ -117,35 +115,24 @@ def _load_test(runs: Sequence[Run]) -> list[Predictions]:
     return [_load(run, "test") for run in runs] if any(has) else []
 
 
-def _order(run: Run, predictions: Predictions, first: Run, of_first: Predictions) -> list[int] | None:
-    """Where each class of the first run stands among a run's; None where they stand in the same order."""
+def _check_classes(run: Run, predictions: Predictions, first: Run, of_first: Predictions) -> None:
     classes, wanted = predictions.probabilities.shape[1], of_first.probabilities.shape[1]
     if classes != wanted:
         raise UserError(f"{run.path}: has {classes} classes, {first.path} has {wanted}: blend runs of the same classes")
-    if not run.data.class_names or not first.data.class_names:
-        return None
-    try:
-        order = class_order(run.data.class_names, first.data.class_names)
-    except ValueError as error:
-        raise UserError(f"{run.path}: has other classes than {first.path} ({error}): they cannot be blended") from error
-    if order == list(range(classes)):
-        return None
-    sys.stdout.write(f"classes    {run.path}: those of {first.path} in another order: mapped by name\n")
-    return order
+    if run.data.class_names != first.data.class_names:
+        raise UserError(f"{run.path}: has other classes than {first.path}, or in another order: they cannot be blended")
 
 
 def _stack(runs: Sequence[Run], all_predictions: Sequence[Predictions], split: str) -> Stack:
     """Put the runs' predictions of a split on top of each other, all in the first run's order.
 
     Raises:
-        UserError: they are of other records, classes or labels.
+        UserError: they are of other records or labels.
     """
     first, labels = all_predictions[0], all_predictions[0].labels
     aligned = [first.probabilities]
     for run, predictions in zip(runs[1:], all_predictions[1:], strict=True):
         order = _places_of(run, predictions, runs[0], first, split)
-        if predictions.probabilities.shape[1] != first.probabilities.shape[1]:
-            raise UserError(f"{run.path}: its {split} predictions are of other classes than those of {runs[0].path}")
         if predictions.labels is not None:
             own = predictions.labels[order]
             labels = own if labels is None else labels

@@ -4,7 +4,6 @@ import os
 import platform
 import shlex
 from collections.abc import Sequence
-from functools import reduce
 from importlib import metadata
 from typing import Any
 
@@ -12,11 +11,11 @@ import yaml
 
 from lightning_flowers import __version__
 from lightning_flowers.cli.commands import PROGRAM
-from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.ensemble.members import Members
 from lightning_flowers.ensemble.result import Outcome
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import FOLDS
+from lightning_flowers.run.results import Data
 
 
 def config_of(outcome: Outcome) -> str:
@@ -56,27 +55,22 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
         "ensemble": _facts(outcome),
         "command": command_of(outcome),
         "versions": _versions(),
-        "data": data_of(members),
+        "data": data_of(members).model_dump(mode="json"),
     }
 
 
-def data_of(members: Members) -> dict[str, Any]:
-    """What the blend's summary says of its data: what its members' agree on, and where the first one's pictures lie."""
+def data_of(members: Members) -> Data:
+    """What the blend's summary says of its data: the first run's, but for what others have otherwise."""
     all_data = [run.data for run in members.runs]
     unknown = any(data.external is None for data in all_data)
-    return {
-        "root": all_data[0].root,
-        "size": all_data[0].size,
-        **{
-            name: _agreed([getattr(data, name) for data in all_data])
-            for name in ("classes", "train_on", "folds", "fold")
-        },
-        "class_names": list(next((data.class_names for data in all_data if data.class_names), ())),
-        "records": _shared([data.records for data in all_data]),
-        "fingerprints": _fingerprints([data.fingerprints for data in all_data]),
-        "bad_records": _shared([data.bad_records for data in all_data]),
-        "external": members.external or (None if unknown else False),
-    }
+    return all_data[0].model_copy(
+        update={
+            "records": _shared([data.records for data in all_data]),
+            "fingerprints": _shared([data.fingerprints for data in all_data]),
+            "bad_records": _shared([data.bad_records for data in all_data]),
+            "external": members.external or (None if unknown else False),
+        }
+    )
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
@@ -101,21 +95,6 @@ def _places(outcome: Outcome) -> list[str]:
 def _versions() -> dict[str, str]:
     installed = {name: metadata.version(name) for name in ("numpy", "scipy")}
     return {"python": platform.python_version(), "lightning_flowers": __version__, **installed}
-
-
-def _agreed(values: Sequence[Any]) -> Any:
-    return values[0] if all(value == values[0] for value in values) else None
-
-
-def _fingerprints(parts: Sequence[dict[str, str]]) -> dict[str, str]:
-    """What all have in common; of train only if val's agree too.
-
-    `compare` sets runs of the same train and val beside each other, and takes one without train's for unlike all.
-    """
-    found = {name: reduce(common, [part.get(name) for part in parts]) for name in parts[0]}
-    shared = {name: fingerprint for name, fingerprint in found.items() if fingerprint}
-    same_val = "val" in shared or not any("val" in part for part in parts)
-    return shared if same_val else {name: value for name, value in shared.items() if name != "train"}
 
 
 def _shared(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

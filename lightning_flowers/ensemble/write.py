@@ -68,7 +68,7 @@ def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source
 
 
 def _how_to_send(folder: RunFolder, members: Members, source: Source | None) -> list[str]:
-    classes = data_of(members)["class_names"] or (source.classes if source else ())
+    classes = data_of(members).class_names or (source.classes if source else ())
     message = f"{folder.path.name}{', external data' if members.external else ''}"
     command = submission.how_to_send(folder.submission, classes, source.where if source else "", message)
     return [_line("send it", command)] if command else []
@@ -76,7 +76,7 @@ def _how_to_send(folder: RunFolder, members: Members, source: Source | None) -> 
 
 def _find_source(members: Members) -> Source | None:
     """The data of the first run whose data still lie where they lay."""
-    names = tuple(data_of(members)["class_names"])
+    names = data_of(members).class_names
     for root in dict.fromkeys(run.data.root for run in members.runs if run.data.root):
         with suppress(UserError):
             source = find_source(root)
@@ -96,7 +96,7 @@ def _save(
     predictions.save(folder.predictions(split))
     lines.append(_line("predicted", str(folder.predictions(split))))
     decided = outcome.adjustment.decide(predictions.probabilities) if outcome.adjustment else None
-    write_answers(folder, split, predictions, data_of(outcome.members)["class_names"], decided)
+    write_answers(folder, split, predictions, data_of(outcome.members).class_names, decided)
     return decided
 
 

@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -31,13 +31,6 @@ class Predictions:
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64] | None = None
     external: bool = False
-
-    def reordered(self, order: Sequence[int] | None) -> "Predictions":
-        """The same with the classes in another order: class n is what class `order[n]` was; None changes nothing."""
-        if order is None:
-            return self
-        labels = None if self.labels is None else np.argsort(order)[self.labels]
-        return replace(self, probabilities=self.probabilities[:, order], labels=labels)
 
     def save(self, path: Path) -> None:
         """Write the arrays to a .npz that appears once it is whole."""

@@ -27,7 +27,6 @@ from lightning_flowers.soup.recipe import (
     Soup,
     Weights,
     best_checkpoint,
-    in_order_of,
     make_soup,
     read_ingredients,
 )
@@ -109,9 +108,8 @@ def _fill(
     run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
     checkpoint = {name: value for name, value in best_checkpoint(run).items() if name not in _OF_TRAINING}
     write_text(folder.config, redact(RunFolder(run.path).config.read_text("utf-8")))
-    weights = in_order_of(soup.weights, ingredients[0].run, run)
     with atomic_file(folder.best) as part:
-        torch.save({**checkpoint, "state_dict": weights, "class_names": list(run.data.class_names)}, part)
+        torch.save({**checkpoint, "state_dict": soup.weights, "class_names": list(run.data.class_names)}, part)
     FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
     made = folder.read_summary()["predictions"]
     best = {"epoch": 0, **{f"val_{name}": value for name, value in made["val"].items()}}

@@ -7,13 +7,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_flowers.data.class_names import class_order
 from lightning_flowers.data.splits.fingerprints import common
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.messages import say
-from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 from lightning_flowers.use.members import read_checkpoint
 
@@ -23,7 +19,7 @@ Score = Callable[[Weights], float]
 
 
 class Ingredient(NamedTuple):
-    """A run, and its best checkpoint's weights; the classes in the first run's order."""
+    """A run, and its best checkpoint's weights."""
 
     run: Run
     weights: Weights
@@ -59,7 +55,9 @@ def read_ingredients(paths: Sequence[str]) -> list[Ingredient]:
     if twice:
         raise UserError(f"soup: {twice}: given twice")
     found = [_read(Path(path)) for path in paths]
-    return [found[0], *(_made_alike(found[0], other) for other in found[1:])]
+    for other in found[1:]:
+        _check_alike(found[0], other)
+    return found
 
 
 def make_soup(ingredients: Sequence[Ingredient], method: Method, score: Score) -> Soup:
@@ -81,21 +79,6 @@ def make_soup(ingredients: Sequence[Ingredient], method: Method, score: Score) -
         if found >= best:
             members, best = [*members, ingredients[number]], found
     return Soup(members, mean([each.weights for each in members]), best, singles)
-
-
-def in_order_of(weights: Weights, known: Run, wanted: Run) -> Weights:
-    """The weights of one run with the classes in the order of another.
-
-    Raises:
-        UserError: their classes are others.
-    """
-    names = known.data.class_names, wanted.data.class_names
-    if names[0] == names[1]:
-        return weights
-    try:
-        return reorder_classes(weights, class_order(*names))
-    except ValueError as error:
-        raise UserError(f"{known.path}: has other classes than {wanted.path} ({error}): leave it out") from error
 
 
 def mean(weights: Sequence[Weights]) -> Weights:
@@ -127,23 +110,15 @@ def _read(path: Path) -> Ingredient:
     return Ingredient(run, best_checkpoint(run)["state_dict"])
 
 
-def _made_alike(first: Ingredient, other: Ingredient) -> Ingredient:
+def _check_alike(first: Ingredient, other: Ingredient) -> None:
     one, two = first.run, other.run
     if one.timm_name != two.timm_name:
         raise UserError(f"{two.path}: is a {two.timm_name}, {one.path} a {one.timm_name}: a soup is of one backbone")
     shapes = [{name: tuple(tensor.shape) for name, tensor in each.weights.items()} for each in (first, other)]
     if shapes[0] != shapes[1]:
         raise UserError(f"{two.path}: has another head or number of classes than {one.path}: leave it out")
-    weights = in_order_of(other.weights, two, one)
+    if one.data.class_names != two.data.class_names:
+        raise UserError(f"{two.path}: has other classes than {one.path}, or in another order: leave it out")
     vals = [run.data.fingerprints.get("val") for run in (one, two)]
-    alike = not any(vals) or common(*vals) is not None
-    if weights is not other.weights:
-        say("classes", f"{two.path}: those of {one.path} in another order: mapped by name")
-        alike = _val_ids(one) == _val_ids(two)  # the same records have another fingerprint then
-    if not alike:
+    if any(vals) and common(*vals) is None:
         raise UserError(f"{two.path}: has other val records than {one.path}: the soup could not be chosen by them")
-    return Ingredient(two, weights)
-
-
-def _val_ids(run: Run) -> list[str]:
-    return sorted(Predictions.load(RunFolder(run.path).predictions("val")).ids.tolist())
