@@ -1,6 +1,5 @@
 """Settings that Lightning takes without a word and that cannot be, or would be ignored: one table."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +11,12 @@ from lightning_flowers.data.conversion.opening import holds_shards
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, is_url
 from lightning_flowers.errors import UserError
 
-_MOST = 2**31 - 1  # more of anything is a slip of the hand, and overflows somewhere
-_DEVICES = 1024
 # Lightning's tuners: the first asks loaders of torch, the second an optimizer without a schedule.
 _TUNERS = ("BatchSizeFinder", "LearningRateFinder")
 _NO_EFFECT = "would have no effect: "
 _WHOLE_SPLITS = "predictions are of whole splits: leave it out"
+# What a frozen backbone leaves without effect, where it is not its default.
+_OF_THE_BACKBONE = {"drop_path": 0, "grad_checkpointing": "auto", "head_epochs": 0, "layer_decay": 1}
 
 
 class _Row(NamedTuple):
@@ -56,28 +55,20 @@ def _outside(flag: str, holds: Callable[[float], bool], allowed: str) -> _Row:
     def wrong(settings: Namespace) -> bool:
         try:
             return not holds(float(settings[flag]))
-        except OverflowError:
-            return True
         except (TypeError, ValueError):
             return False
 
     return _Row(flag, wrong, f"must be {allowed}", always=True)
 
 
-def _whole(flag: str, least: int, most: int = _MOST, besides: str = "") -> _Row:
-    """From `least` to `most`; `besides` says what -1 means where it is good too."""
-    allowed = f"in {least}..{most}{besides and f', or -1 for {besides}'}"
-    return _outside(flag, lambda number: least <= number <= most or (bool(besides) and number == -1), allowed)
+def _count(flag: str, besides: str = "") -> _Row:
+    """1 or more; `besides` says what -1 means where it is good too."""
+    allowed = f"1 or more{besides and f', or -1 for {besides}'}"
+    return _outside(flag, lambda number: number >= 1 or (bool(besides) and number == -1), allowed)
 
 
 def _above_0(flag: str) -> _Row:
-    allowed = f"above 0, a share up to 1.0 or a number of batches up to {_MOST}"
-    return _outside(flag, lambda number: 0 < number <= _MOST, allowed)
-
-
-def _share(flag: str) -> _Row:
-    allowed = f"0 for none, a share up to 1.0 or a number of batches up to {_MOST}"
-    return _outside(flag, lambda number: 0 <= number <= _MOST, allowed)
+    return _outside(flag, lambda number: number > 0, "above 0, a share up to 1.0 or a number of batches")
 
 
 def _idle(flag: str, idle: Callable[[Namespace], bool], why: str) -> _Row:
@@ -113,25 +104,13 @@ def _tunes(settings: Namespace) -> bool:
 
 
 _TABLE = (
-    _whole("seed_everything", 0, 2**32 - 1),
-    _whole("trainer.devices", 1, _DEVICES, "all"),
-    _whole("trainer.num_nodes", 1, _DEVICES),
-    _whole("trainer.fast_dev_run", 0),
-    _whole("trainer.max_epochs", 1, besides="no end"),
-    _whole("trainer.min_epochs", 0),
-    _whole("trainer.max_steps", 1, besides="no end"),
-    _whole("trainer.min_steps", 0),
+    _count("trainer.max_epochs", "no end"),
+    _count("trainer.max_steps", "no end"),
+    _count("trainer.check_val_every_n_epoch"),
+    _count("trainer.accumulate_grad_batches"),
     _above_0("trainer.limit_train_batches"),
-    _share("trainer.limit_val_batches"),
-    _share("trainer.limit_test_batches"),
-    _share("trainer.overfit_batches"),
     _above_0("trainer.val_check_interval"),
-    _whole("trainer.check_val_every_n_epoch", 1),
-    _whole("trainer.num_sanity_val_steps", 0, besides="all"),
-    _whole("trainer.log_every_n_steps", 0),
-    _whole("trainer.accumulate_grad_batches", 1),
-    _outside("trainer.gradient_clip_val", lambda number: 0 <= number < math.inf, "0 (off) or more"),
-    _whole("trainer.reload_dataloaders_every_n_epochs", 0),
+    _outside("trainer.gradient_clip_val", lambda number: number >= 0, "0 (off) or more"),
     _Row("seeds", lambda s: s.seeds is not None, "give it on the command line, not in a config", always=True),
     _Row(
         "trainer.limit_predict_batches",
@@ -159,11 +138,6 @@ _TABLE = (
         "the backbone is used once, to compute the features that are kept: leave it out",
     ),
     _idle(
-        "model.grad_checkpointing",
-        lambda s: s.model.grad_checkpointing is True and s.model.freeze_backbone,
-        "--model.freeze_backbone=true has no backward pass there: leave one of the two out",
-    ),
-    _idle(
         "data.remote_limit",
         lambda s: s.data.remote_limit != REMOTE_LIMIT and not _reads_urls(s),
         "it is of data under a URL, and --data.root is none: leave it out",
@@ -188,40 +162,19 @@ _TABLE = (
         lambda s: s.model.warmup_epochs != 1 and s.model.schedule != "cosine",
         "it is of --model.schedule=cosine: leave it out",
     ),
-    _idle(
-        "model.drop_path",
-        lambda s: s.model.drop_path and s.model.freeze_backbone,
-        "--model.freeze_backbone=true leaves no path of the backbone out: leave one of the two out",
-    ),
-    _idle(
-        "model.head_epochs",
-        lambda s: s.model.head_epochs and s.model.freeze_backbone,
-        "--model.freeze_backbone=true trains the head alone in all epochs: leave one of the two out",
-    ),
-    _idle(
-        "model.layer_decay",
-        lambda s: s.model.layer_decay != 1 and s.model.freeze_backbone,
-        "--model.freeze_backbone=true trains no layer of the backbone: leave one of the two out",
+    *(
+        _idle(
+            f"model.{name}",
+            lambda s, name=name, default=default: s.model[name] != default and s.model.freeze_backbone,
+            "--model.freeze_backbone=true trains the head alone: leave one of the two out",
+        )
+        for name, default in _OF_THE_BACKBONE.items()
     ),
     _idle(
         "model.feature_views",
-        lambda s: s.model.feature_views and not s.model.freeze_backbone,
-        "features are kept of a frozen backbone only: give --model.freeze_backbone=true, or leave it out",
-    ),
-    _idle(
-        "model.feature_views",
-        lambda s: s.model.feature_views and not s.model.feature_cache,
-        "--model.feature_cache=false keeps none: leave one of the two out",
-    ),
-    _idle(
-        "model.feature_views",
-        lambda s: s.model.feature_views and _mixes(s),
-        "--model.mixup and --model.cutmix mix pictures anew at each step: leave it, or them, out",
-    ),
-    _idle(
-        "model.feature_views",
-        lambda s: s.model.feature_views and s.data.augment in ("none", []),
-        "without augmentation all views are the same: leave it out, or give --data.augment",
+        lambda s: s.model.feature_views and (not _keeps_features(s) or s.data.augment in ("none", [])),
+        "it is of features of a frozen backbone, kept of augmented pictures: give --model.freeze_backbone=true, "
+        "--model.feature_cache=true and --data.augment, without --model.mixup and --model.cutmix; or leave it out",
     ),
     _idle(
         "trainer.default_root_dir",
@@ -233,34 +186,5 @@ _TABLE = (
         _tunes,
         f"{' and '.join(_TUNERS)} do not reach our loaders and schedules: leave them out, and give --data.batch_size "
         "and --model.lr",
-    ),
-    _idle(
-        "trainer.use_distributed_sampler",
-        lambda s: not s.trainer.use_distributed_sampler,
-        "a batch is divided between devices in any case: leave it out",
-    ),
-    _idle(
-        "trainer.gradient_clip_algorithm",
-        lambda s: s.trainer.gradient_clip_algorithm is not None and s.trainer.gradient_clip_val is None,
-        "nothing is clipped without --trainer.gradient_clip_val: give that too",
-    ),
-    *(
-        _idle(
-            f"trainer.{name}",
-            lambda s, name=name: s.trainer[name] not in (None, 1) and s.data.train_on == "train+val",
-            "--data.train_on=train+val leaves nothing to validate on: leave it out",
-        )
-        for name in ("val_check_interval", "check_val_every_n_epoch", "limit_val_batches", "num_sanity_val_steps")
-    ),
-    _idle(
-        "runs_dir", lambda s: s.resume and s.runs_dir != "runs", "--resume keeps to the run's own folder: leave it out"
-    ),
-    *(
-        _idle(
-            flag,
-            lambda s, flag=flag: s[flag] is not None and bool(s.trainer.fast_dev_run),
-            "--trainer.fast_dev_run leaves no run folder: leave it out",
-        )
-        for flag in ("name", "save_every_steps")
     ),
 )

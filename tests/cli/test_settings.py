@@ -37,13 +37,6 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
         (["--trainer.default_root_dir=elsewhere"], "--trainer.default_root_dir=elsewhere", "--runs_dir"),
         (["--trainer.callbacks+=LearningRateFinder"], "--trainer.callbacks", "--model.lr"),
         (["--trainer.callbacks+=BatchSizeFinder"], "--trainer.callbacks", "--data.batch_size"),
-        (["--trainer.gradient_clip_algorithm=norm"], "--trainer.gradient_clip_algorithm=norm", "gradient_clip_val"),
-        (
-            ["--data.train_on=train+val", "--trainer.val_check_interval=0.5"],
-            "--trainer.val_check_interval=0.5",
-            "leave",
-        ),
-        (["--trainer.fast_dev_run=true", "--name=mine"], "--name=mine", "fast_dev_run"),
     ],
 )
 def test_a_setting_without_effect_is_refused(tmp_path, monkeypatch, capsys, petals_root, flags, named, mend):
@@ -71,8 +64,6 @@ def test_settings_of_a_run_that_is_used_again_are_taken_as_they_are(tmp_path, mo
     assert main(["validate", "--run=runs/old"]) == 0
     assert main(["validate", "--run=runs/old", "--data.remote_limit=1000"]) == MISUSED
     assert "--data.remote_limit=1000: would have no effect" in capsys.readouterr().err
-    assert main(["fit", "--resume=runs/old", "--runs_dir=elsewhere"]) == MISUSED
-    assert "--runs_dir=elsewhere: would have no effect" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--data.cache=disk", "--data.cache_dir=kept"], ["--model.warmup_epochs=0.5"]])

@@ -11,24 +11,12 @@ HUGE = 10**23
 @pytest.mark.parametrize(
     ("flag", "allowed"),
     [
-        ("--seed_everything=-1", "in 0..4294967295"),
-        (f"--trainer.devices={HUGE}", "in 1..1024, or -1 for all"),
-        ("--trainer.devices=0", "in 1..1024, or -1 for all"),
-        (f"--trainer.num_nodes={HUGE}", "in 1..1024"),
-        ("--trainer.max_epochs=0", "in 1..2147483647, or -1 for no end"),
-        ("--trainer.max_epochs=-5", "in 1..2147483647, or -1 for no end"),
-        ("--trainer.max_steps=0", "in 1..2147483647, or -1 for no end"),
-        ("--trainer.min_epochs=-1", "in 0..2147483647"),
-        ("--trainer.min_steps=-1", "in 0..2147483647"),
+        ("--trainer.max_epochs=0", "1 or more, or -1 for no end"),
+        ("--trainer.max_steps=0", "1 or more, or -1 for no end"),
         ("--trainer.limit_train_batches=0", "above 0"),
-        ("--trainer.limit_train_batches=.nan", "above 0"),
-        ("--trainer.limit_val_batches=.inf", "0 for none"),
         ("--trainer.val_check_interval=0.0", "above 0"),
-        ("--trainer.check_val_every_n_epoch=0", "in 1..2147483647"),
-        ("--trainer.num_sanity_val_steps=-5", "in 0..2147483647, or -1 for all"),
-        ("--trainer.log_every_n_steps=-1", "in 0..2147483647"),
-        ("--trainer.accumulate_grad_batches=0", "in 1..2147483647"),
-        (f"--trainer.accumulate_grad_batches={HUGE}", "in 1..2147483647"),
+        ("--trainer.check_val_every_n_epoch=0", "1 or more"),
+        ("--trainer.accumulate_grad_batches=0", "1 or more"),
         ("--trainer.gradient_clip_val=-0.5", "0 (off) or more"),
         ("--trainer.gradient_clip_val=.nan", "0 (off) or more"),
         ("--model.lr=.inf", "above 0"),
@@ -49,6 +37,23 @@ def test_a_number_outside_its_range_is_refused(tmp_path, monkeypatch, capsys, pe
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert err.startswith(f"lightning_flowers: {flag.replace('=.', '=')}: must be {allowed}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--seed_everything=-1", "not in bounds"),
+        ("--trainer.devices=0", "devices"),
+        ("--trainer.limit_val_batches=.inf", "limit_val_batches"),
+    ],
+)
+def test_what_lightning_refuses_is_one_line(tmp_path, monkeypatch, capsys, petals_root, flag, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", *TINY, f"--data.root={petals_root}", flag]) == MISUSED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lightning_flowers: Lightning refuses these settings: ")
+    assert said in line
     assert not list(tmp_path.iterdir())
 
 
