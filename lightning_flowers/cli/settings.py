@@ -165,7 +165,7 @@ _TABLE = (
     *(
         _idle(
             f"model.{name}",
-            lambda s, name=name, default=default: s.model[name] != default and s.model.freeze_backbone,
+            lambda s, name=name, default=default: s.model[name] not in (default, False) and s.model.freeze_backbone,
             "--model.freeze_backbone=true trains the head alone: leave one of the two out",
         )
         for name, default in _OF_THE_BACKBONE.items()
