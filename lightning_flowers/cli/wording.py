@@ -21,21 +21,7 @@ _UNION = re.compile(
 _CLASS = re.compile(r"class_path'?[:= ] ?'(?P<path>[\w.]+)'")
 _OTHER_TYPE = ("Expected a <", "Expected a typing.", "Not a valid subclass of ")  # true of all types but one
 _IMPORTED = "give a class of Lightning's by its name, another as package.module.Class"
-# What is said, and what to say in its place, of a flag, the class's name and the value.
-_WORDS = {
-    r"the following arguments are required: (?P<first>[^,]+)(?P<more>.*)": (
-        "{flag}: {name} needs {first}{more}: give {flag}.{first}=..."
-    ),
-    r"Problem with given class_path '(?P<path>.*?)':\s*(?P<why>No module named.*|.* has no attribute .*)": (
-        "{flag}={path}: {why}: " + _IMPORTED
-    ),
-    r"Problem with given class_path '(?P<path>.*?)':\s*(?P<why>.*)": "{flag}={path}: {why}",
-    r"Expected a dot import path string: (?P<path>.*)": "{flag}={path}: no such class: " + _IMPORTED,
-    r"Import path .*does not correspond to a subclass of (?P<kind>\w+)": "{flag}{value}: not a {kind}: " + _IMPORTED,
-    r"Option '(?P<option>.*?)' is not accepted(?P<hint>.*)": "{flag}.{option}: no such setting{hint}",
-    r"Expected a (?P<types>.*?)(?:\. Got value: (?P<got>.*))?": "{flag}{value}: must be {types}",
-    r"--(?P<inner>.*)": "{flag}.{inner}",
-}
+_EXPECTED = re.compile(r"Expected a (?P<types>.*?)(?:\. Got value: (?P<got>.*))?", re.DOTALL)
 
 
 def in_short(message: str, key: str = "") -> str:
@@ -45,14 +31,22 @@ def in_short(message: str, key: str = "") -> str:
         message: jsonargparse's, with its line breaks.
         key: of the setting, where the message does not name it.
     """
-    name = value = ""
+    value = ""
     if found := _KEY.match(message):
         key, message = found["key"], found["rest"]
     if union := _UNION.search(message):
-        value, name = union["value"], " or ".join(path.split(".")[-1] for path in _class_paths(union["value"]))
-        message = _telling(union["errors"].split(f"\n{union['indent']}- "))
-    text = _reworded(message.removesuffix(HELP), f"--{key}", name, value) if key else message
-    return shortened(text)
+        value, message = union["value"], _telling(union["errors"].split(f"\n{union['indent']}- "))
+    said = message.removesuffix(HELP)
+    if not key:
+        return shortened(said)
+    if said.startswith("--"):  # a setting of the class that this one names
+        return shortened(f"--{key}.{said.removeprefix('--')}")
+    if (expected := _EXPECTED.fullmatch(said)) and "path" not in expected["types"]:
+        said, value = f"must be {_plain(expected['types'])}", expected["got"] or value
+    names = [path.split(".")[-1] for path in _class_paths(value)]
+    shown = f"={value}" if value and len(value) <= _LONGEST_VALUE and "(" not in value else ""
+    hint = [_IMPORTED] if re.search("import path|class_path", said, re.IGNORECASE) else []
+    return shortened(": ".join([f"--{key}{shown}", *([" or ".join(names)] if names else []), said, *hint]))
 
 
 def shortened(text: str) -> str:
@@ -86,18 +80,6 @@ def _telling(errors: list[str]) -> str:
     """Of what is said of the types of a union: what is said of the one that was meant, or what all are."""
     types = [error.removeprefix("Expected a ") for error in errors if error.startswith("Expected a ")]
     return next((error for error in errors if not error.startswith(_OTHER_TYPE)), f"Expected a {' or '.join(types)}")
-
-
-def _reworded(said: str, flag: str, name: str, value: str) -> str:
-    for pattern, words in _WORDS.items():
-        if found := re.fullmatch(pattern, said, re.DOTALL):
-            parts = found.groupdict()
-            value = parts.get("got") or value
-            parts["types"] = _plain(parts.get("types") or "")
-            parts["hint"] = (parts.get("hint") or "").replace("--", f"{flag}.")
-            shown = f"={value}" if value and len(value) <= _LONGEST_VALUE else ""
-            return words.format(**parts, flag=flag, name=name, value=shown)
-    return f"{flag}: {name}: {said}" if name else f"{flag}: {said}"
 
 
 def _plain(types: str) -> str:

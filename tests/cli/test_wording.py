@@ -8,7 +8,7 @@ from lightning_flowers.cli.wording import in_short
 
 EARLY = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val_loss"]
 CLASS = "give a class of Lightning's by its name, another as package.module.Class"
-MONITORLESS = "--trainer.callbacks: EarlyStopping needs monitor: give --trainer.callbacks.monitor=..."
+MONITORLESS = "--trainer.callbacks: EarlyStopping: the following arguments are required: monitor"
 
 
 class Offline(CSVLogger):
@@ -23,14 +23,23 @@ class Offline(CSVLogger):
     [
         (["--trainer.callbacks+=EarlyStopping"], MONITORLESS),
         (['--trainer.callbacks=[{"class_path": "EarlyStopping"}]'], MONITORLESS),
-        (["--trainer.logger=CSVLogger"], "--trainer.logger: CSVLogger needs save_dir: give --trainer.logger.save_dir="),
-        (["--trainer.callbacks+=EarlyStoping"], f"--trainer.callbacks=EarlyStoping: no such class: {CLASS}"),
-        (["--trainer.logger=no.such.Logger"], f"--trainer.logger=no.such.Logger: No module named 'no': {CLASS}"),
-        (["--trainer.callbacks+=pathlib.Path"], f"--trainer.callbacks=pathlib.Path: not a Callback: {CLASS}"),
+        (["--trainer.logger=CSVLogger"], "--trainer.logger: CSVLogger: the following arguments are required: save_dir"),
+        (
+            ["--trainer.callbacks+=EarlyStoping"],
+            f"--trainer.callbacks=EarlyStoping: Expected a dot import path string: EarlyStoping: {CLASS}",
+        ),
+        (
+            ["--trainer.logger=no.such.Logger"],
+            "--trainer.logger=no.such.Logger: Problem with given class_path 'no.such.Logger': No module named 'no'",
+        ),
+        (
+            ["--trainer.callbacks+=pathlib.Path"],
+            "--trainer.callbacks=pathlib.Path: Import path does not correspond to a subclass of Callback",
+        ),
         ([*EARLY, "--trainer.callbacks.patience=often"], "--trainer.callbacks.patience=often: must be int"),
         (
             [*EARLY, "--trainer.callbacks.patienc=3"],
-            "--trainer.callbacks.patienc: no such setting: did you mean --trainer.callbacks.patience?",
+            "--trainer.callbacks: Option 'patienc' is not accepted: did you mean --patience?",
         ),
         (["--batch_size=8"], "unrecognized arguments: --batch_size=8: did you mean --data.batch_size?"),
         (["--rseume=x"], "unrecognized arguments: --rseume=x: did you mean --resume"),
