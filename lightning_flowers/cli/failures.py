@@ -2,9 +2,8 @@
 
 import errno
 import pickle
-import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -29,7 +28,6 @@ _COMPUTED = {
 }
 _COMPILERS = ("torch._dynamo", "torch._inductor")
 _LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
-_CLI = "lightning_flowers.cli.lightning"
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -76,33 +74,20 @@ def as_refused_settings() -> Iterator[None]:
             quiet_lightning()
             yield
     except Exception as error:
-        if not _answers_settings(error):
+        modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+        if not _answers_settings(error, modules):
             raise
-        by = "--trainer.logger: it does not start" if _is_of_a_logger(error) else "Lightning refuses these settings"
+        of_logger = any(module.startswith(("pytorch_lightning.loggers.", *_LOGGERS)) for module in modules)
+        by = "--trainer.logger: it does not start" if of_logger else "Lightning refuses these settings"
         raise UserError(f"{by}: {shortened(str(error))}") from error
 
 
-def _is_of_a_logger(error: Exception) -> bool:
-    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(module.startswith(("pytorch_lightning.loggers.", *_LOGGERS)) for module in modules)
-
-
-def _answers_settings(error: Exception) -> bool:
-    """Whether Lightning, what builds its loggers, or a logger's library answers settings that cannot be.
-
-    Before training, whatever Lightning and torch raise when the command line calls them is such an answer. In training,
-    and in code that they call back, ours or a user's, it is a fault to be seen whole.
-    """
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
+def _answers_settings(error: Exception, modules: Sequence[str]) -> bool:
+    """Whether Lightning, what builds its loggers, or a logger's library says so; in what they call back it is a fault to
+    be seen whole."""
     kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
     package = modules[-1].split(".")[0]
-    if package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds)):
-        return True
-    called = modules[len(modules) - modules[::-1].index(_CLI) :] if _CLI in modules else []
-    trains = any(frame.f_code.co_name == "_run_stage" for frame in frames)
-    others = {module.split(".")[0] for module in called} - {*_LIGHTNING, "torch", *sys.stdlib_module_names}
-    return bool(called) and not trains and not others and isinstance(error, (*kinds, RuntimeError, LookupError))
+    return package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds))
 
 
 def _of_settings(error: Exception) -> str | None:
