@@ -83,8 +83,8 @@ def as_refused_settings() -> Iterator[None]:
 
 
 def _answers_settings(error: Exception, modules: Sequence[str]) -> bool:
-    """Whether Lightning, what builds its loggers, or a logger's library says so; in what they call back it is a fault to
-    be seen whole."""
+    """Whether Lightning, what builds its loggers, or a logger's library says so; what they call back has faults, to be
+    seen whole."""
     kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
     package = modules[-1].split(".")[0]
     return package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds))

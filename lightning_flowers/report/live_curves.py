@@ -1,6 +1,5 @@
-"""The curves of a run while it trains: as a picture in its folder, and in what the loggers show."""
+"""The curves of a run: in what the loggers show while it trains, and as a picture in its folder when that ends."""
 
-import time
 import warnings
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from lightning_flowers.run.history import History
 from lightning_flowers.run.results import Epoch
 
-_SHARE = 0.05  # of the time may go into drawing
 # TensorBoard takes tags for regular expressions that match from the start: `train_macro_f1` would have `_present` too.
 LAYOUT = {
     "curves": {
@@ -26,10 +24,9 @@ LAYOUT = {
 
 
 class Curves(Checkpoint):
-    """Draws the history anew after each epoch, and gives every logger the learning rate beside the epoch's scores.
+    """Gives every logger the learning rate beside each epoch's scores, and draws the history when training ends.
 
-    Where epochs are so short that drawing would hold them up, some are drawn with a later one; when training ends, all
-    are. In TensorBoard train and val of a score stand in one chart (the tab Custom Scalars).
+    In TensorBoard train and val of a score stand in one chart (the tab Custom Scalars).
 
     It counts as a checkpoint callback as History does, and stands after it: then the epoch is in the history.
 
@@ -40,8 +37,6 @@ class Curves(Checkpoint):
 
     def __init__(self, history: History, path: Path) -> None:
         self.history, self.path = history, path
-        self._due = self._warned = False
-        self._rests_until = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for logger in trainer.loggers:
@@ -51,30 +46,19 @@ class Curves(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Logged as the model logs its scores: all loggers have it at the same step, and in the same row.
         pl_module.log("learning_rate", torch.tensor(self.history.rows[-1]["learning_rate"]))
-        self._due = trainer.is_global_zero
-        if time.monotonic() >= self._rests_until:
-            self._draw()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw()
+        self._draw(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._draw()
+        self._draw(trainer)
 
-    def _draw(self) -> None:
-        if not self._due:
+    def _draw(self, trainer: Trainer) -> None:
+        if not trainer.is_global_zero or not self.history.rows:
             return
-        started = time.monotonic()
         try:
             _save(self.history.epochs, self.path)
         except Exception as error:  # a picture is not worth a run
-            self._warn(error)
-        now = time.monotonic()
-        self._due, self._rests_until = False, now + (now - started) / _SHARE
-
-    def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
             warnings.warn(f"{self.path}: cannot be drawn: {error}: the run goes on without", stacklevel=2)
 
 
