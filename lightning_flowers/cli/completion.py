@@ -9,21 +9,6 @@ from lightning_flowers.errors import UserError
 
 FLAG = "--print_completion"
 SHELLS = ("bash", "zsh", "tcsh", "fish")
-# The flags that take a file or folder; so do all positional arguments.
-_PATHS = frozenset(
-    (
-        "data.cache_dir",
-        "data.root",
-        "data.test_labels",
-        "ckpt_path",
-        "data_root",
-        "json",
-        "out",
-        "resume",
-        "run",
-        "runs_dir",
-    )
-)
 
 
 def script(args: Sequence[str]) -> str:
@@ -49,11 +34,11 @@ def _all_commands() -> Any:
     commands = program.add_subcommands()
     for name, text in (COMMANDS | TOOLS).items():
         parser = commands.add_subcommand(name, _parser(name), help=text)
-        complete_values(parser, _PATHS)
+        complete_values(parser)
         if name == "records":
             inner = parser.add_subcommands()
             for each, (told, *_) in records.COMMANDS.items():
-                complete_values(inner.add_subcommand(each, records.make_parser(each), help=told), _PATHS)
+                complete_values(inner.add_subcommand(each, records.make_parser(each), help=told))
     return program
 
 

@@ -45,9 +45,9 @@ def take_ints_first(parser: ArgumentParser) -> None:
             action._typehint = Union[(int, *(kind for kind in kinds if kind is not int))]
 
 
-def complete_values(parser: ArgumentParser, paths: frozenset[str]) -> None:
-    """Have a shell complete files in positional arguments and in flags of these names, and nothing in the Trainer's:
-    jsonargparse would look through the arguments of every class that each could be, for minutes."""
+def complete_values(parser: ArgumentParser) -> None:
+    """Have a shell complete files in arguments that are any text, and nothing in the Trainer's: jsonargparse would look
+    through the arguments of every class that each could be, for minutes."""
     import shtab
 
     actions: list[Any] = parser._actions
@@ -56,5 +56,5 @@ def complete_values(parser: ArgumentParser, paths: frozenset[str]) -> None:
             action.help = SUPPRESS  # a link between settings, no flag
         elif action.dest.startswith("trainer."):
             action.complete = {}
-        elif action.nargs != 0 and not action.choices and (not action.option_strings or action.dest in paths):
+        elif action.nargs != 0 and not action.choices and getattr(action, "_typehint", None) in (None, str, str | None):
             action.complete = shtab.FILE

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -60,12 +58,9 @@ def test_seeds_in_a_config_are_refused(tmp_path, capsys):
     assert "--seeds=0,1: give it on the command line" in capsys.readouterr().err
 
 
-def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):
-    command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, "--seeds=3,4", "--runs_dir=runs"]
-    done = subprocess.run(
-        [*command, f"--data.root={petals_root}"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root, capsys):
+    place = [f"--runs_dir={tmp_path / 'runs'}", f"--data.root={petals_root}", "--predict=false"]
+    assert main(["fit", *TINY, "--seeds=3,4", *place]) == 0
     runs = sorted((tmp_path / "runs").iterdir())
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs]
     assert [summary["seed"] for summary in summaries] == [3, 4]
@@ -73,7 +68,11 @@ def test_each_seed_has_a_run_and_the_spread_is_shown(tmp_path, petals_root):
     assert [run.name for run in runs] == ["test_resnet-seed3", "test_resnet-seed4"]
     rows = [next(csv.DictReader((run / "metrics.csv").read_text().splitlines())) for run in runs]
     assert rows[0]["val_loss"] != rows[1]["val_loss"]
-    (row,) = [line for line in done.stdout.splitlines() if line.startswith("test_resnet-seed3, test_resnet-seed4 ")]
+    (row,) = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("test_resnet-seed3, test_resnet-seed4 ")
+    ]
     assert f" {sum(float(row['val_accuracy']) for row in rows) / 2:.4f} ± " in row
 
 
@@ -88,10 +87,10 @@ def test_named_runs_tell_their_seed_too(given, monkeypatch):
     ]
 
 
-def test_the_first_run_that_fails_ends_it(tmp_path, petals_root, capfd):
-    flags = [f"--data.root={petals_root}", "--data.size=999", f"--runs_dir={tmp_path / 'runs'}"]
-    assert main(["fit", *TINY, *flags, "--seeds=0,1"]) == MISUSED
-    said = capfd.readouterr()
-    assert "--data.size=999" in said.err
-    assert "the run with seed 0 did not finish" in said.err
-    assert "seed       1" not in said.out
+def test_the_first_run_that_fails_ends_it(monkeypatch, capsys):
+    ended = iter([(0, "runs/a"), (MISUSED, None)])
+    monkeypatch.setattr(seeds, "_fit", lambda args: next(ended))
+    assert main(["fit", "--seeds=0,1,2"]) == MISUSED
+    said = capsys.readouterr()
+    assert "the run with seed 1 did not finish; finished before it: runs/a" in said.err
+    assert "seed       2" not in said.out
