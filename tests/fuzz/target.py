@@ -4,7 +4,6 @@ FOLDER keeps the inputs that reached new code, so that the next run goes on from
 `make fuzz` runs all three.
 """
 
-import gzip
 import random
 import sys
 import tempfile
@@ -38,7 +37,7 @@ def shard_of(folder: Path) -> Callable[[bytes], None]:
 
 
 def mutate_shard(data: bytes, max_size: int, seed: int) -> bytes:
-    """Bytes as they come; a flipped bit; a cut; gzip; or a new payload in right framing, where CRCs stop the others."""
+    """Bytes as they come; a flipped bit; a cut; or a new payload in right framing, where CRCs stop the others."""
     choose = random.Random(seed)
     payloads = oracle.payloads_of(data)
     whole = b"".join(map(oracle.frame, payloads)) or data
@@ -52,8 +51,6 @@ def mutate_shard(data: bytes, max_size: int, seed: int) -> bytes:
         mutated = whole[:at] + bytes([whole[at] ^ 1 << choose.randrange(8)]) + whole[at + 1 :]
     elif kind < 0.8:
         mutated = whole[: len(whole) - choose.randrange(13)]
-    elif kind < 0.85:
-        mutated = gzip.compress(whole, choose.choice([0, 6]))
     else:
         mutated = atheris.Mutate(data, max_size)
     return mutated[:max_size]

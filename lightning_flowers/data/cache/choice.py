@@ -111,7 +111,7 @@ def _in_own_memory(wanted: _Wanted, processes: int) -> Choice | None:
 
 def _make_room(cache: PictureCache, folder: Path, wanted: _Wanted, free: Callable[[Path], int]) -> tuple[int, int]:
     """Bytes that are kept there already, and that may still be written once others' old pictures are gone."""
-    spared = {path for shard in wanted.shards for path in cache.paths(shard)}
+    spared = {cache.path(shard) for shard in wanted.shards}
     evict(folder, wanted.bytes - _kept(cache, wanted) - free(folder), spared)
     left = free(folder)  # first: meanwhile another process may turn what is free into what is kept
     return _kept(cache, wanted), left

@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from lightning_flowers import portable
 from lightning_flowers.cgroups import CGROUP, GROUPS, control_groups
@@ -13,27 +12,10 @@ SHARED_MEMORY = Path(os.environ.get("LIGHTNING_FLOWERS_SHARED_MEMORY", "/dev/shm
 MARGIN = 0.1  # of all memory stays free, for what training takes later; and of what is free on a disk
 
 
-class _Limit(NamedTuple):
-    """Bytes: all that there are, and those that may still be had."""
-
-    total: int
-    free: int
-
-
-class _Version(NamedTuple):
-    """How a version of control groups calls its folder and files, and the caches among what a group uses."""
-
-    folder: str
-    limits: tuple[str, ...]
-    used: str
-    caches: tuple[str, ...]
-
-
+# Of each version of control groups: its folder, the files with limits, that with what is used, and the caches therein.
 _VERSIONS = (
-    _Version("", ("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file")),
-    _Version(
-        "memory", ("memory.limit_in_bytes",), "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")
-    ),
+    ("", ("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file")),
+    ("memory", ("memory.limit_in_bytes",), "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
 )
 
 
@@ -43,9 +25,9 @@ def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP, gr
 
     Page cache counts as free in all: the kernel gives it up. What lies in /dev/shm does not.
     """
-    machine = _machine(meminfo)
-    limits = [limit for limit in _groups(cgroup, groups) if limit.total < machine.total]  # else it is no limit
-    return max(0, min(int(limit.free - MARGIN * limit.total) for limit in [machine, *limits]))
+    total, free = _machine(meminfo)
+    limits = [limit for limit in _groups(cgroup, groups) if limit[0] < total]  # else it is no limit
+    return max(0, min(int(free - MARGIN * all_of_it) for all_of_it, free in [(total, free), *limits]))
 
 
 def free_disk(folder: Path) -> int:
@@ -60,28 +42,26 @@ def readable(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _machine(meminfo: Path) -> _Limit:
-    if meminfo.is_file():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        return _Limit(*(int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable")))
-    return _Limit(*portable.memory())
+def _machine(meminfo: Path) -> tuple[int, int]:
+    """Bytes: all that there are, and those that may still be had."""
+    if not meminfo.is_file():
+        return portable.memory()
+    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
+    total, free = (int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    return total, free
 
 
-def _groups(cgroup: Path, groups: Path) -> Iterator[_Limit]:
-    """The limits of the process's control groups and of those around them.
+def _groups(cgroup: Path, groups: Path) -> Iterator[tuple[int, int]]:
+    """The same of the limits of the process's control groups and of those around them.
 
     See https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files.
     """
-    for version in _VERSIONS:
-        for folder in control_groups(version.folder, cgroup, groups):
-            yield from _limits(folder, version)
-
-
-def _limits(folder: Path, version: _Version) -> Iterator[_Limit]:
-    used = _number(folder / version.used)
-    for limit in (_number(folder / name) for name in version.limits):
-        if limit is not None and used is not None:
-            yield _Limit(limit, limit - used + _sum(folder / "memory.stat", version.caches))
+    for name, limits, usage, caches in _VERSIONS:
+        for folder in control_groups(name, cgroup, groups):
+            used = _number(folder / usage)
+            for limit in (_number(folder / file) for file in limits):
+                if limit is not None and used is not None:
+                    yield limit, limit - used + _sum(folder / "memory.stat", caches)
 
 
 def _number(path: Path) -> int | None:

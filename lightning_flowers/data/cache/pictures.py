@@ -6,23 +6,18 @@ look through a mapping of the same file. Names hold the key of the shard's recor
 never taken for them, and any split that has the shard (train, train+val, a fold) uses the same file.
 """
 
-import errno
 import mmap
 import warnings
-from collections.abc import Callable, Collection
-from contextlib import suppress
-from functools import partial
+from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.data.cache import files
+from lightning_flowers.data.tfrecord.file_bytes import Descriptor
 from lightning_flowers.data.tfrecord.index import ShardRecords
-from lightning_flowers.data.tfrecord.open_files import Reopened
 from lightning_flowers.errors import as_given
 
 _AS_IT_WAS, _RESIZED = 1, 2  # what a record's byte says; 0: the picture is not there
@@ -32,23 +27,20 @@ class ShardPictures:
     """The decoded pictures of one shard. Any thread may call any method.
 
     Args:
-        file: one that `set_size` has made; None keeps the pictures in memory of this process alone.
+        file: one that `files.open_file` has made; None keeps the pictures in memory of this process alone.
         records: how many.
         size: side of the pictures in pixels.
-        when_complete: called when the last picture has come, or at once if all are there.
     """
 
-    def __init__(
-        self, file: Reopened | None, records: int, size: int, when_complete: Callable[[], None] | None = None
-    ) -> None:
-        self._file, self._bytes, self._when_complete = file, size * size * 3, when_complete
-        everything = self._everything = _mapped(file, files.room(records, size))
+    def __init__(self, file: Descriptor | None, records: int, size: int) -> None:
+        self._file, self._bytes = file, size * size * 3
+        mapped = mmap.mmap(-1 if file is None else file.number, files.room(records, size))
+        everything = self._everything = np.frombuffer(mapped, np.uint8)
         self._pictures = everything[: records * self._bytes].reshape(records, size, size, 3)
         self._pictures.flags.writeable = False
         self._there = everything[records * self._bytes :]
         self._flags = self._there.data  # the same: it answers sooner for one record
         self._full = False
-        self._tell_if_complete()
 
     def get(self, record: int) -> NDArray[np.uint8] | None:
         """The picture uint8 (size, size, 3), not to be written to; None if it is not there yet."""
@@ -72,7 +64,6 @@ class ShardPictures:
             warnings.warn(as_given(f"--data.cache: no more pictures are kept: {error.strerror}"), stacklevel=2)
             return
         self._there[record] = _RESIZED if resized else _AS_IT_WAS
-        self._tell_if_complete()
 
     def lacks(self, bad: Collection[int] = ()) -> bool:
         """Whether a picture is still to come, other than of the records that cannot be used."""
@@ -82,14 +73,7 @@ class ShardPictures:
         if self._file is None:
             self._everything[position : position + self._bytes] = picture
         else:
-            held = self._file.get()
-            files.write(held.number, picture.data, position)
-
-    def _tell_if_complete(self) -> None:
-        if self._when_complete and self._there.all():
-            when_complete, self._when_complete = self._when_complete, None
-            if when_complete:  # another thread may have been as quick
-                when_complete()
+            files.write(self._file.number, picture.data, position)
 
 
 class PictureCache:
@@ -114,49 +98,20 @@ class PictureCache:
                     self._shards[records.key] = self._open_or_warn(records)
         return self._shards[records.key]
 
-    def paths(self, records: ShardRecords) -> list[Path]:
-        """Where a shard's pictures may lie."""
-        return [self.folder / name for name in files.names(records, self.size)] if self.folder else []
-
     def kept(self, records: ShardRecords) -> int:
         """Bytes that the folder has of a shard's pictures already, from this run or another."""
-        sizes = [files.allocated(path) for path in self.paths(records)]
-        return min(files.room(len(records), self.size), max(sizes, default=0))
+        there = files.allocated(self.path(records)) if self.folder else 0
+        return min(files.room(len(records), self.size), there)
+
+    def path(self, records: ShardRecords) -> Path:
+        """Where a shard's pictures lie, where they are shared."""
+        return (self.folder or Path()) / files.file_name(records, self.size)
 
     def _open_or_warn(self, records: ShardRecords) -> ShardPictures | None:
         try:
-            with suppress(FileNotFoundError):  # the folder was removed just then: it is made anew
-                return self._open(records)
-            return self._open(records)
+            file = self.folder and Descriptor(files.open_file(self.folder, records, self.size))
+            return ShardPictures(file, len(records), self.size)
         except OSError as error:
             why = f"--data.cache: {self.folder or 'memory'}: {error.strerror}: not kept"
             warnings.warn(as_given(why), stacklevel=2)
             return None
-
-    def _open(self, records: ShardRecords) -> ShardPictures:
-        if self.folder is None:
-            return ShardPictures(None, len(records), self.size)
-        number, path = files.open_file(self.folder, records, self.size)
-        paths = self.paths(records)
-        file = Reopened(partial(files.open_again, paths, files.inode_of(number)), number)
-        name_complete = partial(_name_complete, file, self.folder, records, self.size)
-        return ShardPictures(file, len(records), self.size, name_complete if path == paths[1] else None)
-
-
-def _name_complete(file: Reopened, folder: Path, records: ShardRecords, size: int) -> None:
-    with suppress(OSError):  # it was removed
-        held = file.get()
-        files.name_complete(held.number, folder, records, size)
-
-
-def _mapped(file: Reopened | None, size: int) -> NDArray[np.uint8]:
-    if file is None:
-        return np.frombuffer(mmap.mmap(-1, size), np.uint8)
-    held = file.get()
-    if not Path("/dev/fd").is_dir():
-        return np.frombuffer(mmap.mmap(held.number, size), np.uint8)  # which keeps a descriptor; torch does not
-    try:
-        storage: Any = torch.UntypedStorage.from_file(f"/dev/fd/{held.number}", True, size)
-    except RuntimeError as error:
-        raise OSError(errno.ENOMEM, "cannot be mapped") from error
-    return torch.tensor([], dtype=torch.uint8).set_(storage).numpy()

@@ -8,9 +8,8 @@ from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gathe
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.data.conversion.tars import read_part
 from lightning_flowers.data.tfrecord.example import Feature, read_example
-from lightning_flowers.data.tfrecord.file_bytes import FileBytes
-from lightning_flowers.data.tfrecord.framing import FOOTER_BYTES, FramingError, Span, masked_crc, read_span
-from lightning_flowers.data.tfrecord.open_files import Descriptor
+from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
+from lightning_flowers.data.tfrecord.framing import Span, masked_crc, read_span
 from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
@@ -48,12 +47,12 @@ def _read_file(base: Path, file: Path, features: Features) -> Iterator[Found]:
     position = number = 0
     while position < len(buffer):
         try:
-            span = read_span(buffer, position, skip=False)
+            span = read_span(buffer, position)
             found = read_example(buffer, span.offset, span.offset + span.length)
             yield _picture(buffer, span, found, features, file, f"{name}/{number:06d}")
-        except (FramingError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise RecordError(file, number, position, str(error)) from error
-        position, number = span.offset + span.length + FOOTER_BYTES, number + 1
+        position, number = span.end, number + 1
 
 
 def _picture(

@@ -1,23 +1,29 @@
 """Looks at a few bytes here and there of an open file."""
 
 import errno
-from typing import Protocol, overload
+import os
+import weakref
+from typing import Any, Protocol
 
-from lightning_flowers.data.tfrecord.open_files import Descriptor
 from lightning_flowers.portable import read_at
 
 _PIECE = 512  # a record's framing and all of its features but the picture fit
 
 
 class Bytes(Protocol):
-    """What can be read as bytes: a `memoryview` or a `FileBytes`."""
+    """What can be read as bytes, one (an int) or a slice of them: a `memoryview` or a `FileBytes`."""
 
     def __len__(self) -> int: ...
 
-    @overload
-    def __getitem__(self, at: int, /) -> int: ...
-    @overload
-    def __getitem__(self, at: slice, /) -> "memoryview | bytes": ...
+    def __getitem__(self, at: Any, /) -> Any: ...
+
+
+class Descriptor:
+    """An open file, closed once nobody holds this any more: hold it, not its number alone, while reading or writing."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        weakref.finalize(self, os.close, number)
 
 
 class FileBytes:
@@ -38,11 +44,7 @@ class FileBytes:
     def __len__(self) -> int:
         return self._size
 
-    @overload
-    def __getitem__(self, at: int, /) -> int: ...
-    @overload
-    def __getitem__(self, at: slice, /) -> bytes: ...
-    def __getitem__(self, at: int | slice, /) -> int | bytes:
+    def __getitem__(self, at: int | slice, /) -> Any:
         """One byte, or the bytes of a slice without a step; neither counts from the end.
 
         Raises:
@@ -57,13 +59,7 @@ class FileBytes:
 
     def _read(self, start: int, stop: int) -> bytes:
         if not self._start <= start <= stop <= self._start + len(self._piece):
-            self._start, self._piece = start, self._read_ahead(start, stop - start)
+            self._start, self._piece = start, read_at(self._file.number, max(stop - start, _PIECE), start)
             if len(self._piece) < stop - start:
                 raise OSError(errno.EIO, "it was cut meanwhile")
         return self._piece
-
-    def _read_ahead(self, start: int, length: int) -> bytes:
-        try:
-            return read_at(self._file.number, max(length, _PIECE), start)
-        except OSError:  # what lies behind may be another record's damage
-            return read_at(self._file.number, length, start)

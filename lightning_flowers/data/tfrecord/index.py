@@ -18,6 +18,7 @@ from lightning_flowers.errors import RecordError
 
 UNKNOWN_LABEL = -1
 _SHOWN = 8  # features that an error lists
+_MEND = "write the shard with 'image' (JPEG or PNG bytes), 'class' (int64), 'id' (bytes)"
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,7 @@ class ShardRecords:
             self.shard.payload(record)
         except RecordError as damage:
             return damage
-        mend = "" if isinstance(error, _OtherFeaturesError) else ": fetch or write the shard again"
-        return self.shard.error(record, f"{error}{mend}")
+        return self.shard.error(record, f"{error}: {_MEND}")
 
     def _name(self, record: int) -> str:
         return f"{self.shard.path.name.split('.')[0]}:{record}"
@@ -220,10 +220,6 @@ def _unchecked(buffer: FileBytes, features: dict[str, Feature], offset: int) -> 
     return repr((where, kinds[1].ints, identity))
 
 
-class _OtherFeaturesError(ValueError):
-    """A sound record with other features than ours."""
-
-
 def _one_value(name: str, features: dict[str, Feature], kind: str) -> Feature:
     feature = features.get(name, Feature("nothing", [], []))
     count = len(feature.spans) + len(feature.ints)
@@ -236,6 +232,4 @@ def _one_value(name: str, features: dict[str, Feature], kind: str) -> Feature:
         found = [f"{other!r} ({it.kind})" for other, it in sorted(features.items())[:_SHOWN]]
         more = f" and {len(features) - _SHOWN} more" if len(features) > _SHOWN else ""
         wrong = f"the record has no feature {name!r}, only {', '.join(found) or 'none'}{more}"
-    raise _OtherFeaturesError(
-        f"{wrong}: write the shard with 'image' (JPEG or PNG bytes), 'class' (int64), 'id' (bytes)"
-    )
+    raise ValueError(wrong)

@@ -178,7 +178,7 @@ def test_a_shard_with_another_form_of_name_is_refused(path: Path, name: str) -> 
         Shard(renamed)
 
 
-@given(st.integers(0, 200), st.integers(1, 2000), st.integers(0, 10**6))
+@given(st.integers(0, 200), st.integers(1, 2000), st.integers(0, 10**6 - 1))
 def test_names_are_read_as_they_are_written(number: int, size: int, records: int) -> None:
     name = ShardName(number, size, records)
     assert ShardName.parse(Path("somewhere") / str(name)) == name
@@ -210,15 +210,6 @@ def test_an_unreadable_shard_is_refused_with_the_reason(path: Path) -> None:
     path.chmod(0)
     with pytest.raises(DataError, match="cannot be read: Permission denied"):
         Shard(path)
-
-
-@pytest.mark.parametrize("change", [-1, -82, 5])
-def test_a_shard_that_shrinks_or_grows_while_open_is_refused(path: Path, change: int) -> None:
-    shard = Shard(path)
-    os.truncate(path, shard.bytes + change)
-    for record in range(3):
-        with pytest.raises(DataError, match=f"{path}: record {record} at byte .* the file was changed"):
-            shard.payload(record)
 
 
 @pytest.mark.parametrize("replaced", [True, False])
