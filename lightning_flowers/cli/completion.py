@@ -37,7 +37,7 @@ def _all_commands() -> Any:
         complete_values(parser)
         if name == "records":
             inner = parser.add_subcommands()
-            for each, (told, *_) in records.COMMANDS.items():
+            for each, (told, _) in records.COMMANDS.items():
                 complete_values(inner.add_subcommand(each, records.make_parser(each), help=told))
     return program
 

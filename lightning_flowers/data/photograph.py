@@ -57,32 +57,14 @@ class UnsupportedError(PictureError):
     """It is of a format, or a kind of one, that is not read."""
 
 
-def check_picture(file: File, largest: int) -> tuple[int, int]:
-    """Decode a picture just as `squares` does, and give its width and height as it is to be seen.
-
-    Args:
-        file: path, content, or a file open for reading bytes.
-        largest: of the sizes to be made, in pixels.
-
-    Raises:
-        PictureError: it cannot be used.
-    """
-    with _opened(file, MAX_PIXELS) as (image, encoded):
-        width, height = image.size
-        made = _to_rgb(image, encoded, largest)
-        # How it lies is known once it is decoded: a TIFF turns itself.
-        return (height, width) if (made.width - made.height) * (width - height) < 0 else (width, height)
-
-
 def squares(
-    file: File, sizes: Sequence[int], largest: int | None = None, shape: Shape = "crop", most_pixels: int = MAX_PIXELS
+    file: File, sizes: Sequence[int], shape: Shape = "crop", most_pixels: int = MAX_PIXELS
 ) -> list[NDArray[np.uint8]]:
     """A picture file as square pictures uint8 (size, size, 3), RGB, one of each size.
 
     Args:
         file: path, content, or a file open for reading bytes.
         sizes: sides in pixels.
-        largest: of all sizes that the picture was checked for. Default: of these.
         shape: `crop` takes the largest square in its middle, `squash` the whole picture.
         most_pixels: that it may claim to have.
 
@@ -90,7 +72,7 @@ def squares(
         PictureError: it cannot be used.
     """
     with _opened(file, most_pixels) as (image, encoded):
-        picture = _to_rgb(image, encoded, largest or max(sizes))
+        picture = _to_rgb(image, encoded, max(sizes))
         return [_square(picture, size, shape) for size in sizes]
 
 

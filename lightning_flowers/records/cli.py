@@ -10,18 +10,17 @@ from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.parsing import nearest_flag
 from lightning_flowers.errors import UserError, did_you_mean
 
-# Of each command: what it does, and what its first arguments are, which need no flag.
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "inspect": ("Tell what shards hold: counts, classes, sizes, features, first records.", "root", "?"),
-    "verify": ("Check every record and decode every picture; exit status 1 if anything is bad.", "paths", "*"),
-    "stats": ("Draw the classes' histogram, measure mean and std, find near-duplicates and leaks.", "root", "?"),
-    "show": ("Draw pictures with their classes' names, with --augment beside their augmented selves.", "root", "?"),
-    "convert": ("Make shards of pictures in folders, or of those that a CSV names.", "source", "?"),
+# Of each command: what it does, and its first argument, which needs no flag.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "inspect": ("Tell what shards hold: counts, classes, sizes, features, first records.", "root"),
+    "verify": ("Check every record and decode every picture; exit status 1 if anything is bad.", "root"),
+    "stats": ("Draw the classes' histogram, find near-duplicates and leaks.", "root"),
+    "show": ("Draw pictures with their classes' names, with --augment beside their augmented selves.", "root"),
+    "convert": ("Make shards of pictures in folders, or of those that a CSV names.", "source"),
 }
 _POSITIONAL = {
     "root": "The folder that holds tfrecords-jpeg-SxS/{train,val,test}. Default: where fit finds its data.",
     "source": "The folder of pictures: CLASS/*, or train, val and test with CLASS/* (test may be flat).",
-    "paths": "Such a folder, folders of shards, or shards. Default: where fit finds its data.",
 }
 
 
@@ -57,7 +56,7 @@ def usage() -> str:
 
 
 def _spell_out(args: list[str], function: Callable[..., int]) -> list[str]:
-    """A bare `--json` as the `--json=true` that jsonargparse wants."""
+    """A bare `--skip_bad` as the `--skip_bad=true` that jsonargparse wants."""
     switches = {f"--{name}" for name, value in signature(function).parameters.items() if value.annotation is bool}
     return [f"{arg}=true" if arg in switches else arg for arg in args]
 
@@ -69,8 +68,8 @@ def _function(name: str) -> Callable[..., int]:
 
 def make_parser(name: str) -> Parser:
     """The flags of one of COMMANDS."""
-    text, positional, count = COMMANDS[name]
+    text, positional = COMMANDS[name]
     parser = Parser(prog=f"{PROGRAM} records {name}", description=text, allow_abbrev=False)
-    parser.add_argument(positional, nargs=count, help=_POSITIONAL[positional])
+    parser.add_argument(positional, nargs="?", help=_POSITIONAL[positional])
     parser.add_function_arguments(_function(name), skip={positional}, as_positional=False)
     return parser

@@ -3,20 +3,17 @@
 from collections import Counter
 from pathlib import Path
 
-from filelock import Timeout
-
-from lightning_flowers.data.conversion.convert import Converted, convert
+from lightning_flowers.data.conversion.convert import Converted, Settings, convert
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs, list_labels, read_classes
 from lightning_flowers.data.conversion.kinds import read_pictures
-from lightning_flowers.data.conversion.manifest import Settings
 from lightning_flowers.data.conversion.names import check_features
 from lightning_flowers.data.conversion.plan import note_classes
 from lightning_flowers.data.conversion.table import read_table
 from lightning_flowers.data.photograph import Shape
 from lightning_flowers.errors import UserError
 from lightning_flowers.records.selection import own_flags
-from lightning_flowers.records.text import say
+from lightning_flowers.records.text import choose_out, say
 
 
 def convert_records(
@@ -39,9 +36,9 @@ def convert_records(
 
     Args:
         source: the folder or file of pictures.
-        out: folder to write to, new or begun by the same command before: then what is missing is written.
-        csv: table with the columns path[,class][,label][,split][,id], parted by commas, semicolons or tabs; a label is
-            a whole number from 0, or a name. Its paths start from the folder of pictures if one is given, else from
+        out: folder to write to, a new one.
+        csv: table with the columns path, class (a name, or a whole number from 0), and if need be split and id, parted
+            by commas, semicolons or tabs. Its paths start from the folder of pictures if one is given, else from
             the table's.
         sizes: sides of the pictures in pixels, with commas between.
         shape: crop (the largest square in the middle) or squash (the whole picture).
@@ -60,14 +57,10 @@ def convert_records(
     _check(settings)
     with own_flags():
         inputs = _read(source, csv, classes, features or {})
-    folder = Path(out).expanduser()
+    folder = choose_out(out, out)
     if source is not None and csv is None and _is_within(folder, Path(source).expanduser()):
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
-    try:
-        done = convert(inputs, folder, settings, "--skip_bad", say, timeout=0)
-    except Timeout as error:
-        raise UserError(f"--out={out}: another process is converting into it: wait for it") from error
-    _report(folder, done)
+    _report(folder, inputs.classes, convert(inputs, folder, settings, "--skip_bad", say))
     return 0
 
 
@@ -109,16 +102,12 @@ def _is_within(folder: Path, source: Path) -> bool:
     return source.is_dir() and folder.absolute().is_relative_to(source.absolute())
 
 
-def _report(folder: Path, done: Converted) -> None:
-    manifest, placed = done.manifest, done.placed
-    counts = Counter(one.split for one in placed)
+def _report(folder: Path, classes: tuple[str, ...], done: Converted) -> None:
+    counts = Counter(one.split for one in done.pictures)
     splits = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "val", "test") if counts[name])
-    say(f"{folder}: {len(manifest.classes)} classes, {splits}; {done.written} of {done.total} shards written now")
-    say(f"labels: {list_labels(manifest.classes)}")
-    for note in note_classes(manifest.classes, placed):
+    say(f"{folder}: {len(classes)} classes, {splits}, in {done.shards} shards of each size")
+    say(f"labels: {list_labels(classes)}")
+    for note in note_classes(classes, done.pictures):
         say(f"note: {note}")
-    for size in manifest.settings.sizes:
-        if small := manifest.count_smaller(size):
-            say(f"note: {small:,} pictures were smaller than {size} px and are enlarged")
-    if manifest.bad():
-        say(f"note: {len(manifest.bad()):,} pictures were left out: see {folder / 'skipped.csv'}")
+    if done.bad:
+        say(f"note: {len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")

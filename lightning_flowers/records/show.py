@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from lightning_flowers.data.sources.competition import SPLITS
-from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError, did_you_mean
 from lightning_flowers.files import atomic_file
 from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
-from lightning_flowers.records.survey import decode_record
 from lightning_flowers.records.text import choose_out, say
 
 
@@ -24,7 +22,6 @@ def show_records(
     classes: str | None = None,
     augment: str | None = None,
     seed: int = 0,
-    epoch: int = 0,
     out: str | None = None,
 ) -> int:
     """Draw a grid of pictures.
@@ -35,13 +32,12 @@ def show_records(
         split: train, val or test.
         count: pictures to show.
         columns: pictures beside each other; with --augment, pairs.
-        classes: names (or labels) to choose from, with commas between. Default: all.
+        classes: names to choose from, with commas between. Default: all.
         augment: what --data.augment takes, such as study: each picture stands beside its augmented self.
-        seed: of the choice, and of the augmentation as in `fit --seed_everything`.
-        epoch: whose augmentation to show, from 0.
+        seed: of the choice, and of the augmentation, as of the first epoch of `fit --seed_everything`.
         out: PNG to write. Default: records.png, or the next name that is free.
     """
-    for name, value, least in (("count", count, 1), ("columns", columns, 1), ("seed", seed, 0), ("epoch", epoch, 0)):
+    for name, value, least in (("count", count, 1), ("columns", columns, 1), ("seed", seed, 0)):
         if value < least:
             raise UserError(f"--{name}={value}: must be at least {least}")
     if split not in SPLITS:
@@ -49,13 +45,11 @@ def show_records(
     source = find(root)
     (part,) = choose_parts(source, choose_size(source, size), split)
     path = choose_out(out, "records.png")
-    records = open_split(part.folder, part.size, len(source.classes), part.labelled)
+    records = part.open()
     positions = _choose(records, _labels(classes, source.classes), count, seed)
-    shown = [
-        Shown(decode_record(records, position), _title(records, position, source.classes)) for position in positions
-    ]
+    shown = [Shown(records[position].picture, _title(records, position, source.classes)) for position in positions]
     if augment is not None:
-        shown = _beside_augmented(shown, positions, augment, (seed, epoch))
+        shown = _beside_augmented(shown, positions, augment, seed)
     pairs = augment is not None
     with atomic_file(path) as file:
         draw_grid(shown, 2 * columns if pairs else columns, pairs).savefig(file, format="png")
@@ -70,12 +64,9 @@ def _labels(wanted: str | None, classes: Sequence[str]) -> list[int] | None:
 
 
 def _label(name: str, classes: Sequence[str]) -> int:
-    if name in classes:
-        return classes.index(name)
-    if name.isdecimal() and int(name) < len(classes):
-        return int(name)
-    hint = did_you_mean(name, classes) or f" (0 to {len(classes) - 1}, or a name of classes.txt)"
-    raise UserError(f"--classes={name}: no such class{hint}")
+    if name not in classes:
+        raise UserError(f"--classes={name}: no such class{did_you_mean(name, classes)}: see classes.txt")
+    return classes.index(name)
 
 
 def _choose(split: Split, labels: list[int] | None, count: int, seed: int) -> list[int]:
@@ -91,13 +82,13 @@ def _title(split: Split, position: int, classes: Sequence[str]) -> str:
     return classes[label] if label >= 0 else str(split.ids[position])
 
 
-def _beside_augmented(shown: list[Shown], positions: list[int], spec: str, key: tuple[int, int]) -> list[Shown]:
+def _beside_augmented(shown: list[Shown], positions: list[int], spec: str, seed: int) -> list[Shown]:
     from lightning_flowers.data.augmentation.augment import Augment  # imported late: it takes seconds
 
     with own_flags():
         augment = Augment(spec, shown[0].picture.shape[0])
     pairs = [
-        (one, Shown(augment(one.picture, *key, position), "augmented"))
+        (one, Shown(augment(one.picture, seed, 0, position), "augmented"))
         for one, position in zip(shown, positions, strict=True)
     ]
     return [one for pair in pairs for one in pair]

@@ -1,16 +1,19 @@
-"""`records stats`: how many records each class has, the mean colour, and pictures that are there twice."""
+"""`records stats`: how many records each class has, and pictures that are there twice."""
 
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import atomic_file, csv_text, write_text
-from lightning_flowers.records.duplicates import BITS, Pair, as_table, find_pairs
-from lightning_flowers.records.selection import choose_parts, choose_size, find
-from lightning_flowers.records.survey import Survey, survey
-from lightning_flowers.records.text import choose_out, say
+from lightning_flowers.parallel import in_order
+from lightning_flowers.records.duplicates import BITS, Pair, Seen, as_table, find_pairs, perceptual_hash
+from lightning_flowers.records.selection import Part, choose_parts, choose_size, find
+from lightning_flowers.records.text import bar, choose_out, say
 
 
 def stats_records(
@@ -20,7 +23,7 @@ def stats_records(
     distance: int = 48,
     out: str | None = None,
 ) -> int:
-    """Count, measure and compare the pictures.
+    """Count and compare the pictures.
 
     Args:
         root: the data set's folder.
@@ -38,43 +41,64 @@ def stats_records(
     size = choose_size(source, size)
     parts = choose_parts(source, size, splits)
     folder = choose_out(out, "records-stats")
-    surveys = [survey(part, len(source.classes)) for part in parts]
+    opened = {part.split: part.open() for part in parts}
+    hashes = np.concatenate([_hash_all(part, opened[part.split]) for part in parts])
     start = time.perf_counter()
-    seen = [one for each in surveys for one in each.seen]
-    pairs = find_pairs(seen, np.concatenate([one.hashes for one in surveys]), distance)
+    pairs = find_pairs([one for name, split in opened.items() for one in _seen(name, split)], hashes, distance)
     seconds = time.perf_counter() - start
-    counts = {one.name: _count(one, len(source.classes)) for one in surveys if (one.labels >= 0).any()}
+    counts = {
+        part.split: np.bincount(opened[part.split].labels, minlength=part.classes) for part in parts if part.labelled
+    }
     if counts:
-        from lightning_flowers.records.histogram import draw_histogram
-
-        with atomic_file(folder / "classes.png") as part:
-            draw_histogram(part, source.classes, counts, f"{source.root.absolute().name}, {size} px")
+        _draw_histogram(folder / "classes.png", source.classes, counts)
         columns = zip(source.classes, *(count.tolist() for count in counts.values()), strict=True)
         rows = ((label, *row) for label, row in enumerate(columns))
         write_text(folder / "classes.csv", csv_text(("label", "class", *counts), rows))
     write_text(folder / "duplicates.csv", csv_text(Pair._fields, pairs))
-    _report(surveys, counts, pairs, distance, seconds)
+    for name, split in opened.items():
+        say(f"{name}: {len(split):,} records{_describe_counts(counts.get(name))}")
+    compared = len(hashes) * (len(hashes) - 1) // 2
+    say(f"near-duplicates, {distance} of {BITS} bits or fewer apart ({compared:,} pairs in {seconds:.1f} s):")
+    say(as_table(pairs, [*opened]))
+    leaks = sum(pair.leak for pair in pairs)
+    say(f"{leaks:,} pairs leak from one split to another" if leaks else "no picture was found in two splits")
     say(f"written: {folder}/{', '.join(sorted(path.name for path in folder.iterdir()))}")
     return 0
 
 
-def _count(one: Survey, classes: int) -> NDArray[np.int64]:
-    return np.bincount(one.labels[one.labels >= 0], minlength=classes)
+def _hash_all(part: Part, split: Split) -> NDArray[np.int8]:
+    """The hash of every picture, int8 (records, BITS)."""
+    hashes = np.empty((len(split), BITS), np.int8)
+    with bar(len(split), f"looking at {part}", "picture") as progress:
+        found = in_order(lambda position: perceptual_hash(split[position].picture), range(len(split)))
+        for position, bits in enumerate(found):
+            hashes[position] = bits
+            progress.update()
+    return hashes
 
 
-def _report(
-    surveys: list[Survey], counts: dict[str, NDArray[np.int64]], pairs: list[Pair], distance: int, seconds: float
-) -> None:
-    for one in surveys:
-        say(f"{one.name}: {len(one.seen):,} records{_describe_counts(counts.get(one.name))}")
-        if one.name == "train":
-            say(f"  mean {_three(one.mean)}, std {_three(one.std)} (red, green, blue in 0..1, over all pixels)")
-    records = sum(len(one.seen) for one in surveys)
-    compared = records * (records - 1) // 2
-    say(f"near-duplicates, {distance} of {BITS} bits or fewer apart ({compared:,} pairs in {seconds:.1f} s):")
-    say(as_table(pairs, [one.name for one in surveys]))
-    leaks = sum(pair.leak for pair in pairs)
-    say(f"{leaks:,} pairs leak from one split to another" if leaks else "no picture was found in two splits")
+def _seen(name: str, split: Split) -> list[Seen]:
+    pairs = zip(split.ids.tolist(), split.labels.tolist(), strict=True)
+    return [Seen(name, identity, None if label < 0 else label) for identity, label in pairs]
+
+
+def _draw_histogram(path: Path, classes: Sequence[str], counts: Mapping[str, NDArray[np.int64]]) -> None:
+    """The classes' counts as bars, the largest class first."""
+    from matplotlib.figure import Figure
+
+    order = np.argsort(sum(counts.values(), np.zeros(len(classes), np.int64)), kind="stable")
+    names = [str(classes[label]).replace("$", r"\$") for label in order.tolist()]
+    figure = Figure(figsize=(8, 0.19 * len(order) + 1.2), dpi=130, layout="constrained")
+    axes = figure.subplots()
+    left = np.zeros(len(order), np.int64)
+    for name, count in counts.items():
+        axes.barh(range(len(order)), count[order], left=left, label=name)
+        left = left + count[order]
+    axes.set_yticks(range(len(order)), names, fontsize=8)
+    axes.set(xlabel="records", ylim=(-0.6, len(order) - 0.4))
+    axes.legend(loc="lower right")
+    with atomic_file(path) as part:
+        figure.savefig(part, format="png")
 
 
 def _describe_counts(count: NDArray[np.int64] | None) -> str:
@@ -83,7 +107,3 @@ def _describe_counts(count: NDArray[np.int64] | None) -> str:
     present = count[count > 0]
     few = f"{present.min():,} to {present.max():,} a class, median {np.median(present):,.0f}"
     return f", {len(present)} of {len(count)} classes, {few}"
-
-
-def _three(values: NDArray[np.float64]) -> str:
-    return " ".join(f"{value:.4f}" for value in values)

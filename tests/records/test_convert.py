@@ -1,15 +1,12 @@
 import csv
 import hashlib
-import json
-import os
-import time
 
 import numpy as np
 import pytest
 import simplejpeg
 from PIL import Image
 
-from lightning_flowers.data.conversion import write as writing
+from lightning_flowers.data.conversion import convert
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.competition import open_source
 from lightning_flowers.data.sources.folder import open_split
@@ -48,7 +45,7 @@ def files(root):
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != ".convert.lock"
+        if path.is_file()
     }
 
 
@@ -64,9 +61,8 @@ def test_folders_of_classes_become_a_data_set_that_verifies(records, pictures, t
     )
     assert (status, err) == (0, "")
     assert said.splitlines() == [
-        f"{out}: 3 classes, 21 train, 6 val, 3 test; 12 of 12 shards written now",
+        f"{out}: 3 classes, 21 train, 6 val, 3 test, in 6 shards of each size",
         "labels: 0=iris, 1=lily, 2=rose",
-        "note: 30 pictures were smaller than 48 px and are enlarged",
     ]
     assert records("verify", out)[0] == 0
     source = open_source(out)
@@ -90,11 +86,12 @@ def test_folders_of_classes_become_a_data_set_that_verifies(records, pictures, t
     assert sorted(labels.values()) == [0, 1, 2]
 
 
-def test_an_interrupted_conversion_goes_on_to_the_same_bytes(records, pictures, tmp_path, monkeypatch):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+def test_an_interrupted_conversion_leaves_nothing_and_the_next_gives_the_same_bytes(
+    records, pictures, tmp_path, monkeypatch
+):
     flags = ["--sizes=24,32", "--shards=3"]
-    assert records("convert", pictures, f"--out={whole}", *flags)[0] == 0
-    calls, render = [], writing.render
+    assert records("convert", pictures, f"--out={tmp_path / 'one'}", *flags)[0] == 0
+    calls, render = [], convert.render
 
     def interrupted(*args):
         calls.append(args)
@@ -102,52 +99,19 @@ def test_an_interrupted_conversion_goes_on_to_the_same_bytes(records, pictures, 
             raise KeyboardInterrupt
         return render(*args)
 
-    monkeypatch.setattr(writing, "render", interrupted)
-    status, _, err = records("convert", pictures, f"--out={broken}", *flags)
-    assert (status, err) == (
-        130,
-        "lightning_flowers: interrupted; 4 of 12 shards are written: the same command goes on\n",
-    )
-    assert list(broken.rglob("*.part")) == []
-    before = {path: path.stat().st_mtime_ns for path in broken.rglob("*.tfrec")}
-    assert len(before) == 4
-    monkeypatch.setattr(writing, "render", render)
-    said = records("convert", pictures, f"--out={broken}", *flags)[1]
-    assert "8 of 12 shards written now" in said
-    assert files(broken) == files(whole)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "0 of 12 shards written now" in records("convert", pictures, f"--out={broken}", *flags)[1]
-    assert files(broken) == files(whole)
+    monkeypatch.setattr(convert, "render", interrupted)
+    assert records("convert", pictures, f"--out={tmp_path / 'two'}", *flags)[0] == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "pictures"]
+    monkeypatch.setattr(convert, "render", render)
+    assert records("convert", pictures, f"--out={tmp_path / 'two'}", *flags)[0] == 0
+    assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
-def test_a_rerun_with_other_pictures_or_settings_is_refused(records, pictures, tmp_path):
-    out = tmp_path / "out"
-    flags = [f"--out={out}", "--sizes=24", "--shards=1"]
-    records("convert", pictures, *flags)
-    before = files(out)
-
-    def refused(*args):
-        status, _, err = records("convert", pictures, *flags, *args)
-        assert (status, len(err.splitlines()), files(out)) == (2, 1, before)
-        return err
-
-    assert "--quality was 95, now 90: choose another folder, or delete this one" in refused("--quality=90")
-    os.utime(pictures / "rose" / "3.jpg", ns=(0, time.time_ns()))
-    assert "rose/3.jpg was changed" in refused()
-    (pictures / "iris" / "0.jpg").unlink()
-    assert "iris/0.jpg is gone" in refused()
-    save(pictures / "aster" / "0.jpg")
-    assert "its labels were 0=iris, 1=lily, 2=rose, now 0=aster, 1=iris, 2=lily, 3=rose" in refused()
-    (out / "convert.json").write_text(json.dumps({"format": 0}))
-    before = files(out)
-    assert "convert.json: cannot be read: it is of another version" in refused()
-
-
-def test_what_is_not_ours_is_left_alone(records, pictures, tmp_path):
+def test_what_is_there_is_left_alone(records, pictures, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     status, _, err = records("convert", pictures, f"--out={tmp_path / 'out'}")
-    assert (status, "holds thesis.txt but no conversion of ours" in err) == (2, True)
+    assert (status, "is there already: choose another name" in err) == (2, True)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
     assert "lies in the folder of pictures" in records("convert", pictures, f"--out={pictures / 'out'}")[2]
 
@@ -217,7 +181,7 @@ def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path
         save(tmp_path / f"{number}.jpg", (40 * number, 0, 0), quality=95)
     (tmp_path / "t.csv").write_text("path,label\n0.jpg,2\n1.jpg,0\n2.jpg,2\n3.jpg,2\n")
     flags = ["convert", f"--csv={tmp_path / 't.csv'}", "--sizes=16", "--val_fraction=0"]
-    assert "not 0 to 1 without a gap" in records(*flags, f"--out={tmp_path / 'a'}")[2]
+    assert "labels: 0=0, 1=2\n" in records(*flags, f"--out={tmp_path / 'a'}")[1]
     (tmp_path / "classes.txt").write_text("iris\nlily\nrose\n")
     assert records(*flags, f"--classes={tmp_path / 'classes.txt'}", f"--out={tmp_path / 'b'}")[0] == 0
     assert np.bincount(open_all(tmp_path / "b", 16)["train"].labels).tolist() == [1, 0, 3]
@@ -234,16 +198,15 @@ def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path
             "columns: none for the path (path, image_path, filepath, file_path, ...), only class, w",
         ),
         ("path,class\n", "has no row"),
-        ("path,class\na.jpg,", "row 2 has neither class nor label"),
+        ("path,class\na.jpg,", "a.jpg: has no class, which only pictures of a test split may lack"),
         (
             "path,size\na.jpg,3",
             "columns: none for the label (image/class/text, class_name, class, label, ...), only path",
         ),
         ("path,class,split\na.jpg,x,rest", "row 2: the split 'rest'"),
-        ("path,class\na.jpg,x\na.jpg,y", "the path 'a.jpg' stands twice"),
+        ("path,class\na.jpg,x\na.jpg,y", "is that of a.jpg and of a.jpg: each needs its own"),
         ("path,class\na.jpg,x\nb.jpg,x", "two or more classes are needed, only 'x' was found"),
         ("path,class,id\na.jpg,x,1\nb.jpg,y,1", "the id '1' is that of a.jpg and of b.jpg"),
-        ("path,class,label\na.jpg,x,0\nb.jpg,y,0", "row 3: label 0 is 'y' here and 'x' before"),
         ("path,class\na.jpg,x\nno.jpg,y", "no.jpg: cannot be read: No such file"),
     ],
 )

@@ -2,19 +2,15 @@
 
 import io
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lightning_flowers.data import photograph
-from lightning_flowers.data.conversion.manifest import Settings
-from lightning_flowers.data.conversion.write import render
-from lightning_flowers.data.photograph import PictureError, check_picture
+from lightning_flowers.data.photograph import PictureError, squares
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "MPO")
-SETTINGS = Settings([16, 24], "crop", 95, 1, None, 0.0, 0, False)
 EXACT = np.random.default_rng(0).integers(0, 255, (12, 18, 3), dtype=np.uint8)
 
 
@@ -49,19 +45,16 @@ def damaged(data, rng):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("tagged", [False, True], ids=["plain", "exif"])
 @pytest.mark.parametrize("kind", FORMATS)
-def test_what_passes_the_check_is_rendered_and_all_else_is_told(tmp_path, kind, tagged):
+def test_what_is_damaged_is_a_square_or_told(tmp_path, kind, tagged):
     whole = encoded(kind, exif() if tagged and kind not in ("GIF", "BMP") else None)
     rng, path, told = random.Random(0), tmp_path / "picture", []
     for _ in range(60):
         path.write_bytes(damaged(whole, rng))
         try:
-            check_picture(path, 24)
+            (square,) = squares(path, [16])
+            assert square.shape == (16, 16, 3)
         except PictureError as error:
             told.append(str(error))
-        else:
-            render(path, [16], SETTINGS)
-    path.write_bytes(whole)
-    assert check_picture(path, 24) == ((60, 90) if tagged and kind not in ("GIF", "BMP") else (90, 60))
     assert {len(why.splitlines()) for why in told} == {1}
 
 
@@ -114,14 +107,3 @@ def test_whatever_a_decoder_raises_is_a_bad_picture(records, tmp_path, monkeypat
     skipped = (tmp_path / "out" / "skipped.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in skipped] == ["path", "lily/0.gif"]
     assert "cannot be decoded: " in skipped[1]
-
-
-def test_a_picture_is_decoded_alike_when_it_is_checked_and_rendered(tmp_path, monkeypatch):
-    seen = []
-    to_rgb = photograph._to_rgb
-    monkeypatch.setattr(photograph, "_to_rgb", lambda *args: seen.append(to_rgb(*args)) or seen[-1])
-    (tmp_path / "0.jpg").write_bytes(encoded("JPEG", exif()))
-    check_picture(tmp_path / "0.jpg", 8)
-    render(tmp_path / "0.jpg", [8], replace(SETTINGS, sizes=[8]))
-    assert seen[0].size == seen[1].size == (30, 45)  # turned, and at half its scale
-    assert seen[0].tobytes() == seen[1].tobytes()

@@ -33,8 +33,10 @@ def test_augmented_pictures_stand_beside_the_originals(records, petals_root, tmp
     assert np.abs(left - right).mean() > 5
 
 
-def test_classes_are_chosen_by_name_or_label(records, petals_root, tmp_path):
-    out = records("show", petals_root, "--classes=flower 1, 3", "--count=50", f"--out={tmp_path / 'some.png'}")[1]
+def test_classes_are_chosen_by_name(records, petals_root, tmp_path):
+    out = records("show", petals_root, "--classes=flower 1, flower 3", "--count=50", f"--out={tmp_path / 'some.png'}")[
+        1
+    ]
     assert "20 of 40 records" in out
 
 
@@ -56,7 +58,6 @@ def test_nothing_is_overwritten(records, petals_root, tmp_path, monkeypatch):
         ("--count=0", "--count=0: must be at least 1"),
         ("--split=dev", "--split=dev: must be one of train, val, test"),
         ("--classes=flowr 1", "--classes=flowr 1: no such class: did you mean flower 1"),
-        ("--classes=9", "--classes=9: no such class (0 to 3"),
         ("--augment=studdy", "--augment=studdy"),
     ],
 )

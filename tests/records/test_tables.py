@@ -43,8 +43,7 @@ def test_numbers_in_a_table_are_the_labels(records, here, column, written):
     status, said, _ = records("convert", "--csv=t.csv", "--out=out", *FLAGS)
     assert status == 0
     assert labels_of(here / "out", 12) == {f"img/{number}.jpg": number % 12 for number in range(24)}
-    zero = "00" if (column, written) == ("class", "{:02}") else "0"
-    assert f"\nlabels: 0={zero}, 1=" in said
+    assert "\nlabels: 0=0, 1=" in said
     assert open_source(here / "out").classes[10:] == ("10", "11")
 
 
@@ -64,15 +63,9 @@ def test_folders_of_numbers_are_sorted_as_numbers(records, here, names):
         ("path,label\nimg/0.jpg,0\nimg/1.jpg,1.5", "row 3: '1.5' is a number, but no whole one"),
         ("path,class\nimg/0.jpg,0.5\nimg/1.jpg,1", "row 2: '0.5' is a number, but no whole one"),
         ("path,label,split\nimg/0.jpg,0,\n\nimg/1.jpg,nan,test", "row 4: 'nan' is a number"),
-        ("path,class\nimg/0.jpg,01\nimg/1.jpg,1", "the classes '01' and '1' are one number"),
-        ("path,label\nimg/0.jpg,0\nimg/1.jpg,rose", "row 3: the class 'rose' has no number as label, which others"),
-        ("path,class,label\nimg/0.jpg,b,0\nimg/1.jpg,a,1\nimg/2.jpg,c,", "row 4: the class 'c' has no number"),
-        ("path,class,label\nimg/0.jpg,b,0\nimg/1.jpg,b,1\nimg/2.jpg,c,2", "row 3: 'b' has label 1 here and 0 before"),
         ("path,label,label\nimg/0.jpg,0,1", "has two columns label: remove one"),
         ('path,class\nimg/0.jpg,"b\nimg/1.jpg,c', "cannot be read as a CSV in UTF-8: unexpected end of data"),
         ("path,class\nimg/0.jpg,rose, red\nimg/1.jpg,c", "row 2 has 3 cells, the header 2"),
-        ("path,class\nC:\\img\\0.jpg,b\nimg/1.jpg,c", r"row 2: C:\img\0.jpg is a path of Windows"),
-        ("path,class\nD:0.jpg,b\nimg/1.jpg,c", "row 2: D:0.jpg is a path of Windows"),
         ("path,class\n\0,b\nimg/1.jpg,c", "row 2 has no path"),
     ],
 )
@@ -107,14 +100,7 @@ def test_columns_that_are_not_read_are_told(records, here):
 @pytest.mark.parametrize(
     ("listed", "text", "said"),
     [
-        (
-            "0\n1\n10\n2\n",
-            "path,label\nimg/0.jpg,2",
-            "row 2: label 2 may be a place in --classes or the name of another",
-        ),
-        ("a\nb\n", "path,class,label\nimg/0.jpg,b,0", "row 2: label 0 is 'b' here and 'a' before"),
         ("a\nb\n", "path,label\nimg/0.jpg,2", "'2' is none of the 2 classes given"),
-        ("1\n01\n", "path,class\nimg/0.jpg,1", "the classes '1' and '01' are one number"),
         ("0.5\n1\n", "path,class\nimg/0.jpg,1", "--classes=c.txt: neither 'petals' nor a list of classes: '0.5' is"),
         ("\n", "path,class\nimg/0.jpg,1", "must name two or more classes"),
     ],
@@ -146,12 +132,6 @@ def test_a_name_in_either_unicode_form_is_one_class(records, here, way):
     assert open_source(here / "out").classes == ("lily", "rosé")
 
 
-def test_a_path_in_the_other_unicode_form_is_found(records, here):
-    save(here / "img" / f"{in_nfd('é')}.jpg")
-    (here / "t.csv").write_text("path,class\nimg/é.jpg,a\nimg/1.jpg,b\n")
-    assert records("convert", "--csv=t.csv", "--out=out", *FLAGS)[0] == 0
-
-
 def test_classes_that_cannot_be_learned_are_told(records, here):
     for split, name in (("train", "Lily"), ("train", "rose"), ("val", "lily"), ("val", "rose")):
         save(here / "in" / split / name / "0.jpg")
@@ -164,7 +144,6 @@ def test_classes_that_cannot_be_learned_are_told(records, here):
         "note: the folder train/lily holds no picture",
         "note: the folder val/rose  holds no picture",
         "note: 1 of 3 classes have no picture for training: lily",
-        "note: the classes 'Lily' and 'lily' are hardly told apart: should they be one?",
     ]
 
 

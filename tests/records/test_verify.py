@@ -1,4 +1,3 @@
-import gzip
 import io
 
 import numpy as np
@@ -39,14 +38,6 @@ def test_good_shards_are_all_good(records, petals_root):
     assert "images/s" in line
 
 
-def test_a_gzip_shard_is_read_too(records, root):
-    path = shard(root)
-    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
-    path.unlink()
-    status, out, _ = records("verify", root)
-    assert (status, "61 pictures decoded" in out) == (0, True)
-
-
 @pytest.mark.parametrize(
     ("damage", "record", "said"),
     [
@@ -59,7 +50,7 @@ def test_a_gzip_shard_is_read_too(records, root):
         (lambda path, spans: path.rename(path.with_name("01-32x32-9.tfrec")), "-", "holds 13 records, but its name"),
         (lambda path, spans: path.rename(path.with_name("petals.tfrec")), "-", "not named NN-SxS-COUNT.tfrec"),
         (lambda path, spans: path.rename(path.with_name("01-64x64-13.tfrec")), "-", "its name says 64 px"),
-        (lambda path, spans: path.rename(path.with_name("02-32x32-14.tfrec")), "-", "has the same number as"),
+        (lambda path, spans: path.rename(path.with_name("02-32x32-14.tfrec")), "-", "have the same number"),
         (lambda path, spans: path.unlink(), "-", "shard 01 is missing"),
         (lambda path, spans: (path.unlink(), path.mkdir()), "-", "not a file"),
     ],
@@ -113,19 +104,15 @@ def test_pictures_of_another_size_are_a_note(records, root):
     assert out.startswith("note: 1 pictures have not the size their shard's name says")
 
 
-def test_shards_and_folders_of_shards_can_be_given(records, root, petals_root):
-    test, val = shard(root, "test", 0), shard(root, "val").parent
-    status, out, _ = records("verify", test, val, root / "tfrecords-jpeg-32x32" / "train")
-    assert (status, out.split(":")[0].startswith("6 shards, 57 records")) == (0, True)
-    flip(test, 300)
-    assert records("verify", test)[0] == 1
+def test_a_size_and_splits_can_be_chosen(records, root):
+    flip(shard(root, "test", 0), 300)
     assert records("verify", root, "--splits=train,val")[0] == 0
     assert records("verify", root, "--size=32", "--splits=test")[0] == 1
 
 
 def test_mistakes_are_one_line(records, tmp_path, petals_root):
     for args, said in (
-        (["verify", tmp_path / "no.tfrec"], "no such file"),
+        (["verify", tmp_path / "none"], "no such folder"),
         (["verify", petals_root, "--size=1"], "--size=1"),
     ):
         status, _, err = records(*args)

@@ -1,129 +1,152 @@
-"""Makes the shards of a conversion that are missing: checks every picture first, plans, and writes."""
+"""Makes shards of pictures, each decoded once, in a folder that is whole or not there."""
 
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from filelock import FileLock
+import simplejpeg
+from tqdm import tqdm
 
-from lightning_flowers.data.conversion.inputs import Input, Inputs, bar
-from lightning_flowers.data.conversion.manifest import LOCK, Manifest, Settings, begun, describe_inputs
-from lightning_flowers.data.conversion.plan import Planned, PlannedShard, make_shards, place
-from lightning_flowers.data.conversion.write import missing_sizes, write_missing, write_tables
-from lightning_flowers.data.photograph import PictureError, check_picture
+from lightning_flowers.data.conversion.inputs import Inputs
+from lightning_flowers.data.conversion.plan import Planned, make_shards, place
+from lightning_flowers.data.photograph import PictureError, Shape, squares
+from lightning_flowers.data.tfrecord.shard import ShardName
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
+from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.parallel import in_order
 
 
-class Converted(NamedTuple):
-    """A conversion that is whole: of `total` shards, `written` were written now."""
+@dataclass(frozen=True)
+class Settings:
+    """What the shards' bytes depend on beside the pictures."""
 
-    manifest: Manifest
-    placed: Sequence[Planned]
-    written: int
-    total: int
+    sizes: list[int]
+    shape: Shape
+    quality: int
+    shards: int
+    val_fraction: float | None
+    test_fraction: float
+    seed: int
+    skip_bad: bool
+
+
+@dataclass
+class Converted:
+    """What was written; of `bad` pictures, which were not, the path and why."""
+
+    pictures: list[Planned] = field(default_factory=list)
+    bad: list[tuple[str, str]] = field(default_factory=list)
+    shards: int = 0
 
 
 def convert(
-    inputs: Inputs,
-    folder: Path,
-    settings: Settings,
-    skip: str,
-    tell_bad: Callable[[str], object],
-    begins: Callable[[], object] = lambda: None,
-    timeout: float = -1,
+    inputs: Inputs, folder: Path, settings: Settings, skip: str, tell_bad: Callable[[str], object]
 ) -> Converted:
-    """Make shards of pictures in a folder, new or begun with the same before: then what is missing is written.
+    """Make shards of pictures in a folder that is not there yet.
 
     Args:
         inputs: what to convert.
-        folder: to write to.
+        folder: to write to; it gets its name once it is whole.
         settings: what the shards' bytes depend on beside the pictures.
         skip: the flag that leaves out pictures that cannot be used, for errors.
-        tell_bad: gets a line for each of those.
-        begins: called where none was begun.
-        timeout: seconds to wait for another process that converts into the folder; below 0: until it is done.
+        tell_bad: gets a line for each of those, where none may be left out.
 
     Raises:
         DataError: pictures cannot be used, or cannot be placed.
-        UserError: the folder was begun with something else.
-        filelock.Timeout: another process is at it.
+        UserError: a fraction is asked for where that split is there.
     """
-    described = describe_inputs(inputs)
-    begun(folder, settings, inputs.classes, described)  # before anything is written
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / LOCK, timeout=timeout), warnings.catch_warnings():
+    planned = make_shards(
+        _for_training(place(inputs.pictures, settings.val_fraction, settings.test_fraction, settings.seed)),
+        settings.shards,
+        settings.seed,
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True) as work,
+        warnings.catch_warnings(),
+        tqdm(total=len(inputs.pictures), desc="converting", unit="picture", disable=None, leave=False) as progress,
+    ):
         warnings.filterwarnings("ignore", module="PIL")  # of odd EXIF above all, which does no picture harm
-        manifest = begun(folder, settings, inputs.classes, described)
-        if manifest is None:
-            begins()
-            manifest = _begin(folder, settings, inputs, described, skip, tell_bad)
-        return _write(folder, inputs, manifest)
+        done = Converted()
+        for split, shards in planned.items():
+            before = done.shards
+            for pictures in shards:
+                _write_shard(Path(work, "whole"), (split, done.shards - before, pictures), inputs, settings, done)
+                progress.update(len(pictures))
+        if done.bad and not settings.skip_bad:
+            _refuse(inputs, sorted(done.bad), skip, tell_bad)
+        _for_training(done.pictures)
+        _write_tables(Path(work, "whole"), inputs.classes, done)
+        Path(work, "whole").rename(folder)
+    return done
 
 
-def _begin(
-    folder: Path,
-    settings: Settings,
-    inputs: Inputs,
-    described: list[list[object]],
-    skip: str,
-    tell_bad: Callable[[str], object],
-) -> Manifest:
-    """Check every picture, and leave the manifest.
-
-    Raises:
-        DataError: some cannot be used, or what can be used cannot be placed.
-    """
-    _place(inputs.pictures, settings)
-    manifest = Manifest(settings, list(inputs.classes), described, list(_look(inputs, max(settings.sizes))))
-    bad = manifest.bad()
-    if bad and not settings.skip_bad:
-        for path, why in bad:
-            tell_bad(f"{inputs.base / path}: {why}")
-        raise DataError(
-            f"{len(bad):,} of {len(inputs.pictures):,} pictures cannot be used, the first: "
-            f"{inputs.base / bad[0][0]}: {bad[0][1]}: mend or remove them, or give {skip}"
-        )
-    _place(manifest.pictures(), settings)
-    manifest.save(folder)
-    return manifest
-
-
-def _look(inputs: Inputs, largest: int) -> Iterator[list[int] | str]:
-    def look(path: str) -> list[int] | str:
-        try:
-            return list(check_picture(inputs.read(path), largest))
-        except PictureError as error:
-            return str(error)
-
-    with bar(len(inputs.pictures), "checking") as progress:
-        for found in in_order(look, (one.path for one in inputs.pictures)):
-            progress.update()
-            yield found
-
-
-def _place(pictures: Sequence[Input], settings: Settings) -> list[Planned]:
-    placed = place(pictures, settings.val_fraction, settings.test_fraction, settings.seed)
-    if not any(one.split == "train" for one in placed):
+def _for_training(pictures: list[Planned]) -> list[Planned]:
+    if not any(one.split == "train" for one in pictures):
         raise DataError("there is no picture for the train split")
-    return placed
+    return pictures
 
 
-def _write(folder: Path, inputs: Inputs, manifest: Manifest) -> Converted:
-    settings = manifest.settings
-    placed = _place(manifest.pictures(), settings)
-    write_tables(folder, manifest, placed)
-    planned = make_shards(placed, settings.shards, settings.seed)
-    total, before = len(planned) * len(settings.sizes), _count_missing(folder, planned, settings)
+def _refuse(inputs: Inputs, bad: list[tuple[str, str]], skip: str, tell_bad: Callable[[str], object]) -> None:
+    for path, why in bad:
+        tell_bad(f"{inputs.base / path}: {why}")
+    raise DataError(
+        f"{len(bad):,} of {len(inputs.pictures):,} pictures cannot be used, the first: "
+        f"{inputs.base / bad[0][0]}: {bad[0][1]}: mend or remove them, or give {skip}"
+    )
+
+
+def _write_shard(
+    folder: Path, shard: tuple[str, int, Sequence[Planned]], inputs: Inputs, settings: Settings, done: Converted
+) -> None:
+    """Write a shard in all its sizes, a picture at a time: memory stays small. Its name tells how many it holds."""
+    split, number, pictures = shard
+    parts = {size: folder / f"tfrecords-jpeg-{size}x{size}" / split / f"{number}.part" for size in settings.sizes}
+    before = len(done.pictures)
+    with ExitStack() as stack:
+        for part in parts.values():
+            part.parent.mkdir(parents=True, exist_ok=True)
+        files = [stack.enter_context(part.open("wb")) for part in parts.values()]
+        rendered = in_order(lambda picture: render(inputs, picture.path, settings), pictures)
+        for picture, images in zip(pictures, rendered, strict=True):
+            if isinstance(images, str):
+                done.bad.append((picture.path, images))
+                continue
+            for file, image in zip(files, images, strict=True):
+                file.write(frame(serialize(Record(image, None if split == "test" else picture.label, picture.id))))
+            done.pictures.append(picture)
+    count = len(done.pictures) - before
+    done.shards += count > 0
+    for size, part in parts.items():
+        part.rename(part.with_name(str(ShardName(number, size, count)))) if count else part.unlink()
+
+
+def render(inputs: Inputs, path: str, settings: Settings) -> list[bytes] | str:
+    """A picture as square JPEGs, RGB 4:4:4 as the competition's, one of each size; or why it cannot be used."""
     try:
-        write_missing(planned, folder, inputs, settings)
-    except KeyboardInterrupt as interrupt:
-        there = total - _count_missing(folder, planned, settings)
-        message = f"interrupted; {there} of {total} shards are written: the same command goes on"
-        raise KeyboardInterrupt(message) from interrupt
-    return Converted(manifest, placed, before, total)
+        return [
+            simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
+            for picture in squares(inputs.read(path), settings.sizes, settings.shape)
+        ]
+    except PictureError as error:
+        return str(error)
 
 
-def _count_missing(folder: Path, planned: Sequence[PlannedShard], settings: Settings) -> int:
-    return sum(len(missing_sizes(one, folder, settings.sizes)) for one in planned)
+def _write_tables(folder: Path, classes: Sequence[str], done: Converted) -> None:
+    """`classes.txt`; `pictures.csv` (which picture has which id); for a test split `sample_submission.csv`, and
+    `test_labels.csv` where its labels are known, which the shards do not tell; `skipped.csv` if any were."""
+    test = [one for one in done.pictures if one.split == "test"]
+    names = {None: "", **dict(enumerate(classes))}
+    rows = sorted((one.id, one.split, names[one.label], one.path) for one in done.pictures)
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
+    write_text(folder / "pictures.csv", csv_text(("id", "split", "class", "path"), rows))
+    if test:
+        write_text(folder / "sample_submission.csv", csv_text(("id", "label"), ((one.id, 0) for one in test)))
+    if test and all(one.label is not None for one in test):
+        write_text(folder / "test_labels.csv", csv_text(("id", "label"), ((one.id, one.label) for one in test)))
+    if done.bad:
+        write_text(folder / "skipped.csv", csv_text(("path", "why"), sorted(done.bad)))

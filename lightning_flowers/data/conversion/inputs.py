@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from lightning_flowers.data.class_names import clean_name, read_number
 from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.data.sources import competition
@@ -107,11 +105,6 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
     return Inputs(base, tuple(labels), pictures, list(notes), places)
 
 
-def bar(total: int, what: str) -> tqdm:
-    """A progress bar on stderr, shown only on a terminal."""
-    return tqdm(total=total, desc=what, unit="picture", disable=None, leave=False)
-
-
 def read_classes(given: str | None) -> tuple[str, ...] | None:
     """The classes that `--classes` gives: those of a file, one a line, or the competition's; None if it was not given.
 
@@ -136,12 +129,22 @@ def class_name(text: str) -> str:
     return name if read_number(name) is None else name.split(".")[0]
 
 
+def read_label(text: str) -> int | str | None:
+    """A class as a text tells it: its number, or its name; None of an empty one.
+
+    Raises:
+        ValueError: it is a number that no label can be.
+    """
+    number = read_number(text)
+    return (clean_name(text) or None) if number is None else number
+
+
 def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dict[str, int]:
     """The label of each class that was found, by its place in `classes`, else in the order of the names: numbers as
     numbers, then words.
 
     Raises:
-        DataError: a name is none of `classes`, two are one number, or they are too few to tell apart.
+        DataError: a name is none of `classes`, or they are too few to tell apart.
     """
     known = tuple(sorted(set(names), key=_order)) if classes is None else classes
     if len(known) < 2:
@@ -149,11 +152,6 @@ def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dic
         raise DataError(
             f"two or more classes are needed, {found} was found: each class needs a folder (or name) of its own"
         )
-    seen: dict[int, str] = {}
-    for name in known:
-        number = read_number(name)
-        if number is not None and seen.setdefault(number, name) != name:
-            raise DataError(f"the classes {seen[number]!r} and {name!r} are one number: write it the same everywhere")
     if unknown := next((name for name in names if name not in known), None):
         raise DataError(f"{unknown!r} is none of the {len(known)} classes given{did_you_mean(unknown, known)}")
     return {name: label for label, name in enumerate(known)}

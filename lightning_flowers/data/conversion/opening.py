@@ -4,16 +4,17 @@ import hashlib
 import json
 import sys
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 from tqdm import tqdm
 
-from lightning_flowers.data.conversion.convert import convert
+from lightning_flowers.data.conversion.convert import Settings, convert
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs
 from lightning_flowers.data.conversion.kinds import read_pictures
-from lightning_flowers.data.conversion.manifest import Settings, describe_inputs
 from lightning_flowers.data.conversion.names import Features
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, find_sizes, open_source
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, find_source, is_url
@@ -71,28 +72,52 @@ def holds_shards(root: Path) -> bool:
 def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) -> Path:
     """The folder of the shards, in the user's cache folder; its name tells just these pictures from all others."""
     settings = Settings([size], "crop", 95, 16, None, 0.0, 0, skip_bad)
-    content = json.dumps([asdict(settings), inputs.classes, describe_inputs(inputs)])
+    content = json.dumps([asdict(settings), inputs.classes, _describe(inputs)])
     key = hashlib.sha256(content.encode()).hexdigest()[:12]
-    cache = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"
-    folder = cache / f"{Path(root).expanduser().resolve().stem}-{size}px-{key}"
-    drawn = any(one.split == "val" for one in inputs.pictures)
-    val = "" if drawn else "; a fifth of each class, drawn with seed 0, becomes val"
-
-    def begins() -> None:
-        _say(f"converting {len(inputs.pictures):,} pictures ({kind}: {root}) to {size} px, once, into {folder}{val}")
-        for note in inputs.notes:
-            _say(f"note: {note}")
-
+    base = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"
+    folder = base / f"{Path(root).expanduser().resolve().stem}-{size}px-{key}"
     try:
-        done = convert(inputs, folder, settings, "--data.on_bad_record=skip", lambda line: None, begins)
+        base.mkdir(parents=True, exist_ok=True)
+        with FileLock(base / f".{folder.name}.lock"):  # other processes wait, and find it done
+            if not folder.exists():
+                _convert(kind, inputs, folder, settings, root)
     except OSError as error:
         raise UserError(
             f"{folder}: the converted pictures cannot be written there: {error.strerror or error}; make room, or set "
             "XDG_CACHE_HOME to another folder"
         ) from error
-    if done.written and done.manifest.bad():
-        _say(f"{len(done.manifest.bad()):,} pictures were left out: see {folder / 'skipped.csv'}")
     return folder
+
+
+def _convert(kind: str, inputs: Inputs, folder: Path, settings: Settings, root: str) -> None:
+    given = any(one.split == "val" for one in inputs.pictures)
+    val = "" if given else "; a fifth of each class, drawn with seed 0, becomes val"
+    count, size = len(inputs.pictures), settings.sizes[0]
+    _say(f"converting {count:,} pictures ({kind}: {root}) to {size} px, once, into {folder}{val}")
+    for note in inputs.notes:
+        _say(f"note: {note}")
+    done = convert(inputs, folder, settings, "--data.on_bad_record=skip", lambda line: None)
+    if done.bad:
+        _say(f"{len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")
+
+
+def _describe(inputs: Inputs) -> list[list[object]]:
+    """The pictures, with their files' sizes and times of change.
+
+    Raises:
+        UserError: one is not there.
+    """
+    rows = []
+    stat = cache(Path.stat)  # a file may hold many pictures
+    for one in inputs.pictures:
+        place = inputs.places.get(one.path)
+        file = inputs.base / one.path if place is None else place.file
+        try:
+            status = stat(file)
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read: {error.strerror}") from error
+        rows.append([*one, status.st_size, status.st_mtime_ns])
+    return rows
 
 
 def _say(line: str) -> None:

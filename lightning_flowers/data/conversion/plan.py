@@ -1,17 +1,13 @@
 """Which picture goes into which shard: the same for the same pictures and settings, wherever and whenever."""
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lightning_flowers.data.conversion.inputs import Input
 from lightning_flowers.data.sources.competition import SPLITS
-from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.errors import DataError, UserError
 
 
@@ -22,19 +18,6 @@ class Planned(NamedTuple):
     split: str
     label: int | None
     id: str
-
-
-class PlannedShard(NamedTuple):
-    """A shard to be written, in every size."""
-
-    split: str
-    number: int
-    pictures: Sequence[Planned]
-
-    def path(self, out: Path, size: int) -> Path:
-        """Where it is to lie."""
-        name = str(ShardName(self.number, size, len(self.pictures)))
-        return out / f"tfrecords-jpeg-{size}x{size}" / self.split / name
 
 
 def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: float, seed: int) -> list[Planned]:
@@ -68,28 +51,23 @@ def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: 
     return list(placed.values())
 
 
-def make_shards(placed: Sequence[Planned], shards: int, seed: int) -> list[PlannedShard]:
+def make_shards(placed: Sequence[Planned], shards: int, seed: int) -> dict[str, list[list[Planned]]]:
     """Shuffle each split and cut it into shards of as equal counts as can be."""
-    planned = []
+    planned = {}
     for split, name in enumerate(SPLITS):
         one = [picture for picture in placed if picture.split == name]
         order = np.random.default_rng([seed, split]).permutation(len(one))
         cuts = np.array_split(order, min(shards, len(one))) if one else []
-        planned += [PlannedShard(name, number, [one[at] for at in cut.tolist()]) for number, cut in enumerate(cuts)]
+        planned[name] = [[one[at] for at in cut.tolist()] for cut in cuts]
     return planned
 
 
 def note_classes(classes: Sequence[str], placed: Sequence[Planned]) -> Iterator[str]:
-    """Classes that nobody can learn, that may be one, and whether nothing is left to validate on."""
+    """Classes that nobody can learn, and whether nothing is left to validate on."""
     trained = {one.label for one in placed if one.split == "train"}
     if missing := [name for label, name in enumerate(classes) if label not in trained]:
         names = ", ".join(missing[:5]) + (f" and {len(missing) - 5:,} more" if len(missing) > 5 else "")
         yield f"{len(missing):,} of {len(classes):,} classes have no picture for training: {names}"
-    seen: dict[str, str] = {}
-    for name in classes:
-        key = re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())
-        if key and seen.setdefault(key, name) != name:
-            yield f"the classes {seen[key]!r} and {name!r} are hardly told apart: should they be one?"
     if all(one.split != "val" for one in placed):
         yield "there is no val: train with --data.train_on=train+val, or --data.folds=5 --data.fold=0"
 

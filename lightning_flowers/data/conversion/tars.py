@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.data.class_names import read_number
-from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
+from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
 from lightning_flowers.data.sources.loose_pictures import is_picture
 from lightning_flowers.errors import DataError
@@ -77,18 +76,13 @@ def _read_label(
     try:
         text: Any = opened.read().decode("utf-8-sig").strip()
         if not member.name.endswith(".json"):
-            return _number_or_name(text), None
+            return read_label(text), None
         content = json.loads(text)
         chosen = choose("label", content if isinstance(content, dict) else (), features, f"{file}: {member.name}: keys")
         assert chosen is not None
         label = content[chosen]
         if isinstance(label, bool) or not isinstance(label, int | str):
             raise ValueError(f"{chosen} is neither a name nor a whole number")
-        return label if isinstance(label, int) else _number_or_name(label), split_called(str(content.get("split", "")))
+        return label if isinstance(label, int) else read_label(label), split_called(str(content.get("split", "")))
     except ValueError as error:
         raise DataError(f"{file}: {member.name}: tells no class: {error}") from error
-
-
-def _number_or_name(text: str) -> str | int | None:
-    number = read_number(text)
-    return (text or None) if number is None else number

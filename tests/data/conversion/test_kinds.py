@@ -159,4 +159,4 @@ def test_the_records_command_takes_them_too(tmp_path, capsys):
     assert main(args) == 2
     assert "only flower, shot: name it, --features.image=NAME" in capsys.readouterr().err
     assert main([*args, "--features.image=shot", "--features.label=flower"]) == 0
-    assert "3 classes, 12 train, 6 val; 2 of 2 shards written now" in capsys.readouterr().out
+    assert "3 classes, 12 train, 6 val, in 2 shards of each size" in capsys.readouterr().out
