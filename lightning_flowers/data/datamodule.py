@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from pytorch_lightning import LightningDataModule
 
 from lightning_flowers import hardware
 from lightning_flowers.data.augmentation.augment import Augment
-from lightning_flowers.data.augmentation.costs import warn_if_dear
 from lightning_flowers.data.cache import choice
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.conversion.opening import open_data
@@ -22,7 +20,6 @@ from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
-PROBED = 8  # pictures that the cost of augmenting is measured on
 
 
 class PetalsDataModule(LightningDataModule):
@@ -177,14 +174,6 @@ class PetalsDataModule(LightningDataModule):
         splits = [self.splits[name] for name in self.names_for("fit")]
         self._cache, text = choice.choose(self._cache_mode, splits, self._cache_dir, processes)
         return text
-
-    def warn_if_augmenting_is_dear(self) -> None:
-        """Warn if augmenting a picture takes longer than decoding it, measured on the first few."""
-        split = self.splits["train"]
-        good = [position for position in range(min(len(split), PROBED)) if position not in split.bad]
-        if self.augment and good and not split.remote:
-            with suppress(ValueError):  # one that cannot be decoded: the loader says which, or leaves it out
-                warn_if_dear(self.augment, [split.image_bytes(position) for position in good], self.size, self.threads)
 
     def describe(self) -> str:
         """One line about the data."""

@@ -1,18 +1,17 @@
 """Decodes one picture straight into its place in a batch."""
 
-import struct
-import zlib
+import io
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 _JPEG_MAGIC = b"\xff\xd8"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-# simplejpeg converts these itself; anything else (CMYK) goes to OpenCV.
+# simplejpeg converts these itself; anything else (CMYK) goes to Pillow.
 _JPEG_COLOURS = {"RGB", "Gray", "YCbCr"}
-_IMDECODE_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 # A damaged header must not claim all memory: deflate packs 1032 bytes of 8 pixels into one, JPEG less than 512 pixels.
 _MAX_PIXELS, _MAX_PIXELS_PER_BYTE = 1 << 27, 8 * 1032
 
@@ -41,7 +40,7 @@ def decode_into(encoded: memoryview, out: NDArray[np.uint8]) -> bool:
             return False
         picture = _decode_jpeg(encoded, colour)
     elif bytes(encoded[: len(_PNG_MAGIC)]) == _PNG_MAGIC:
-        picture = _decode_png(encoded)
+        picture = _decode_any(encoded)
     else:
         raise ValueError(f"the picture cannot be decoded: it is {_looks(encoded, height * width)}")
     if picture.shape == out.shape:
@@ -59,31 +58,8 @@ def _looks(encoded: memoryview, pixels: int) -> str:
 
 
 def _decode_jpeg(encoded: memoryview, colour: str) -> NDArray[np.uint8]:
-    # One decoder for all sizes: OpenCV would turn pictures by their EXIF, and take cut ones for whole.
-    if colour in _JPEG_COLOURS:
-        return simplejpeg.decode_jpeg(encoded)
-    simplejpeg.decode_jpeg(encoded, "CMYK")  # fails if it is cut
-    return _decode_any(encoded)
-
-
-def _decode_png(encoded: memoryview) -> NDArray[np.uint8]:
-    width, height = struct.unpack(">II", bytes(encoded[16:24]).ljust(8, b"\0"))
-    _check_claim(encoded, height, width)
-    _check_chunks(encoded)
-    return _decode_any(encoded)
-
-
-def _check_chunks(encoded: memoryview) -> None:
-    # OpenCV allocates what a chunk's length claims before it looks whether so much is there.
-    position, kind = 8, b""
-    while kind != b"IEND":
-        length, kind = struct.unpack(">I4s", bytes(encoded[position : position + 8]).ljust(8, b"\xff"))
-        content, stored = encoded[position + 4 : position + 8 + length], encoded[position + 8 + length :][:4]
-        position += 12 + length
-        if position > len(encoded):
-            raise ValueError("the picture cannot be decoded: the PNG is cut")
-        if zlib.crc32(content) != int.from_bytes(stored, "big"):
-            raise ValueError("the picture cannot be decoded: a chunk of the PNG does not match its CRC")
+    # One decoder for all sizes: Pillow would take JPEGs with damage in their middle for whole.
+    return simplejpeg.decode_jpeg(encoded) if colour in _JPEG_COLOURS else _decode_any(encoded)
 
 
 def _check_claim(encoded: memoryview, height: int, width: int) -> None:
@@ -93,9 +69,14 @@ def _check_claim(encoded: memoryview, height: int, width: int) -> None:
 
 def _decode_any(encoded: memoryview) -> NDArray[np.uint8]:
     try:
-        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), _IMDECODE_FLAGS)
-    except cv2.error as error:
-        raise ValueError(f"the picture cannot be decoded: {error.err}") from error
-    if picture is None:
-        raise ValueError("the picture cannot be decoded: it is damaged")
-    return np.asarray(picture, np.uint8)
+        with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as image:
+            _check_claim(encoded, image.height, image.width)
+            if image.mode.startswith("I"):  # of which nobody says which bits count
+                raise ValueError("the picture has more than 8 bits a channel")
+            return np.asarray(image.convert("RGB"))
+    except ValueError:
+        raise
+    except UnidentifiedImageError as error:  # whose text names an object of this process
+        raise ValueError("the picture cannot be decoded: it is damaged") from error
+    except Exception as error:  # each format has its own
+        raise ValueError(f"the picture cannot be decoded: {' '.join(str(error).split())}") from error

@@ -72,7 +72,6 @@ def choose_caches(model: Model, data: PetalsDataModule, processes: int, say: Cal
         say("cache", data.choose_cache(processes))
     if model.frozen:
         say("features", text)
-    data.warn_if_augmenting_is_dear()
 
 
 def feature_views(model: Model, augments: bool) -> tuple[int, str]:

@@ -299,7 +299,6 @@ def test_bad_records_are_left_out_and_listed_where_that_was_asked_for(with_damag
     data = PetalsDataModule(str(with_damage), batch_size=16, augment="study", on_bad_record="skip")
     data.setup("fit")
     assert list(data.splits["train"].bad) == [3]
-    data.warn_if_augmenting_is_dear()
     assert read(data.train_dataloader()) == [n for n in range(200) if n not in (3, 5)]
     bad = cast(dict[str, list[str]], data.summary()["bad_records"])
     assert list(bad) == ["train"]

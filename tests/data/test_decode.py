@@ -116,7 +116,9 @@ def test_a_png_with_alpha_loses_it() -> None:
     np.testing.assert_array_equal(out, PICTURE)
 
 
-def test_a_png_of_16_bits_is_cut_to_8() -> None:
+def test_a_colour_png_of_16_bits_is_cut_to_8_and_a_grey_one_refused() -> None:
+    with pytest.raises(ValueError, match="more than 8 bits"):
+        decode(as_png(PICTURE[:, :, 0].astype(np.uint16) * 257))
     out, _ = decode(as_png(PICTURE.astype(np.uint16) * 257))
     assert np.abs(out.astype(int) - PICTURE).max() <= 1
 

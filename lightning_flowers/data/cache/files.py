@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import cv2
+import PIL
 
 from lightning_flowers import portable
 from lightning_flowers.data.tfrecord.index import ShardRecords
@@ -108,4 +109,4 @@ def _digest(text: str) -> str:
 @cache
 def decoders() -> str:
     """What decodes, with its version: another one's pixels may be others."""
-    return f"simplejpeg {metadata.version('simplejpeg')} opencv {cv2.__version__}"
+    return f"simplejpeg {metadata.version('simplejpeg')} opencv {cv2.__version__} pillow {PIL.__version__}"
