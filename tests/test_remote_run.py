@@ -75,7 +75,7 @@ def here(tmp_path, monkeypatch):
 def site(petals_root):
     """The tiny data set with a listing on a web server."""
     files = sorted(path for path in petals_root.rglob("*") if path.is_file() and path.name != "listing.txt")
-    lines = [f"{path.relative_to(petals_root)}\t{path.stat().st_size}\n" for path in files]
+    lines = [f"{path.relative_to(petals_root)}\n" for path in files]
     (petals_root / "listing.txt").write_text("".join(lines))
     site = Site(petals_root)
     yield site

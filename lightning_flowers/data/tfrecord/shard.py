@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
@@ -73,6 +74,7 @@ class Shard:
         self.bad: dict[int, str] = {}
         self._opener = opener or partial(open_file, path)
         self._held: Descriptor | None = None
+        self._opening = Lock()
         self.bytes = os.fstat(self._file().number).st_size
         self.spans: list[Span] = []
         self._walk(skip)
@@ -115,8 +117,10 @@ class Shard:
         return RecordError(self.path, record, start, what)
 
     def _file(self) -> Descriptor:
-        if (held := self._held) is None:  # two threads may open it at once, and each reads from its own
-            self._held = held = Descriptor(self._opener())
+        if (held := self._held) is not None:
+            return held
+        with self._opening:
+            self._held = held = self._held or Descriptor(self._opener())
         return held
 
     def _walk(self, skip: bool) -> None:

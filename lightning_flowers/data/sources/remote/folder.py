@@ -1,6 +1,7 @@
 """The folder under a URL: the list of its files, their versions, and their bytes, range by range."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -11,6 +12,7 @@ from lightning_flowers.secrets import bare
 
 LISTING = "listing.txt"
 TABLES = ("classes.txt", "sample_submission.csv")
+_ASKED = 16  # files whose sizes are asked for at a time
 LISTING_ATTEMPTS = 2  # a mistyped host must be told of at once
 RANGE = 1 << 22  # bytes that are asked for at a time; half as many in each further attempt
 # Where stores say which version of a file they hold.
@@ -45,37 +47,39 @@ class RemoteFolder:
         self.url, self.attempts = bare(url).rstrip("/"), attempts
         self.filesystem = FileSystem(url)
         self._by_listing = self.filesystem.protocol in ("http", "https")
-        self._sizes: dict[str, int | None] = {}
+        self._sizes: dict[str, int] = {}
         self._known: dict[str, RemoteFile] = {}
 
-    def files(self) -> dict[str, int | None]:
+    def files(self) -> dict[str, int]:
         """Relative paths of the shards (anything with `.tfrec` in its name) and tables, and their sizes in bytes.
 
         Raises:
-            DataError: the URL cannot be listed, or there is no shard under it.
+            DataError: the URL cannot be listed, there is no shard under it, or a file that is listed is not there.
         """
         if not self._sizes:
-            found = self._read_listing() if self._by_listing else self._find()
-            sizes = {path: size for path, size in sorted(found.items()) if _is_wanted(path)}
-            if not any(".tfrec" in path for path in sizes):
+            if self._by_listing:
+                wanted = [path for path in self._read_listing() if _is_wanted(path)]
+                with ThreadPoolExecutor(_ASKED) as pool:
+                    found = dict(zip(wanted, pool.map(self._ask_version, wanted), strict=True))
+            else:
+                found = {path: file for path, file in self._find().items() if _is_wanted(path)}
+            if not any(".tfrec" in path for path in found):
                 raise DataError(
                     f"{self.url}: no shards there (such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec): "
                     "check the names of bucket and folder"
                 )
-            self._sizes = sizes
+            self._known = found
+            self._sizes = {path: file.size for path, file in sorted(found.items())}
         return self._sizes
 
     def stat(self, path: str, anew: bool = False) -> RemoteFile:
         """The version of a file (one of `files()`) that was there when it was last asked for, or is there now.
 
         Raises:
-            DataError: it is not there, the server does not say how long it is, or the listing says otherwise.
+            DataError: it is not there, or the server does not say how long it is.
         """
-        sizes = self.files()
-        if path not in sizes:
-            raise DataError(f"{self.url}/{path}: not among the files there")
-        if anew or path not in self._known:
-            self._known[path] = self._ask_version(path, sizes[path])
+        if anew:
+            self._known[path] = self._ask_version(path)
         return self._known[path]
 
     def pieces(self, file: RemoteFile, start: int) -> Iterator[bytes]:
@@ -102,7 +106,7 @@ class RemoteFolder:
             start += len(data)
             yield data
 
-    def _read_listing(self) -> dict[str, int | None]:
+    def _read_listing(self) -> list[str]:
         url, name = f"{self.url}/{LISTING}", self._name(LISTING)
         try:
             data = self.filesystem.retry(url, LISTING_ATTEMPTS, lambda _: self.filesystem.call("cat_file", name))
@@ -113,7 +117,7 @@ class RemoteFolder:
             ) from error
         return parse_listing(data, url)
 
-    def _find(self) -> dict[str, int | None]:
+    def _find(self) -> dict[str, RemoteFile]:
         root = self.filesystem.root
         try:
             find = lambda _: self.filesystem.call("find", root, detail=True)  # noqa: E731
@@ -121,10 +125,9 @@ class RemoteFolder:
         except FileNotFoundError:
             return {}
         paths = {name.removeprefix(root).lstrip("/"): info for name, info in infos.items() if name.startswith(root)}
-        self._known = {path: self._as_file(path, info) for path, info in paths.items() if info.get("size") is not None}
-        return {path: file.size for path, file in self._known.items()}
+        return {path: self._as_file(path, info) for path, info in paths.items() if info.get("size") is not None}
 
-    def _ask_version(self, path: str, listed: int | None) -> RemoteFile:
+    def _ask_version(self, path: str) -> RemoteFile:
         url, name = f"{self.url}/{path}", self._name(path)
         self.filesystem.forget()
         try:
@@ -133,8 +136,6 @@ class RemoteFolder:
             raise DataError(f"{url}: not there, though it is listed: put it there, or list anew") from error
         if info.get("size") is None:
             raise DataError(f"{url}: the server does not say how long it is: let it send Content-Length")
-        if self._by_listing and listed is not None and listed != info["size"]:
-            raise DataError(f"{url}: has {info['size']} bytes, but {LISTING} says {listed}: make {LISTING} anew")
         return self._as_file(path, info)
 
     def _as_file(self, path: str, info: dict[str, Any]) -> RemoteFile:
@@ -150,25 +151,21 @@ class RemoteFolder:
         return urlunsplit(base._replace(path=f"{base.path.rstrip('/')}/{quote(path)}"))
 
 
-def parse_listing(data: bytes, url: str) -> dict[str, int | None]:
-    """Paths and, where given, sizes in bytes: `PATH` or `PATH<TAB>BYTES` a line, as `find` prints them.
+def parse_listing(data: bytes, url: str) -> list[str]:
+    """The paths of a listing, one a line, as `find` prints them.
 
     Raises:
-        DataError: not text, a path that leads out of the folder, or a size that is no number; names the line.
+        DataError: not text, or a path that leads out of the folder; names the line.
     """
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except ValueError as error:
         raise DataError(f"{url}: not a text file in UTF-8: {error}") from error
-    listed: dict[str, int | None] = {}
-    for number, line in enumerate(lines, 1):
-        name, _, size = line.partition("\t")
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not (size.isdecimal() or not size):
-            raise DataError(f"{url}: line {number}: {line!r} is not a path within the folder (and a tab and its bytes)")
-        if path.name:
-            listed[str(path)] = int(size) if size else None
-    return listed
+    paths = [PurePosixPath(line) for line in lines]
+    for number, path in enumerate(paths, 1):
+        if path.is_absolute() or ".." in path.parts:
+            raise DataError(f"{url}: line {number}: {str(path)!r} is not a path within the folder")
+    return [str(path) for path in paths if path.name]
 
 
 def _is_wanted(path: str) -> bool:

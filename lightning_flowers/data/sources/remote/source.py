@@ -57,8 +57,7 @@ class RemoteSource(Source):
         shards = [
             SplitShard(f"{folder}/{name}", rules, sizes[places[name]], self.store, places[name]) for name in names
         ]
-        parts = [sizes[place] for name in SPLITS for place in self._places(name, size)]
-        together = sum(part or self.limit for part in parts)  # one that is not known may have any size
+        together = sum(sizes[place] for name in SPLITS for place in self._places(name, size))
         return Split(folder, shards, size, streams=together > self.limit)
 
     def sample_submission(self) -> Path | None:

@@ -1,26 +1,24 @@
 """Shards from anywhere: the files under an fsspec URL, fetched ahead of need to a bounded folder of this host."""
 
+import hashlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import platformdirs
+from filelock import FileLock
 
-from lightning_flowers.data.sources.remote.cache import Cache
 from lightning_flowers.data.sources.remote.filesystem import StoppedError
 from lightning_flowers.data.sources.remote.folder import RemoteFile, RemoteFolder
 from lightning_flowers.data.tfrecord.shard import Shard
 from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.portable import mark_used, open_number, remove_unused
 
 THREADS = 3  # files that are fetched ahead at a time
-_IDLE = 0.1  # seconds between looks for room
+_LOOK = 0.1  # seconds between looks for what to do
 _JOIN = 5.0  # seconds: drivers that are not asynchronous cannot be interrupted
-
-
-class DamagedError(DataError):
-    """A file that came whole but did not pass its check."""
 
 
 class RemoteStore:
@@ -32,7 +30,7 @@ class RemoteStore:
         url: `gs://`, `s3://`, `memory://`, ...: whatever fsspec reads; or `https://` with a `listing.txt`.
         folder: where files are kept; else a folder of the user's cache folder.
         limit: bytes that all files in it may take together.
-        attempts: how often each range of a file, and each damaged file, is asked for.
+        attempts: how often each range of a file is asked for.
 
     Attributes:
         url: without user, password and query, for messages.
@@ -43,18 +41,15 @@ class RemoteStore:
 
     def __init__(self, url: str, folder: Path | None = None, limit: int = 20 * 2**30, attempts: int = 6) -> None:
         self._remote = RemoteFolder(url, attempts)
-        self._cache = Cache(folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / "shards", limit)
-        self.url, self._stopped = self._remote.url, self._remote.filesystem.stopped
-        self._turn = threading.Lock()  # the plan is fetched in its order
+        self._folder = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / "shards"
+        self.url, self._limit, self._stopped = self._remote.url, limit, self._remote.filesystem.stopped
         self._lock = threading.Lock()  # for all that follows
         self._planned: list[str] = []
-        self._needed: dict[str, RemoteFile] = {}  # in use, being fetched, or fetched ahead
-        self._busy = 0  # files that are being fetched
-        self._served = False  # whether a file has come since there is this plan
+        self._needed: dict[str, int] = {}  # bytes of those in use, being fetched, or fetched ahead
         self._threads: list[threading.Thread] = []
 
-    def files(self) -> dict[str, int | None]:
-        """Relative path of each shard and table, and its size in bytes (None where a listing does not say).
+    def files(self) -> dict[str, int]:
+        """Relative path of each shard and table, and its size in bytes.
 
         Raises:
             DataError: the URL cannot be listed, or there is no shard under it.
@@ -63,32 +58,37 @@ class RemoteStore:
 
     def prefetch(self, paths: Sequence[str]) -> None:
         """Fetch these ahead, in this order, before whatever was planned earlier; what fails, `get` tells of."""
+        self.files()
         with self._lock:
             self._planned = list(dict.fromkeys([*paths, *self._planned]))
-            self._served = False
             self._go_on()
             while len(self._threads) < THREADS and not self._stopped.is_set():
                 self._threads.append(threading.Thread(target=self._work, name="fetch", daemon=True))
                 self._threads[-1].start()
 
     def get(self, path: str) -> Path:
-        """Where the file lies, whole and checked; waits for it. It stays, but for want of room, until `release`.
+        """Where the file lies, whole and checked; waits for it. It stays until `release`.
 
         Raises:
             DataError: it is not there, cannot be fetched, or is damaged at its source.
             UserError: it is larger than the limit, or the folder cannot be written.
         """
-        self._take(path, self._remote.stat(path))
+        if (size := self.files().get(path)) is None:
+            raise DataError(f"{self.url}/{path}: not among the files there")
+        with self._lock:
+            self._take(path, size)
         return self._fetch(path)
 
     def open(self, path: str) -> int:
         """The file's descriptor, open to be read; waits as `get` does, and raises what that raises."""
         while True:
             with suppress(FileNotFoundError):  # another process had no room
-                return os.open(self.get(path), os.O_RDONLY)
+                number = open_number(self.get(path), os.O_RDONLY)
+                mark_used(number)
+                return number
 
     def release(self, path: str) -> None:
-        """Nobody in this process needs the file for now, however often they got it: it may go first."""
+        """Nobody in this process needs the file for now, however often they got it: it may go where room is needed."""
         self._forget(path)
         self._go_on()
 
@@ -104,12 +104,14 @@ class RemoteStore:
         for thread in list(self._threads):
             thread.join(_JOIN)
 
+    def _take(self, path: str, size: int) -> None:
+        self._planned = [other for other in self._planned if other != path]
+        self._needed[path] = size
+
     def _forget(self, path: str) -> None:
         with self._lock:
-            if path in self._planned:
-                self._planned.remove(path)
-            if file := self._needed.pop(path, None):
-                self._cache.release(file)
+            self._planned = [other for other in self._planned if other != path]
+            self._needed.pop(path, None)
 
     def _go_on(self) -> None:
         """Fetch again after `interrupt`."""
@@ -123,7 +125,7 @@ class RemoteStore:
                 if path := self._take_next():
                     self._fetch(path)
                 else:
-                    self._stopped.wait(_IDLE)
+                    self._stopped.wait(_LOOK)
 
     def _goes_on(self) -> bool:
         with self._lock:
@@ -133,108 +135,102 @@ class RemoteStore:
             return goes_on
 
     def _take_next(self) -> str | None:
-        """Take what is planned next from the plan, if it is time to and it fits beside what else is needed."""
-        with self._turn:
-            with self._lock:
-                # The first file is wanted soonest, all alone; later, more than one connection is faster.
-                path = next(iter(self._planned), None) if self._served or not self._busy else None
-            if path is None:
-                return None
-            try:
-                file = self._remote.stat(path)
-            except UserError:
-                self._forget(path)
-                raise
-            needed = sum(other.size for other in list(self._needed.values()))
-            fits = path in self._needed or needed + file.size <= self._cache.limit
-            return path if fits and self._take(path, file, planned=True) else None
-
-    def _take(self, path: str, file: RemoteFile, planned: bool = False) -> bool:
-        """Take a file from the plan, to fetch it; not where it must be `planned` and somebody else has taken it."""
+        """What is planned next, if it fits beside what else is needed."""
         with self._lock:
-            if planned and path not in self._planned:
-                return False
-            self._planned = [other for other in self._planned if other != path]
-            self._needed[path] = file
-            self._busy += 1
-            return True
+            path = next(iter(self._planned), None)
+            size = self.files()[path] if path else 0
+            if path is None or (self._needed and sum(self._needed.values()) + size > self._limit):
+                return None
+            self._take(path, size)
+            return path
 
     def _fetch(self, path: str) -> Path:
-        """Bring a file that was taken from the plan."""
+        """Bring a file that was taken from the plan; one that is damaged once more, as that was perhaps on its way."""
         try:
-            found = self._undamaged(path)
-            self._served = True
-            return found
+            wrong = ""
+            for anew in (False, True):
+                file = self._remote.stat(path, anew)
+                if not (wrong := self._place(file)):
+                    return self._where(file)
+            raise DataError(
+                f"{wrong} (fetched twice: what lies there is damaged, or its name is wrong: put it there anew)"
+            )
         except BaseException:
             self._forget(path)
             raise
-        finally:
-            with self._lock:
-                self._busy -= 1
 
-    def _undamaged(self, path: str) -> Path:
-        """Fetch a file until it is undamaged; the same damage twice is the source's."""
-        said: list[str] = []
-        while True:
-            file = self._remote.stat(path, anew=bool(said))
-            try:
-                if found := self._place(file):
-                    return found
-            except DamagedError as error:
-                said.append(str(error))
-                if len(said) == self._remote.attempts or said[-2:-1] == said[-1:]:
-                    raise DataError(
-                        f"{error} (fetched {len(said)} times: what lies there is damaged, or its name is wrong: put it "
-                        "there anew)"
-                    ) from error
+    def _where(self, file: RemoteFile) -> Path:
+        """Each version of a file has a folder of its own; its name stays, as a shard's is part of what is checked."""
+        key = hashlib.sha256(f"{file.url} {file.version} {file.size}".encode()).hexdigest()[:24]
+        return self._folder / key / PurePosixPath(file.url).name
 
-    def _place(self, file: RemoteFile) -> Path | None:
-        """Where a file lies, if there was room for it."""
-        with self._writing():
-            folder = self._cache.reserve(file)
-            if folder is None:
-                self._stopped.wait(_IDLE)
-                self._remote.filesystem.check_open()
-                return None
-            with self._cache.filling(folder, self._stopped.is_set):
-                return self._fill(file, folder) if folder.is_dir() else None  # else it had to go meanwhile
-
-    def _fill(self, file: RemoteFile, folder: Path) -> Path:
-        """Fetch a file into its folder, or go on from what has come of it."""
-        name = PurePosixPath(file.url).name  # a shard's is part of what is checked
-        whole, part = folder / name, folder / "part" / name
-        if not whole.exists():
-            part.parent.mkdir(exist_ok=True)
-            with part.open("ab") as out:
-                for piece in self._remote.pieces(file, out.tell()):
-                    out.write(piece)
-                    out.flush()
-                os.fsync(out.fileno())
-            _check(part, file)
-            os.replace(part, whole)
-        os.utime(folder)  # it was used now
-        return whole
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _place(self, file: RemoteFile) -> str:
+        """Have a file in its place; gives what is wrong with it, if anything is."""
+        if file.size > self._limit:
+            raise UserError(
+                f"{file.url}: {file.size} bytes, more than the {self._limit} that may be kept of remote files at a "
+                "time: raise the limit (--data.remote_limit)"
+            )
+        whole = self._where(file)
+        lock = FileLock(self._folder / "locks" / f"{whole.parent.name}.lock")
         try:
-            yield
+            (self._folder / "locks").mkdir(parents=True, exist_ok=True)
+            lock.acquire(cancel_check=self._stopped.is_set)
+            try:  # meanwhile nobody else, of all threads and processes, fetches it
+                if whole.exists():
+                    os.utime(whole)  # it was used now
+                    return ""
+                self._make_room(file.size)
+                return self._fill(file, whole)
+            finally:
+                lock.release()
         except OSError as error:
             self._remote.filesystem.check_open()
             raise UserError(
-                f"{self._cache.folder}: remote files cannot be kept there: {error.strerror or error}: make room, or "
+                f"{self._folder}: remote files cannot be kept there: {error.strerror or error}: make room, or "
                 "set XDG_CACHE_HOME to another folder"
             ) from error
 
+    def _make_room(self, size: int) -> None:
+        """Remove files that nobody needs here, nor has open anywhere, the longest unused first."""
+        with self._lock:
+            needed = {self._where(self._remote.stat(path)).parent for path in self._needed}
+            coming = max(size, sum(self._needed.values()))
+        kept = [path for path in self._folder.glob("*/*") if path.suffix != ".lock" and path.parent not in needed]
+        others = sorted(((path.stat(), path) for path in kept), key=lambda other: other[0].st_mtime)
+        left = sum(status.st_size for status, _ in others)
+        for status, path in others:
+            if left + coming > self._limit:
+                with suppress(OSError):
+                    remove_unused(path)
+                    left -= status.st_size
+                    path.parent.rmdir()
 
-def _check(part: Path, file: RemoteFile) -> None:
+    def _fill(self, file: RemoteFile, whole: Path) -> str:
+        """Fetch a file, or go on from what has come of it; gives what is wrong with it."""
+        part = whole.with_name(f"{whole.name}.part")
+        part.parent.mkdir(exist_ok=True)
+        with part.open("ab") as out:
+            mark_used(out.fileno())
+            for piece in self._remote.pieces(file, out.tell()):
+                out.write(piece)
+                out.flush()
+            os.fsync(out.fileno())
+        if wrong := _check(part, whole, file):
+            part.unlink()
+            return wrong
+        os.replace(part, whole)
+        return ""
+
+
+def _check(part: Path, whole: Path, file: RemoteFile) -> str:
     """Read every record of a shard, which must be as many as its name says; a file of another kind passes."""
-    if ".tfrec" not in part.name:
-        return
+    if ".tfrec" not in whole.name:
+        return ""
     try:
-        shard = Shard(part)
+        shard = Shard(whole, opener=lambda: os.open(part, os.O_RDONLY))
         for record in range(len(shard)):
             shard.payload(record)
     except DataError as error:
-        part.unlink()
-        raise DamagedError(str(error).replace(str(part), file.url)) from error
+        return str(error).replace(str(whole), file.url)
+    return ""

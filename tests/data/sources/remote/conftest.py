@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tenacity import wait_none
 
-from lightning_flowers.data.sources.remote import RemoteStore
+from lightning_flowers.data.sources.remote.store import RemoteStore
 
 CHUNK = 4096
 FOLDER = "tfrecords-jpeg-32x32/train"
@@ -40,10 +40,9 @@ class Site:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/data"
 
-    def list_files(self, sizes: bool = True) -> None:
+    def list_files(self) -> None:
         """Make the listing."""
-        lines = [f"{path}\t{len(data)}\n" if sizes else f"./{path}\n" for path, data in self.files.items()]
-        self.files["listing.txt"] = "".join(lines).encode()
+        self.files["listing.txt"] = "".join(f"./{path}\n" for path in self.files).encode()
 
     def gate(self, path: str) -> tuple[threading.Event, threading.Event]:
         """Hold back the bodies of a path: an event to set, and one that is set when the first is held back."""

@@ -18,7 +18,7 @@ SHARD = 200_032  # bytes
 READER = """
 import sys, time
 from pathlib import Path
-from lightning_flowers.data.sources.remote import RemoteStore
+from lightning_flowers.data.sources.remote.store import RemoteStore
 from lightning_flowers.data.sources.remote import folder
 folder.RANGE = 1 << 16
 if __name__ == "__main__":
@@ -139,8 +139,12 @@ def test_what_was_released_goes_first_then_what_was_used_longest_ago(site, open_
     store.release(b)
     store.get(d)
     assert kept(tmp_path / "cache") == {"00", "02", "03"}
-    store.get(b)
-    assert kept(tmp_path / "cache") == {"01", "02", "03"}
+    store.get(b)  # all the others are in use
+    assert kept(tmp_path / "cache") == {"00", "01", "02", "03"}
+    for path in (a, c, d):
+        store.release(path)
+    store.get(list(shards)[4])
+    assert kept(tmp_path / "cache") == {"01", "03", "04"}
 
 
 def test_a_file_that_is_waited_for_finds_room_though_all_are_in_use(site, open_store, shards):
