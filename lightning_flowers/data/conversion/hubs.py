@@ -8,7 +8,6 @@ from lightning_flowers.errors import DataError, UserError
 
 _KAGGLE, _HF = "kaggle://", "hf://"
 _DATASET = re.compile(r"hf://datasets/([^/@]+/[^/@]+)(?:@(refs/[^/]+/[^/]+|[^/]+))?(?:/(.*[^/]))?/?")
-_AT_KAGGLE = "https://www.kaggle.com/{}/{}"
 
 
 def is_hub(root: str) -> bool:
@@ -39,18 +38,12 @@ def _from_kaggle(root: str) -> Path:
     try:
         return Path((hub.competition_download if competes else hub.dataset_download)(handle))
     except Exception as error:  # its own, requests' and those of the disk have no base in common
-        page = _AT_KAGGLE.format("competitions" if competes else "datasets", handle)
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if type(error).__name__ == "UnauthenticatedError":
-            status = 401
-        mend = {
-            401: "log in: put a token of your Kaggle settings into ~/.kaggle, or run kagglehub.login()",
-            403: f"accept the competition's rules at {page}/rules, logged in as the owner of your token"
-            if competes
-            else f"open {page}, logged in as the owner of your token",
-            404: f"there is nothing at {page}",
-        }.get(status or 0, " ".join(str(error).split()) or type(error).__name__)
-        raise DataError(f"--data.root={root}: Kaggle does not give it: {mend}") from error
+        page = f"https://www.kaggle.com/{'competitions' if competes else 'datasets'}/{handle}"
+        said = " ".join(str(error).split()) or type(error).__name__
+        mend = (
+            f"log in (a token of your Kaggle settings in ~/.kaggle), and look at {page}, whose rules must be accepted"
+        )
+        raise DataError(f"--data.root={root}: Kaggle does not give it ({said}): {mend}") from error
 
 
 def _from_hugging_face(root: str) -> Path:

@@ -3,7 +3,6 @@ downloaded to see a run from end to end."""
 
 import csv
 import hashlib
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,8 @@ from tqdm import tqdm
 
 from lightning_flowers.data.sources.demo.draw import draw_flower
 from lightning_flowers.data.sources.demo.species import SPECIES
-from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.tfrecord.writer import Record, write_split
-from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.errors import UserError
 
 VERSION = 2  # of the drawings: another one gets another folder
 SIZE = 192
@@ -27,11 +25,10 @@ PICTURES_PER_SPECIES = {"train": 44, "val": 10, "test": 9}
 SHARDS = {"train": 4, "val": 2, "test": 2}
 JPEG_QUALITY = 95
 TABLES = ("sample_submission.csv", "test_labels.csv")
-CLASSES = "".join(f"{species.name}\n" for species in SPECIES)
 
 
 def ensure(folder: Path | None = None) -> Path:
-    """The demo data set's root, made if it is not there and made anew if it is damaged.
+    """The demo data set's root, made if it is not there.
 
     Any number of processes may ask at once; none sees half a data set.
 
@@ -42,28 +39,15 @@ def ensure(folder: Path | None = None) -> Path:
         UserError: the folder cannot be written.
     """
     root = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / f"demo-petals-{VERSION}"
-    if not is_complete(root):
+    if not root.is_dir():
         try:
-            _replace(root)
+            _make(root)
         except OSError as error:
             raise UserError(
                 f"{root}: the demo petals cannot be written there: {error.strerror or error}; "
                 "make room, set XDG_CACHE_HOME to another folder, or give --data.root"
             ) from error
     return root
-
-
-def is_complete(root: Path) -> bool:
-    """Whether the demo data set is there with every record undamaged (CRCs are checked) and its tables."""
-    try:
-        for name, count in PICTURES_PER_SPECIES.items():
-            split = open_split(_folder(root, name), SIZE, len(SPECIES), labelled=name != "test")
-            if len([split.image_bytes(position) for position in range(len(split))]) != count * len(SPECIES):
-                return False
-        tables = all((root / name).stat().st_size for name in TABLES)
-        return tables and (root / "classes.txt").read_text("utf-8") == CLASSES
-    except (DataError, OSError, UnicodeDecodeError):
-        return False
 
 
 def write(root: Path, seed: int = 0) -> None:
@@ -73,7 +57,7 @@ def write(root: Path, seed: int = 0) -> None:
         OSError: the folder cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
-    (root / "classes.txt").write_text(CLASSES, "utf-8")
+    (root / "classes.txt").write_text("".join(f"{species.name}\n" for species in SPECIES), "utf-8")
     tqdm.write(f"drawing the demo petals, once, into {root.parent}", file=sys.stderr)
     total = sum(PICTURES_PER_SPECIES.values()) * len(SPECIES)
     with tqdm(total=total, desc="drawing demo petals", unit="picture", disable=None) as bar:
@@ -102,17 +86,16 @@ def _draw_split(number: int, name: str, seed: int, bar: tqdm) -> list[Record]:
         return list(pool.map(draw, range(len(labels))))
 
 
-def _replace(root: Path) -> None:
-    """Draw beside `root` and put the whole in its place at once; other processes wait, and find it done."""
+def _make(root: Path) -> None:
+    """Draw beside `root`, and name the whole so; other processes wait, and find it done."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f".{root.name}.lock")):
-        if is_complete(root):
-            return
-        with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent, ignore_cleanup_errors=True) as work:
-            write(Path(work) / "fresh")
-            if root.exists():
-                shutil.rmtree(root)
-            (Path(work) / "fresh").rename(root)
+        if not root.is_dir():
+            with tempfile.TemporaryDirectory(
+                prefix=f".{root.name}.", dir=root.parent, ignore_cleanup_errors=True
+            ) as work:
+                write(Path(work) / "fresh")
+                (Path(work) / "fresh").rename(root)
 
 
 def _folder(root: Path, split: str) -> Path:
