@@ -73,9 +73,10 @@ class _Looking(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
+        image = self.normalize(image)  # before it is shrunk: behind the product OpenVINO would fuse it, and fail
         if self.shrink is not None:
             image = self.shrink @ image @ self.shrink.T
-        return self.head(self.backbone(self.normalize(image)))
+        return self.head(self.backbone(image))
 
 
 class _Answer(nn.Module):

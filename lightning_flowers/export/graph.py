@@ -25,17 +25,12 @@ _AXES = ("batch", "height", "width")
 _MOST_BYTES = 2**31  # of an ONNX file
 
 
-def trace(predictor: Predictor, any_size: bool = True) -> ExportedProgram:
-    """The graph of a predictor: uint8 (n, height, width, 3), RGB, to calibrated probabilities float32 (n, classes).
-
-    Args:
-        any_size: whether height and width are open, or those of the squares that the predictor reads: a bit faster.
-    """
-    axes = ({axis: Dim(name) for axis, name in enumerate(_AXES if any_size else _AXES[:1])},)
-    sides = (40, 48) if any_size else (predictor.size_px, predictor.size_px)
-    example = torch.zeros(2, *sides, 3, dtype=torch.uint8)
+def trace(predictor: Predictor) -> ExportedProgram:
+    """The graph of a predictor: uint8 (n, height, width, 3), RGB, to calibrated probabilities float32 (n, classes)."""
+    axes = ({axis: Dim(name) for axis, name in enumerate(_AXES)},)
+    example = torch.zeros(2, 40, 48, 3, dtype=torch.uint8)
     with torch.no_grad():
-        program = torch.export.export(EndToEnd(predictor, any_size), (example,), dynamic_shapes=axes, strict=False)
+        program = torch.export.export(EndToEnd(predictor), (example,), dynamic_shapes=axes, strict=False)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of this machine
     return program
@@ -74,7 +69,6 @@ def write_onnx(program: ExportedProgram, path: Path, known: dict[str, str]) -> N
     import onnx
 
     proto = _convert(program).model_proto
-    _name_axes(proto)
     _name_nodes(proto)
     onnx.helper.set_model_props(proto, known)
     onnx.checker.check_model(proto)
@@ -91,19 +85,9 @@ def _convert(program: ExportedProgram) -> Any:
             opset_version=_OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
+            dynamic_shapes=(dict(enumerate(_AXES)),),  # their names alone: they are traced
             verbose=False,
         )
-
-
-def _name_axes(proto: Any) -> None:
-    """By what they are, not by torch's symbols."""
-    (given,) = proto.graph.input
-    symbols = [axis.dim_param for axis in given.type.tensor_type.shape.dim][: len(_AXES)]
-    names = {symbol: name for symbol, name in zip(symbols, _AXES, strict=True) if symbol}
-    for value in (given, *proto.graph.output, *proto.graph.value_info):
-        for axis in value.type.tensor_type.shape.dim:
-            if axis.dim_param in names:
-                axis.dim_param = names[axis.dim_param]
 
 
 def _name_nodes(proto: Any) -> None:

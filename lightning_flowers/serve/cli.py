@@ -150,8 +150,7 @@ def make_parser() -> Parser:
         "--backend",
         choices=get_args(Backend),
         default="auto",
-        help="what computes on a CPU (default: the first of openvino, onnxruntime and torch that is installed and "
-        "answers as torch does)",
+        help="what computes on a CPU (default: openvino where it is installed and answers as torch does)",
     )
     parser.epilog = f"The page is at /, the API's description at /openapi.json. See also: {PROGRAM} classify"
     return parser

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Backend = Literal["auto", "openvino", "onnxruntime", "torch"]
+Backend = Literal["auto", "openvino", "torch"]
 
 
 @dataclass(frozen=True)

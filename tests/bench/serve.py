@@ -137,7 +137,7 @@ def free_port() -> int:
 def commands(run: Path) -> dict[str, Callable[[int], list[str]]]:
     """How each server is started, by name."""
     serve = [sys.executable, "-m", "lightning_flowers", "serve", str(run), "--accelerator=cpu", "--neighbours=0"]
-    kinds = ["", ONE, "--backend=onnxruntime", "--backend=torch", f"--backend=torch {ONE}"]
+    kinds = ["", ONE, "--backend=torch", f"--backend=torch {ONE}"]
     found: dict[str, Callable[[int], list[str]]] = {
         f"serve {flags}".strip(): lambda port, flags=flags: [*serve, f"--port={port}", *flags.split()]
         for flags in kinds

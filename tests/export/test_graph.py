@@ -57,20 +57,14 @@ def test_a_blend_is_blended_in_the_graph(method):
     assert wanted.std(0).max() > 0.05  # they differ
 
 
-def test_a_blend_goes_through_onnx(tmp_path):
-    blend = predictor_of(member_of(size=64, tta="flips", weight=0.7), member_of(size=48, weight=0.3), temperature=2)
-    pixels = pictures_of(64)
-    np.testing.assert_allclose(through_onnx(blend, tmp_path)(pixels), blend.probabilities_of(pixels), atol=1e-4)
-
-
-@pytest.mark.parametrize(("backbone", "size"), [("tf_mobilenetv3_small_minimal_100", 75), ("test_vit", 160)])
-def test_borders_of_tf_models_and_transformers_are_right(tmp_path, backbone, size):
-    predictor = predictor_of(member_of(backbone, size, temperature=0.8))
-    answers = through_onnx(predictor, tmp_path)
-    pixels = pictures_of(size)
-    np.testing.assert_allclose(answers(pixels), predictor.probabilities_of(pixels), atol=1e-4)
+def test_a_blend_of_a_tf_model_with_its_borders_and_a_transformer_goes_through_onnx(tmp_path):
+    members = member_of("tf_mobilenetv3_small_minimal_100", 75, "flips", 0.6), member_of("test_vit", 160, weight=0.4)
+    blend = predictor_of(*members, temperature=0.8)
+    answers = through_onnx(blend, tmp_path)
+    pixels = pictures_of(160)
+    np.testing.assert_allclose(answers(pixels), blend.probabilities_of(pixels), atol=1e-4)
     odd = made_up(131, 90, 0)
-    np.testing.assert_allclose(answers(odd[None]), predictor.probabilities([odd]), atol=5e-2)
+    np.testing.assert_allclose(answers(odd[None]), blend.probabilities([odd]), atol=5e-2)
 
 
 def test_an_onnx_file_tells_what_it_is(exported, predictor):

@@ -87,7 +87,7 @@ def tiny(tiny_run):
 
 
 @pytest.fixture(scope="module")
-def real(tiny, caches) -> Iterator[TestClient]:
+def real(tiny) -> Iterator[TestClient]:
     """Asks a server with the tiny run and the backend that is taken by itself."""
     with TestClient(build(tiny, Settings(), backend=choose(tiny, "auto"))) as asking:
         yield asking

@@ -8,57 +8,38 @@ import torch
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.export.pictures import made_up
-from lightning_flowers.serve import backends, kept
+from lightning_flowers.serve import backends
 from lightning_flowers.serve.backends import choose
 from lightning_flowers.serve.schemas import Pictures
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
-def test_a_runtime_answers_as_torch_does_in_batches_of_any_length(tiny, caches, name):
-    chosen, answers = choose(tiny, name)
-    assert chosen == name
+def test_openvino_answers_as_torch_does_in_batches_of_any_length(tiny):
+    chosen, answers = choose(tiny, "openvino")
+    assert chosen == "openvino"
     for count in (1, 7):
         pictures = np.stack([made_up(64, 64, seed) for seed in range(count)])
         np.testing.assert_allclose(answers(pictures), tiny.probabilities_of(pictures), atol=1e-5)
 
 
-def test_a_graph_is_made_once_for_each_model(tiny, caches, capsys):
-    choose(tiny, "onnxruntime")
-    (made,) = (caches / "lightning_flowers" / "graphs").iterdir()
-    capsys.readouterr()
-    choose(tiny, "onnxruntime")
-    assert capsys.readouterr().err == ""
-    assert kept.fingerprint(tiny) == made.stem
-    (member,) = tiny.members
-    assert kept.fingerprint(replace(tiny, members=(replace(member, temperature=2.0),))) != made.stem
-    weight = next(member.model.parameters())
-    with torch.no_grad():
-        weight[0, 0, 0, 0] += 1
-        changed = kept.fingerprint(tiny)
-        weight[0, 0, 0, 0] -= 1
-    assert changed != made.stem
-
-
-def test_other_answers_and_graphs_that_cannot_be_fall_back_to_torch(tiny, caches, capsys, monkeypatch):
-    wrong = {"onnxruntime": lambda path: lambda pictures: tiny.probabilities_of(pictures) + 2e-5}
-    monkeypatch.setattr(backends, "_RUNTIMES", wrong)
+def test_other_answers_and_models_that_cannot_be_fall_back_to_torch(tiny, capsys, monkeypatch):
+    monkeypatch.setattr(backends, "openvino_answers", lambda _: lambda pictures: tiny.probabilities_of(pictures) + 2e-5)
     assert choose(tiny, "auto") == ("torch", tiny.probabilities_of)
-    assert "not onnxruntime: does not answer as torch does: a probability differs by 2.0e-05" in capsys.readouterr().err
+    assert "not openvino: does not answer as torch does: a probability differs by 2.0e-05" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not answer as torch does"):
-        choose(tiny, "onnxruntime")
+        choose(tiny, "openvino")
     ranks = replace(tiny, method="ranks")
     assert choose(ranks, "auto") == ("torch", ranks.probabilities_of)
     assert "a blend of ranks cannot be exported" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_left_out_and_named_where_it_is_wanted(tiny, capsys, monkeypatch):
-    monkeypatch.setattr(backends, "_TO_EXPORT", ("no_such_package",))
-    assert choose(tiny, "auto")[0] == choose(tiny, "torch")[0] == "torch"
-    assert capsys.readouterr().err == ""
-    with pytest.raises(UserError, match="openvino: needs no_such_package: pip install"):
-        choose(tiny, "openvino")
     with pytest.raises(UserError, match="add --accelerator=cpu"):
         choose(replace(tiny, device=torch.device("meta")), "openvino")
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    assert choose(tiny, "auto")[0] == choose(tiny, "torch")[0] == "torch"
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match="needs openvino: pip install"):
+        choose(tiny, "openvino")
 
 
 def test_a_million_wrong_pictures_are_one_error():
