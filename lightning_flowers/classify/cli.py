@@ -18,8 +18,8 @@ from lightning_flowers.parallel import in_order
 from lightning_flowers.secrets import redact
 
 if TYPE_CHECKING:
-    from lightning_flowers.classify.answers import Writer
-    from lightning_flowers.use.predictor import Guess, Predictor
+    from lightning_flowers.classify.answers import Answer
+    from lightning_flowers.use.predictor import Predictor
 
 FAILED = 1
 _BATCH = 32  # pictures that the model sees at once
@@ -38,19 +38,19 @@ def run(args: Sequence[str]) -> int:
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
     predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
-    writer = _writer(given, predictor, pictures)
-    failed = 0
-    writer.begin()
-    for name, found in tqdm(_answers(predictor, pictures, given.top), **_bar(len(pictures))):
-        if isinstance(found, str):
-            failed += 1
-            writer.failure(name, found)
-            tqdm.write(redact(f"lightning_flowers: {name}: {found}"), file=sys.stderr)
-        else:
-            writer.answer(name, found)
-    writer.end()
+    failed: list[str] = []
+
+    def noted(answers: "Iterator[Answer]") -> "Iterator[Answer]":
+        for name, found in tqdm(answers, "classifying", len(pictures), unit="picture", leave=False, disable=None):
+            if isinstance(found, str):
+                failed.append(name)
+                tqdm.write(redact(f"lightning_flowers: {name}: {found}"), file=sys.stderr)
+            yield name, found
+
+    for text in _texts(given, predictor, pictures, noted(_answers(predictor, pictures, given.top))):
+        tqdm.write(text, file=sys.stdout, end="")
     if failed and len(pictures) > 1:
-        sys.stderr.write(f"lightning_flowers: {failed} of {len(pictures)} pictures could not be classified\n")
+        sys.stderr.write(f"lightning_flowers: {len(failed)} of {len(pictures)} pictures could not be classified\n")
     return FAILED if failed else 0
 
 
@@ -61,9 +61,7 @@ def printable(name: str) -> str:
     )
 
 
-def _answers(predictor: "Predictor", pictures: Sequence[Given], top: int) -> Iterator[tuple[str, "list[Guess] | str"]]:
-    """The name of each picture, and its guesses, or why there are none."""
-
+def _answers(predictor: "Predictor", pictures: Sequence[Given], top: int) -> "Iterator[Answer]":
     def read(picture: Given) -> NDArray[np.uint8] | str:
         try:
             return predictor.read(picture.open())
@@ -78,21 +76,14 @@ def _answers(predictor: "Predictor", pictures: Sequence[Given], top: int) -> Ite
             yield picture.name, pixels if isinstance(pixels, str) else next(guesses)
 
 
-def _writer(given: Any, predictor: "Predictor", pictures: Sequence[Given]) -> "Writer":
-    from lightning_flowers.classify.answers import CsvWriter, JsonWriter, TableWriter
-
-    def write(text: str) -> None:
-        tqdm.write(text, file=sys.stdout, end="")
+def _texts(given: Any, predictor: "Predictor", pictures: Sequence[Given], answers: "Iterator[Answer]") -> Iterator[str]:
+    from lightning_flowers.classify.answers import as_csv, as_json, as_table
 
     if given.json:
-        return JsonWriter(write)
+        return as_json(answers)
     if given.csv:
-        return CsvWriter(write, min(given.top, len(predictor.classes)))
-    return TableWriter(write, [picture.name for picture in pictures], predictor.classes)
-
-
-def _bar(total: int) -> dict[str, Any]:
-    return {"total": total, "desc": "classifying", "unit": "picture", "leave": False, "disable": None}
+        return as_csv(answers, min(given.top, len(predictor.classes)))
+    return as_table(answers, [picture.name for picture in pictures], predictor.classes)
 
 
 def make_parser() -> Parser:
