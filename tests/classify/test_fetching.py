@@ -48,7 +48,7 @@ def test_user_and_password_go_to_the_server_that_they_are_for_and_to_no_other(se
     [
         (sends(b"gone", status=404), "HTTP 404"),
         (sends(b"x" * 2000), "more than 0 MB"),
-        (sends(b"x" * 10, claims=500), "the connection was cut"),
+        (sends(b"x" * 10, claims=500), "payload is not completed"),
         (sends(b"", status=302, Location="file:///etc/hostname"), "cannot be fetched"),
         (sends(b"", status=302, Location="ftp://localhost/a.jpg"), "cannot be fetched"),
         (sends(b"", status=302, Location="/again"), "cannot be fetched"),
@@ -62,8 +62,8 @@ def test_what_does_not_come_is_told_in_a_line(serve, monkeypatch, answer, why):
     assert not {"\n", "secret", "hidden"} & set(str(told.value).split())
 
 
-@pytest.mark.parametrize(("limit", "why"), [("TIMEOUT", "timed out"), ("DEADLINE", "did not come whole in 0 seconds")])
-def test_slow_servers_are_not_waited_for(serve, monkeypatch, limit, why):
+@pytest.mark.parametrize("limit", ["TIMEOUT", "DEADLINE"])
+def test_slow_servers_are_not_waited_for(serve, monkeypatch, limit):
     def drip(handler):
         handler.send_response(200)
         handler.end_headers()
@@ -73,7 +73,7 @@ def test_slow_servers_are_not_waited_for(serve, monkeypatch, limit, why):
             handler.wfile.flush()
 
     monkeypatch.setattr(fetching, limit, 0.1)
-    with pytest.raises(PictureError, match=why):
+    with pytest.raises(PictureError, match="nothing came for "):
         fetch(f"http://{serve(drip)}/rose.jpg")
 
 
