@@ -1,21 +1,15 @@
 """What the API takes and gives, and examples of it for the OpenAPI document."""
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
+from lightning_flowers.use.doubt import Doubt
+from lightning_flowers.use.predictor import Guess
+
 _ROSE: Any = {"label": 73, "name": "rose", "probability": 0.93}
 _ANSWER: Any = {"picture": "a.jpg", "guesses": [_ROSE], "sure": True, "error": None}
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
-
-
-class Guess(BaseModel):
-    """A class that the picture may be of."""
-
-    label: int = Field(description="its place among the classes")
-    name: str
-    probability: float = Field(description="0..1; calibrated where /v1/model says so")
 
 
 class HeatMap(BaseModel):
@@ -97,16 +91,6 @@ class Examples(BaseModel):
     examples: list[Example]
 
 
-class Threshold(BaseModel):
-    """The least probable answer that is called sure, and what that did on val."""
-
-    threshold: float
-    right_kept: float = Field(description="share of val's right answers that are called sure")
-    wrong_passed: float | None = Field(description="share of val's wrong answers that are called sure")
-    right: int
-    wrong: int
-
-
 class Neighbours(BaseModel):
     """What the nearest are found among."""
 
@@ -134,7 +118,7 @@ class Model(BaseModel):
     backend: str = Field(description="what computes the answers; all give the same ones")
     calibrated: bool
     external: bool | None = Field(description="trained on data other than the competition's; null if not known")
-    threshold: Threshold | None
+    threshold: Doubt | None = Field(description="null where nothing was fitted")
     neighbours: Neighbours | None = Field(description="null where val's pictures are not at hand, or not to be shown")
     limits: Limits
     version: str = Field(description="of lightning_flowers")
@@ -144,11 +128,6 @@ class State(BaseModel):
     """Whether the server lives, or takes requests."""
 
     status: str
-
-
-def share(value: float) -> float | None:
-    """JSON has no nan."""
-    return None if math.isnan(value) else value
 
 
 def request_body() -> dict[str, Any]:

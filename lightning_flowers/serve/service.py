@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,17 +78,13 @@ class Service:
     async def _look(self) -> None:
         """At all val pictures, one at a time, while nobody asks for anything."""
         val = self.val
-        if val is None or not val.neighbours or val.ready:
-            return
         try:
-            while not val.ready:
+            while val and val.neighbours and not val.ready:
                 await (asyncio.sleep(_REST_SECONDS) if self.pictures.used else self._batcher.alone(val.look))
         except Exception as error:  # whatever it is, the server can do without
             sys.stderr.write(redact(f"neighbours none: {' '.join(str(error).split())}\n"))
+            assert val
             val.neighbours = 0
-        finally:
-            with suppress(OSError):  # where nothing can be kept, they are found anew the next time
-                val.keep()
 
     async def jpeg_of(self, number: int) -> bytes | None:
         """A val picture; None if it is not shown."""
@@ -118,7 +114,7 @@ class Service:
         (guesses,) = self.predictor.guesses(row[None], top)
         answer = schemas.Answer(
             picture=upload.name,
-            guesses=[schemas.Guess(**vars(guess)) for guess in guesses],
+            guesses=guesses,
             sure=None if self.doubt is None else bool(row.max() >= self.doubt.threshold),
             heat_map=await self._heat_map(pixels, guesses[0].label) if heat else None,
             neighbours=await self._neighbours(pixels) if near else None,
@@ -150,8 +146,7 @@ class Service:
     async def _neighbours(self, pixels: NDArray[np.uint8]) -> list[schemas.Neighbour] | None:
         if self.val is None or not self.val.ready:
             return None
-        found = await self._batcher.alone(self.val.nearest, pixels)
-        return [schemas.Neighbour(**near._asdict()) for near in found]
+        return await self._batcher.alone(self.val.nearest, pixels)
 
     def about(self) -> schemas.Model:
         """What answers, and what it takes."""
@@ -165,7 +160,7 @@ class Service:
             backend=self._backend,
             calibrated=predictor.calibrated,
             external=predictor.external,
-            threshold=self._threshold(),
+            threshold=self.doubt,
             neighbours=self._looked_at(),
             limits=schemas.Limits(files=limits.most_files, bytes=limits.most_bytes, pixels=limits.most_pixels),
             version=__version__,
@@ -175,14 +170,3 @@ class Service:
         if self.val is None or not self.val.neighbours:
             return None
         return schemas.Neighbours(shown=self.val.neighbours, pictures=len(self.val), known=self.val.known)
-
-    def _threshold(self) -> schemas.Threshold | None:
-        if self.doubt is None:
-            return None
-        return schemas.Threshold(
-            threshold=self.doubt.threshold,
-            right_kept=self.doubt.kept,
-            wrong_passed=schemas.share(self.doubt.passed),
-            right=self.doubt.right,
-            wrong=self.doubt.wrong,
-        )

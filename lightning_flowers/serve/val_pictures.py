@@ -1,7 +1,7 @@
 """A run's val pictures on the page: a few to try, and those nearest to a photograph by the model's features."""
 
 import hashlib
-from typing import NamedTuple
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,26 +10,18 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.export.pictures import val_pictures as find_val
 from lightning_flowers.report.gallery import to_jpeg, without_mend
 from lightning_flowers.serve import kept
+from lightning_flowers.serve.schemas import Neighbour
 from lightning_flowers.use.predictor import Predictor
 
 _LARGEST = 512  # pixels of a side
 _MOST_BYTES = 64 << 20  # of features; of a val with more, pictures that are evenly spread over it are taken
 
 
-class Near(NamedTuple):
-    """A val picture that is near: its number, its class, and the cosine of its features and the photograph's."""
-
-    number: int
-    label: int
-    name: str
-    similarity: float
-
-
 class ValPictures:
     """Those of a run, numbered from 0.
 
-    Their features are found one picture at a time by who calls `look`, and kept in the user's cache folder. No two
-    threads may call at once.
+    Their features are found one picture at a time by who calls `look`, and kept in the user's cache folder once all
+    are. No two threads may call at once.
 
     Args:
         predictor: whose they are.
@@ -93,20 +85,27 @@ class ValPictures:
         (picture,) = self._sample.take((self._sample.ids[self.known],))
         self._features[self.known] = self._predictor.features_of(picture[None])[0].astype(np.float16)
         self.known += 1
+        if self.ready:
+            with suppress(OSError):  # where nothing can be kept, they are found anew the next time
+                self._keep()
 
-    def nearest(self, pixels: NDArray[np.uint8]) -> list[Near]:
+    def nearest(self, pixels: NDArray[np.uint8]) -> list[Neighbour]:
         """The nearest to a picture uint8 (size_px, size_px, 3), the nearest first."""
         similar = self._features @ self._predictor.features_of(pixels[None])[0]
         order = np.argsort(-similar, kind="stable")[: self.neighbours]
         return [
-            Near(number, int(self.labels[number]), self.name_of(number), float(similar[number]))
+            Neighbour(
+                number=number,
+                label=int(self.labels[number]),
+                name=self.name_of(number),
+                similarity=float(similar[number]),
+            )
             for number in order.tolist()
         ]
 
-    def keep(self) -> None:
-        """For the next time, what is known so far, float16 (known, channels)."""
+    def _keep(self) -> None:
         with kept.new_file(self._file) as part, part.open("wb") as file:
-            np.save(file, self._features[: self.known].astype(np.float16))
+            np.save(file, self._features.astype(np.float16))
 
     def _remember(self) -> None:
         try:

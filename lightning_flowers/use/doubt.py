@@ -1,8 +1,8 @@
 """When a model had better say that it is not sure: fitted on a run's val predictions."""
 
 import math
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,20 @@ from lightning_flowers.use.predictor import Predictor
 KEEP = 0.95  # of right answers that are to be given as sure
 
 
-class Doubt(NamedTuple):
-    """A threshold on the top probability, and how often it errs, on the val pictures that it was fitted on.
+@dataclass(frozen=True)
+class Doubt:
+    """The least probable answer that is called sure, and how often that errs, on the val pictures it was fitted on.
 
     Attributes:
         threshold: an answer that is less probable is doubted, 0..1.
-        kept: share of right answers that are not doubted, 0..1.
-        passed: share of wrong answers that are not doubted, 0..1; nan where val has no wrong answer.
+        right_kept: share of val's right answers that are called sure, 0..1.
+        wrong_passed: share of val's wrong answers that are called sure, 0..1; None where it has none.
         right, wrong: answers on val.
     """
 
     threshold: float
-    kept: float
-    passed: float
+    right_kept: float
+    wrong_passed: float | None
     right: int
     wrong: int
 
@@ -45,21 +46,16 @@ def fit_doubt(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64
     if not len(right):
         return None
     threshold = float(right[len(right) - math.ceil(keep * len(right))])
-    passed = float((wrong >= threshold).mean()) if len(wrong) else float("nan")
+    passed = float((wrong >= threshold).mean()) if len(wrong) else None
     return Doubt(threshold, float((right >= threshold).mean()), passed, len(right), len(wrong))
-
-
-def val_of(predictor: Predictor) -> Path:
-    """The file of the val predictions of the run that a predictor was loaded from; there may be none."""
-    folder = predictor.path.absolute().parent.parent if predictor.path.is_file() else predictor.path
-    return RunFolder(folder).predictions("val")
 
 
 def doubt_of(predictor: Predictor) -> Doubt | None:
     """The doubt fitted on val predictions of the run that a predictor was loaded from; None if it has none."""
     if not predictor.calibrated:
         return None
-    val = Predictions.load(val_of(predictor), labelled=True)
+    folder = predictor.path.absolute().parent.parent if predictor.path.is_file() else predictor.path
+    val = Predictions.load(RunFolder(folder).predictions("val"), labelled=True)
     assert val.labels is not None
     temperature = predictor.temperature * predictor.members[0].temperature
     return fit_doubt(soften(val.probabilities, temperature), val.labels)

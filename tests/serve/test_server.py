@@ -87,8 +87,21 @@ def _metric(text, name):
     return next((line.split()[-1] for line in text.splitlines() if line.startswith(name + b" ")), b"0")
 
 
-def test_sigterm_lets_what_is_under_way_finish(start, connect, picture):
-    process, port = start(0.5, most_batch=1)
+def test_a_slow_body_holds_no_place_in_the_queue(connect, picture):
+    for _ in range(16):  # all that there are
+        connect().sendall(HEAD % 1000 + b"--b\r\n")
+    last = connect()
+    last.sendall(whole(picture))
+    assert b" 200 OK" in last.recv(100)
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
+    with server_of.bind("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # asyncio asks for it
+
+
+def test_sigterm_lets_what_is_under_way_finish(server, connect, picture):
+    process, port = server  # it is the last that asks this one
     connections = [connect(port) for _ in range(3)]
     answers = []
     for connection in connections:
@@ -104,16 +117,3 @@ def test_sigterm_lets_what_is_under_way_finish(start, connect, picture):
     assert process.wait(20) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
-
-
-def test_a_slow_body_holds_no_place_in_the_queue(connect, picture):
-    for _ in range(16):  # all that there are
-        connect().sendall(HEAD % 1000 + b"--b\r\n")
-    last = connect()
-    last.sendall(whole(picture))
-    assert b" 200 OK" in last.recv(100)
-
-
-def test_an_answer_does_not_wait_for_the_clients_acknowledgement():
-    with server_of.bind("127.0.0.1", 0) as listening:
-        assert listening.proto == socket.IPPROTO_TCP  # asyncio asks for it

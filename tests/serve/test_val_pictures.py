@@ -88,16 +88,11 @@ def small_of(picture):
     return resize(torch.from_numpy(picture).permute(2, 0, 1)[None], 32)[0].permute(1, 2, 0).numpy()
 
 
-def test_they_are_found_once_for_each_model_and_data_and_gone_on_with(tiny, tmp_path, monkeypatch):
+def test_they_are_found_once_for_each_model_and_data(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: tmp_path / name))
-    begun = ValPictures(tiny, 0, 3)
-    begun.look()
-    begun.keep()
-    again = ValPictures(tiny, 0, 3)
-    assert (again.known, again.ready) == (1, False)
-    look_at_all(again).keep()
+    begun = look_at_all(ValPictures(tiny, 0, 3))
     black = np.zeros((64, 64, 3), np.uint8)
-    assert ValPictures(tiny, 0, 3).nearest(black) == again.nearest(black)
+    assert ValPictures(tiny, 0, 3).nearest(black) == begun.nearest(black)
     assert ValPictures(tiny, 0, 5).ready
     (member,) = tiny.members
     assert ValPictures(replace(tiny, members=(replace(member, tta="flips"),)), 0, 3).known == 0

@@ -1,6 +1,5 @@
 """The threshold keeps as many right answers as it says."""
 
-import math
 import shutil
 
 import numpy as np
@@ -18,16 +17,16 @@ def test_it_keeps_as_many_right_answers_as_asked_and_counts_the_wrong_ones():
     found = fit_doubt(probabilities, labels, keep=0.8)
     assert found is not None
     assert (found.right, found.wrong) == (75, 25)
-    assert found.kept == 60 / 75
+    assert found.right_kept == 60 / 75
     assert found.threshold == pytest.approx(top[31])
-    assert found.passed == (top[:50:2] >= found.threshold).mean()
+    assert found.wrong_passed == (top[:50:2] >= found.threshold).mean()
 
 
 def test_there_may_be_no_wrong_answer_and_no_right_one():
     sure = np.array([[0.9, 0.1]])
     found = fit_doubt(sure, np.array([0]))
     assert found is not None
-    assert math.isnan(found.passed)
+    assert found.wrong_passed is None
     assert fit_doubt(sure, np.array([1])) is None
 
 
