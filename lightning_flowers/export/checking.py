@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +21,24 @@ ODD_TOLERANCE = 5e-2  # of pictures that are resized: one value in a thousand is
 
 
 @dataclass(frozen=True)
-class Found:
-    """How far answers are those of the predictor.
+class Made:
+    """A file, or the predictor that all are held against, and how far its answers are those of the predictor.
 
     Attributes:
+        answers: what it answers.
+        scores: None of made-up pictures.
+        size: in bytes; this and what follows are None of the predictor.
         difference: the largest of a probability; `odd_difference` of pictures of other sizes.
         same_top: pictures with the same most probable class.
-        scores: None of made-up pictures.
     """
 
-    difference: float
-    odd_difference: float
-    same_top: int
+    name: str
+    answers: Answers
     scores: Scores | None
+    size: int | None = None
+    difference: float | None = None
+    odd_difference: float | None = None
+    same_top: int | None = None
 
 
 class Expected:
@@ -46,38 +52,33 @@ class Expected:
         """Float32 (pictures, classes)."""
         return self._all(self._predictor.probabilities_of, "predictor")
 
-    def compare(self, answers: Answers, name: str) -> Found:
-        """Ask about all pictures.
+    def made(self) -> Made:
+        """The predictor itself."""
+        return Made("predictor", self._predictor.probabilities_of, self.score(self.probabilities))
+
+    def check(self, answers: Answers, path: Path, same: bool = True) -> Made:
+        """Ask a file about all pictures.
 
         Args:
-            name: of the file, for people.
-        """
-        found = self._all(answers, name)
-        same = found.argmax(1) == self.probabilities.argmax(1)
-        odd = [(answers(one[None]), self._predictor.probabilities([one])) for one in odd_pictures()]
-        return Found(
-            float(np.abs(found - self.probabilities).max()),
-            max(float(np.abs(ours - theirs).max()) for ours, theirs in odd),
-            int(same.sum()),
-            self.score(found),
-        )
-
-    def require(self, answers: Answers, name: str) -> Found:
-        """Compare, and fail unless answers are the same.
+            same: fail unless its answers are the predictor's; those of a smaller variant are told, and need not be.
 
         Raises:
             UserError: they are not: not within the tolerance, or another class is the most probable.
         """
-        found = self.compare(answers, name)
+        found = self._all(answers, path.name)
+        difference = float(np.abs(found - self.probabilities).max())
+        odd = [(answers(one[None]), self._predictor.probabilities([one])) for one in odd_pictures()]
+        odd_difference = max(float(np.abs(ours - theirs).max()) for ours, theirs in odd)
+        same_top = int((found.argmax(1) == self.probabilities.argmax(1)).sum())
         # Written so that what is no number fails too.
-        good = found.difference <= TOLERANCE and found.odd_difference <= ODD_TOLERANCE
-        if not good or found.same_top < len(self.sample):
+        good = difference <= TOLERANCE and odd_difference <= ODD_TOLERANCE
+        if same and not (good and same_top == len(self.sample)):
             raise UserError(
-                f"{name}: does not answer as the run does, so it is not given: a probability differs by "
-                f"{found.difference:.1e} ({found.odd_difference:.1e} where the picture is resized), the top class of "
-                f"{len(self.sample) - found.same_top} of {self.sample.what}"
+                f"{path.name}: does not answer as the run does, so it is not given: a probability differs by "
+                f"{difference:.1e} ({odd_difference:.1e} where the picture is resized), the top class of "
+                f"{len(self.sample) - same_top} of {self.sample.what}"
             )
-        return found
+        return Made(path.name, answers, self.score(found), path.stat().st_size, difference, odd_difference, same_top)
 
     def score(self, probabilities: NDArray[np.float32]) -> Scores | None:
         """Scores of probabilities (pictures, classes); None without labels."""

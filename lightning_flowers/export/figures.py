@@ -1,71 +1,71 @@
 """What was made, how large and fast it is, and how good."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from statistics import median
 
-from lightning_flowers.evaluation.confusion import Scores
-from lightning_flowers.export.checking import Expected, Found
+import numpy as np
+import torch
+
+from lightning_flowers.export.checking import Expected, Made
 from lightning_flowers.markdown import NOTHING, markdown_table, number
 
 _HEADER = ("file", "MB", "ms/picture", "speed", "differs by", "resized", "same top", "val macro F1", "val accuracy")
+_ROUNDS, _WARM_UP = 30, 3
 
 
-@dataclass(frozen=True)
-class Made:
-    """A file, or the predictor that all are held against.
-
-    Attributes:
-        size: in bytes; None of the predictor.
-        found: None of the predictor.
-    """
-
-    name: str
-    size: int | None
-    found: Found | None
-    scores: Scores | None
-
-
-def table(made: Sequence[Made], milliseconds: dict[str, float], reference: str) -> str:
-    """A row for each.
+def tell(made: Sequence[Made], expected: Expected, size: int) -> str:
+    """A table with a row for each, and what its figures are of.
 
     Args:
-        milliseconds: that one picture takes each.
-        reference: to which speeds are relative.
+        size: of the pictures.
     """
-    return markdown_table(_HEADER, [_row(one, milliseconds, reference) for one in made], _HEADER[1:])
+    taken = _milliseconds(made, size)
+    reference = "model.onnx" if "model.onnx" in taken else made[0].name
+    threads = torch.get_num_threads()
+    return "\n\n".join(
+        [
+            markdown_table(_HEADER, [_row(one, taken, taken[reference]) for one in made], _HEADER[1:]),
+            f"Checked on {expected.sample.what}. Differences are the largest of a probability, from the predictor's; "
+            "`resized` those of made-up pictures of other sizes.",
+            f"Speeds: one picture a batch on this CPU, {threads} thread{'s' * (threads != 1)}, medians of runs in "
+            f"turns; times as fast as {reference}.",
+        ]
+    )
 
 
-def notes(expected: Expected, threads: int, reference: str) -> list[str]:
-    """What the table's figures are of."""
-    return [
-        f"Checked on {expected.sample.what}. Differences are the largest of a probability, from the predictor's; "
-        "`resized` those of made-up pictures of other sizes.",
-        f"Speeds: one picture a batch on this CPU, {threads} thread{'s' * (threads != 1)}, medians of runs in turns; "
-        f"times as fast as {reference}.",
-    ]
-
-
-def score_lines(expected: Expected) -> list[str]:
+def scores_of(expected: Expected) -> str:
     """The predictor's scores for a model card."""
     found = expected.score(expected.probabilities)
     if found is None:
-        return ["Not known: its val pictures were not to be had when it was exported."]
-    return [
+        return "Not known: its val pictures were not to be had when it was exported."
+    return (
         f"On {expected.sample.what}: macro F1 {found.macro_f1:.4f} over all classes, {found.macro_f1_present:.4f} over "
         f"those present, accuracy {found.accuracy:.4f}. The best epoch was chosen on val."
-    ]
+    )
 
 
-def _row(one: Made, milliseconds: dict[str, float], reference: str) -> list[str]:
-    taken = milliseconds.get(one.name)
+def _milliseconds(made: Sequence[Made], size: int) -> dict[str, float]:
+    """What each takes for one picture (size, size): medians of 30, in turns: a busy host slows all alike."""
+    picture = np.zeros((1, size, size, 3), np.uint8)
+    taken: dict[str, list[float]] = {one.name: [] for one in made}
+    for _ in range(_WARM_UP + _ROUNDS):
+        for one in made:
+            start = time.perf_counter()
+            one.answers(picture)
+            taken[one.name].append(time.perf_counter() - start)
+    return {name: 1000 * median(times[_WARM_UP:]) for name, times in taken.items()}
+
+
+def _row(one: Made, milliseconds: dict[str, float], reference: float) -> list[str]:
     return [
         one.name,
         number(one.size and one.size / 1e6, 1),
-        number(taken, 1),
-        number(taken and milliseconds[reference] / taken, 2),
-        f"{one.found.difference:.1e}" if one.found else NOTHING,
-        f"{one.found.odd_difference:.1e}" if one.found else NOTHING,
-        str(one.found.same_top) if one.found else NOTHING,
+        number(milliseconds[one.name], 1),
+        number(reference / milliseconds[one.name], 2),
+        NOTHING if one.difference is None else f"{one.difference:.1e}",
+        NOTHING if one.odd_difference is None else f"{one.odd_difference:.1e}",
+        number(one.same_top),
         number(one.scores and one.scores.macro_f1, 4),
         number(one.scores and one.scores.accuracy, 4),
     ]

@@ -1,10 +1,7 @@
 """Exported files at work, as other programs would load them."""
 
-import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -13,8 +10,6 @@ from numpy.typing import NDArray
 
 from lightning_flowers.export.checking import Answers
 from lightning_flowers.export.graph import INPUT
-
-_ROUNDS, _WARM_UP = 30, 3
 
 
 def onnx_answers(path: Path) -> Answers:
@@ -44,15 +39,3 @@ def torch_answers(path: Path) -> Answers:
             return module(torch.from_numpy(pictures)).numpy()
 
     return answer
-
-
-def milliseconds(contestants: Mapping[str, Answers], size: int) -> dict[str, float]:
-    """What each takes for one picture (size, size): medians of 30, in turns: a busy host slows all alike."""
-    picture = np.zeros((1, size, size, 3), np.uint8)
-    taken: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(_WARM_UP + _ROUNDS):
-        for name, answer in contestants.items():
-            start = time.perf_counter()
-            answer(picture)
-            taken[name].append(time.perf_counter() - start)
-    return {name: 1000 * median(times[_WARM_UP:]) for name, times in taken.items()}

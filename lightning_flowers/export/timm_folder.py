@@ -46,12 +46,12 @@ def to_timm(predictor: Predictor) -> nn.Module:
     return model.eval()
 
 
-def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: list[str], license: str | None) -> None:
+def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: str, license: str | None) -> None:
     """Write config.json, model.safetensors and README.md.
 
     Args:
         sample: to check the logits on.
-        scores: lines for the model card.
+        scores: for the model card.
         license: of the weights; None takes that of the pretrained ones, as timm knows it.
 
     Raises:
