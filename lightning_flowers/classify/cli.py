@@ -89,7 +89,7 @@ def _texts(given: Any, predictor: "Predictor", pictures: Sequence[Given], answer
 def make_parser() -> Parser:
     """The flags of `classify`."""
     parser = Parser("classify")
-    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
+    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend")
     parser.add_argument(
         "pictures", nargs="+", metavar="PICTURE", help="files, folders (all pictures below), http(s) URLs, - for stdin"
     )

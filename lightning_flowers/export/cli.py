@@ -24,7 +24,7 @@ def run(args: Sequence[str]) -> int:
         pictures=given.pictures,
     )
     options.check()
-    out = Path(given.out) if given.out is not None else Path("exports") / _name(Path(given.run))
+    out = Path(given.out) if given.out is not None else Path("exports") / Path(given.run).resolve().name
     check_out(out)
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
@@ -36,15 +36,10 @@ def run(args: Sequence[str]) -> int:
     return 0
 
 
-def _name(run: Path) -> str:
-    """Of a run's folder, or of a checkpoint."""
-    return run.stem if run.is_file() else run.resolve().name
-
-
 def make_parser() -> Parser:
     """The flags of `export`."""
     parser = Parser("export")
-    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
+    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend")
     parser.add_argument(
         "--to",
         required=True,

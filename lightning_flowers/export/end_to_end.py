@@ -85,15 +85,11 @@ class _Answer(nn.Module):
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         self.weights = [member.weight for member in predictor.members]
-        self.temperatures = [member.temperature for member in predictor.members]
         self.temperature, self.method = predictor.temperature, predictor.method
 
     def forward(self, logits: Sequence[Sequence[Tensor]]) -> Tensor:
-        of_each = [
-            _soften(torch.stack([view.softmax(1) for view in views]).mean(0), temperature)
-            for views, temperature in zip(logits, self.temperatures, strict=True)
-        ]
-        return _soften(self._blend(of_each), self.temperature)
+        blend = self._blend([torch.stack([view.softmax(1) for view in views]).mean(0) for views in logits])
+        return blend if self.temperature == 1 else (blend.log() / self.temperature).softmax(1)
 
     def _blend(self, of_each: list[Tensor]) -> Tensor:
         if len(of_each) == 1:
@@ -102,7 +98,3 @@ class _Answer(nn.Module):
         terms = [each.clamp(min=_TINY).log() if logs else each for each in of_each]
         mean = torch.stack([weight * term for weight, term in zip(self.weights, terms, strict=True)]).sum(0)
         return mean.softmax(1) if logs else mean
-
-
-def _soften(probabilities: Tensor, temperature: float) -> Tensor:
-    return probabilities if temperature == 1 else (probabilities.log() / temperature).softmax(1)

@@ -41,7 +41,7 @@ def facts(predictor: Predictor) -> dict[str, str]:
     return {
         "classes": json.dumps(predictor.classes),
         "size_px": str(predictor.size_px),
-        "temperature": str(predictor.temperature * predictor.members[0].temperature),
+        "temperature": str(predictor.temperature),
         "calibrated": str(predictor.calibrated).lower(),
         "external_data": {True: "yes", False: "no", None: "unknown"}[predictor.external],
         "views": json.dumps([member.tta for member in predictor.members]),

@@ -104,7 +104,7 @@ def val_pictures(predictor: Predictor, data_root: str | None = None, most: int |
     Raises:
         UserError: they are not to be had.
     """
-    run = read_run(predictor.path if predictor.path.is_dir() else predictor.members[0].run.path)
+    run = read_run(predictor.path)
     known = Predictions.load(RunFolder(run.path).predictions("val"), labelled=True)
     assert known.labels is not None
     largest = max(predictor.members, key=lambda member: member.size_px).run.data

@@ -115,7 +115,7 @@ def _key(file: str | None) -> str | None:
 def make_parser() -> Parser:
     """The flags of `serve`."""
     parser = Parser("serve")
-    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend, or a checkpoint in a run's")
+    parser.add_argument("run", metavar="RUN", help="folder of a run, a soup or a blend")
     parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for all (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
     parser.add_argument("--api-key-file", metavar="FILE", help=f"a key that clients must show (or: {KEY})")

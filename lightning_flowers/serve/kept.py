@@ -37,7 +37,7 @@ def fingerprint(predictor: Predictor) -> str:
     digest.update(repr((predictor.method, predictor.temperature, predictor.size_px)).encode())
     for member in predictor.members:
         settings = sorted(member.model.hparams.items())
-        digest.update(repr((member.weight, member.temperature, member.size_px, member.tta, settings)).encode())
+        digest.update(repr((member.weight, member.size_px, member.tta, settings)).encode())
         for name, tensor in member.model.state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.contiguous().numpy())

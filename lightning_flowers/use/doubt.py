@@ -54,8 +54,6 @@ def doubt_of(predictor: Predictor) -> Doubt | None:
     """The doubt fitted on val predictions of the run that a predictor was loaded from; None if it has none."""
     if not predictor.calibrated:
         return None
-    folder = predictor.path.absolute().parent.parent if predictor.path.is_file() else predictor.path
-    val = Predictions.load(RunFolder(folder).predictions("val"), labelled=True)
+    val = Predictions.load(RunFolder(predictor.path).predictions("val"), labelled=True)
     assert val.labels is not None
-    temperature = predictor.temperature * predictor.members[0].temperature
-    return fit_doubt(soften(val.probabilities, temperature), val.labels)
+    return fit_doubt(soften(val.probabilities, predictor.temperature), val.labels)

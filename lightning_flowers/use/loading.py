@@ -1,17 +1,17 @@
 """From a run's folder to a predictor."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from lightning_flowers import hardware
 from lightning_flowers.errors import UserError
-from lightning_flowers.evaluation.decision import Decision
+from lightning_flowers.evaluation.calibration import fit_temperature
+from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.model.views import TTA, Tta
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
-from lightning_flowers.use.calibrating import Fitted, fit_on_val
-from lightning_flowers.use.members import Member, Origin, find_origin, load_member, of_checkpoint
+from lightning_flowers.use.members import Member, find_origin, load_member
 from lightning_flowers.use.predictor import Predictor
 
 
@@ -21,17 +21,15 @@ def load(
     accelerator: str = "auto",
     tta: Tta | None = None,
     decision: Decision = "argmax",
-    size: int | None = None,
 ) -> Predictor:
     """Load a trained model to answer about pictures.
 
     Args:
-        run: folder of a run, a soup or a blend (whose members must lie where they lay, or beside it); or a checkpoint.
+        run: folder of a run, a soup or a blend (whose members must lie where they lay, or beside it).
         accelerator: auto (TPU, then CUDA, then CPU), cpu, cuda or tpu.
         tta: views of each picture: none, flips (2), dihedral (8), multi-scale (3). Default: those of the run's own
             predictions, none unless `predict --tta` made them.
         decision: argmax, or adjusted: fitted on val for macro F1.
-        size: side of the pictures in pixels, for a checkpoint that lies outside of a run's folder.
 
     Raises:
         UserError: it is not there or cannot be used; says what to do.
@@ -40,29 +38,39 @@ def load(
     if tta is not None and tta not in TTA:
         raise UserError(f"tta={tta}: must be one of {', '.join(TTA)}")
     device = hardware.device_of(accelerator)
-    predictor = _of_file(path, tta, decision, size) if path.is_file() else _of_folder(path, tta, decision)
-    for member in predictor.members:
+    known = read_run(path)
+    temperature, adjustment = _fit_on_val(path, decision)
+    members = _members_of(known, tta) if known.ensemble else (load_member(find_origin(path), (), 1.0, tta),)
+    for member in members:
         hardware.prepare_for_inference(member.model, device)
-    return replace(predictor, device=device)
-
-
-def _of_folder(path: Path, tta: Tta | None, decision: Decision) -> Predictor:
-    run = read_run(path)
-    fitted = fit_on_val(path, decision)
-    if run.ensemble is None:
-        return _of_one(path, load_member(find_origin(path), (), 1.0, fitted.temperature, tta), fitted)
-    members = _members_of(run, tta)
     return Predictor(
         name=path.resolve().name,
         path=path,
         classes=tuple(members[0].model.class_names),
         members=members,
-        method=run.ensemble.method or "arithmetic",
-        temperature=fitted.temperature,
-        calibrated=fitted.calibrated,
-        adjustment=fitted.adjustment,
-        external=run.data.external,
+        method=(known.ensemble and known.ensemble.method) or "arithmetic",
+        temperature=temperature or 1.0,
+        calibrated=temperature is not None,
+        adjustment=adjustment,
+        external=known.data.external,
+        device=device,
     )
+
+
+def _fit_on_val(path: Path, decision: Decision) -> tuple[float | None, Adjustment | None]:
+    """The temperature and the decision of predictions/val.npz as it is now; None where there is none.
+
+    They are fitted anew each time, well under a second: what is stored would outlive the predictions it was fitted on.
+    """
+    file = RunFolder(path).predictions("val")
+    if not file.is_file():
+        if decision == "adjusted":
+            raise UserError(f"{path}: decision adjusted is fitted on val, and the run has no predictions of it")
+        return None, None
+    val = Predictions.load(file, labelled=True)
+    assert val.labels is not None
+    adjustment = fit_adjustment(val.probabilities, val.labels) if decision == "adjusted" else None
+    return fit_temperature(val.probabilities, val.labels), adjustment
 
 
 def _members_of(run: Run, tta: Tta | None) -> tuple[Member, ...]:
@@ -75,31 +83,5 @@ def _members_of(run: Run, tta: Tta | None) -> tuple[Member, ...]:
     members: list[Member] = []
     for origin, weight in origins:
         classes = run.data.class_names or (members[0].model.class_names if members else ())
-        members.append(load_member(origin, classes, weight, 1.0, tta))
+        members.append(load_member(origin, classes, weight, tta))
     return tuple(members)
-
-
-def _of_file(path: Path, tta: Tta | None, decision: Decision, size: int | None) -> Predictor:
-    origin = of_checkpoint(path, size)
-    fitted = fit_on_val(origin.run.path, decision) if _is_best(origin) else Fitted(1.0, False, None)
-    if decision == "adjusted" and fitted.adjustment is None:
-        raise UserError(f"{path}: decision adjusted is fitted on val predictions, of which it has none")
-    return _of_one(path, load_member(origin, (), 1.0, fitted.temperature, tta), fitted)
-
-
-def _is_best(origin: Origin) -> bool:
-    """Whether the run's predictions are of this checkpoint."""
-    folder = RunFolder(origin.run.path)
-    return folder.best.is_file() and folder.best.samefile(origin.checkpoint)
-
-
-def _of_one(path: Path, member: Member, fitted: Fitted) -> Predictor:
-    return Predictor(
-        name=path.resolve().stem if path.is_file() else path.resolve().name,
-        path=path,
-        classes=tuple(member.model.class_names),
-        members=(member,),
-        calibrated=fitted.calibrated,
-        adjustment=fitted.adjustment,
-        external=member.run.data.external,
-    )

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from lightning_flowers.data.class_names import class_order
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.model.views import TTA, Tta, View, check_views, views_of
 from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.results import Data, Run, read_run
+from lightning_flowers.run.results import Run, read_run
 
 _SETTINGS = set(inspect.signature(FlowerClassifier.__init__).parameters) - {"self"}
 
@@ -31,8 +30,6 @@ class Member:
         model: in evaluation mode; takes pixels uint8 (batch, 3, size_px, size_px), which it normalises itself, and
             gives logits float32 (batch, classes), in the order of the predictor's classes.
         weight: in the blend; of all members they sum to 1.
-        temperature: softmax(logits / temperature) are a run's calibrated probabilities; 1 of the members of a blend,
-            which were weighed without.
         size_px: side of the pictures that it was trained on.
         run: what its summary.json says: timm_name, data (where it comes from, whether external), best, versions.
         tta, views: how it looks at each picture.
@@ -41,20 +38,9 @@ class Member:
     run: Run
     model: FlowerClassifier
     weight: float
-    temperature: float
     size_px: int
     tta: Tta
     views: tuple[View, ...]
-
-    @property
-    def mean(self) -> tuple[float, ...]:
-        """Of each channel, of values in 0..1, as the backbone was trained."""
-        return tuple(self.model.backbone.pretrained_cfg["mean"])
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Of each channel, of values in 0..1, as the backbone was trained."""
-        return tuple(self.model.backbone.pretrained_cfg["std"])
 
 
 @dataclass(frozen=True)
@@ -94,25 +80,7 @@ def find_origin(path: Path, beside: Path | None = None) -> Origin:
     return Origin(run, RunFolder.open(place, "load").checkpoint(), tta)
 
 
-def of_checkpoint(path: Path, size: int | None) -> Origin:
-    """A checkpoint by itself, or in the folder of a run.
-
-    Args:
-        size: side of the pictures in pixels, which no checkpoint tells.
-
-    Raises:
-        UserError: it cannot be read, or its pictures' size is not known.
-    """
-    folder = RunFolder(path.absolute().parent.parent)
-    if path.absolute().parent == folder.checkpoints and folder.summary.is_file():
-        return Origin(read_run(folder.path), path, "none")
-    if size is None:
-        raise UserError(f"{path}: a checkpoint alone does not tell the size of its pictures: give the run's folder")
-    backbone = str(read_checkpoint(path)["hyper_parameters"]["backbone"])
-    return Origin(Run(path=path, backbone=backbone, timm_name=timm_name(backbone), data=Data(size=size)), path, "none")
-
-
-def load_member(origin: Origin, classes: Sequence[str], weight: float, temperature: float, tta: Tta | None) -> Member:
+def load_member(origin: Origin, classes: Sequence[str], weight: float, tta: Tta | None) -> Member:
     """Load a model, its logits in the order of `classes`.
 
     Args:
@@ -134,7 +102,7 @@ def load_member(origin: Origin, classes: Sequence[str], weight: float, temperatu
         raise UserError(f"{origin.run.path}: its summary.json does not say of which size its pictures were")
     views = views_of(chosen)
     check_views(model.backbone, views, size)
-    return Member(origin.run, model, weight, temperature, size, chosen, views)
+    return Member(origin.run, model, weight, size, chosen, views)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

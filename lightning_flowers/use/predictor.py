@@ -1,5 +1,6 @@
 """The predictor: asks its models about pictures, blends, calibrates and decides."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,17 +8,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from lightning_flowers import hardware
-from lightning_flowers.data.photograph import MAX_PIXELS, PictureError
+from lightning_flowers.data.photograph import (
+    MAX_PIXELS,
+    File,
+    PictureError,
+    square_of_image,
+    square_of_pixels,
+    squares,
+)
 from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.evaluation.calibration import soften
 from lightning_flowers.evaluation.decision import Adjustment
 from lightning_flowers.model.views import mean_probabilities, resize
 from lightning_flowers.use.members import Member
-from lightning_flowers.use.pictures import Picture, name_of, read_picture
+
+# A path, a file's content, a file open for reading bytes, Pillow's picture, or RGB pixels uint8 (height, width, 3).
+Picture = File | Image.Image | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -33,9 +44,8 @@ class Guess:
 class Predictor:
     """A run, a soup or a blend, loaded to answer. Any thread may call any method.
 
-    Probabilities p are made thus: softmax of a member's logits in float32, the mean over its views, softmax(log p / its
-    temperature); the blend of all members by `method` and their weights; softmax(log p / `temperature`). One of the two
-    temperatures is 1: a run's is its member's, a blend's is the predictor's.
+    Probabilities p are made thus: softmax of a member's logits in float32, the mean over its views; the blend of all
+    members by `method` and their weights; softmax(log p / `temperature`).
 
     Attributes:
         name: of the run's folder.
@@ -43,8 +53,8 @@ class Predictor:
         classes: names, in the order of their labels.
         members: the models; one, but of a blend.
         method: how members are blended: arithmetic, geometric or ranks.
-        temperature: of the blend; 1 of a run.
-        calibrated: whether there were val predictions to fit a temperature on; all temperatures are 1 if not.
+        temperature: fitted on val.
+        calibrated: whether there were val predictions to fit a temperature on; it is 1 if not.
         adjustment: how the answer is decided, fitted on val for macro F1; None for the most probable class.
         external: whether a member was trained on data other than the competition's; None if that is not known.
         device: where the models are.
@@ -76,22 +86,24 @@ class Predictor:
         Raises:
             PictureError: it cannot be used; says why in a line.
         """
-        return read_picture(picture, self.size_px, most_pixels)
+        if isinstance(picture, Image.Image):
+            return square_of_image(picture, self.size_px)
+        if isinstance(picture, np.ndarray):
+            return square_of_pixels(picture, self.size_px)
+        return squares(picture, [self.size_px], most_pixels=most_pixels)[0]
 
     def probabilities_of(self, pixels: NDArray[np.uint8], calibrated: bool = True) -> NDArray[np.float32]:
         """Probabilities float32 (n, classes) of pictures uint8 (n, size_px, size_px, 3), all in one batch.
 
         Args:
-            calibrated: whether the temperatures are applied; without them a run's are those of `predict`.
+            calibrated: whether the temperature is applied; without it a run's are those of `predict`.
         """
         with torch.no_grad():  # inference_mode is more than XLA can do
             image = hardware.to_batch(pixels, self.device)
-            of_each = [self._ask(member, image, calibrated)[: len(pixels)] for member in self.members]
-        if len(of_each) == 1:
-            return of_each[0]
+            of_each = [self._ask(member, image)[: len(pixels)] for member in self.members]
         weights = np.array([member.weight for member in self.members])
-        blend = Terms(self.method, np.stack(of_each)).blend(weights)
-        return soften(blend, self.temperature) if calibrated else blend
+        found = of_each[0] if len(of_each) == 1 else Terms(self.method, np.stack(of_each)).blend(weights)
+        return soften(found, self.temperature) if calibrated else found
 
     def features_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What tells pictures uint8 (n, size_px, size_px, 3) apart: float32 (n, channels), each row of length 1.
@@ -125,8 +137,7 @@ class Predictor:
         """The label of each picture, int64 (n,), of its calibrated probabilities (n, classes)."""
         if self.adjustment is None:
             return probabilities.argmax(1)
-        undone = self.temperature * self.members[0].temperature
-        return self.adjustment.decide(soften(probabilities, 1 / undone))  # it was fitted without
+        return self.adjustment.decide(soften(probabilities, 1 / self.temperature))  # it was fitted without
 
     def guesses(self, probabilities: NDArray[np.float32], top: int = 5) -> list[list[Guess]]:
         """For each picture the label that is decided, then the other classes, the most probable first; `top` in all.
@@ -154,12 +165,11 @@ class Predictor:
         try:
             return self.read(picture)
         except PictureError as error:
-            raise PictureError(f"{name_of(picture, number)}: {error}") from error
+            name = os.fspath(picture) if isinstance(picture, str | os.PathLike) else f"picture {number}"
+            raise PictureError(f"{name}: {error}") from error
 
-    def _ask(self, member: Member, image: Tensor, calibrated: bool) -> NDArray[np.float32]:
-        probabilities = mean_probabilities(member.model, self._fit(member, image), member.views)
-        found: NDArray[np.float32] = probabilities.cpu().numpy()
-        return soften(found, member.temperature) if calibrated else found
+    def _ask(self, member: Member, image: Tensor) -> NDArray[np.float32]:
+        return mean_probabilities(member.model, self._fit(member, image), member.views).cpu().numpy()
 
     def _fit(self, member: Member, image: Tensor) -> Tensor:
         return image if member.size_px == self.size_px else resize(image, member.size_px)

@@ -21,7 +21,7 @@ class Colours(Predictor):
     """Takes a picture for the colour that it has most of."""
 
     def __init__(self):
-        member: Any = SimpleNamespace(size_px=8, temperature=1.0)
+        member: Any = SimpleNamespace(size_px=8)
         super().__init__("colours", Path("colours"), CLASSES, (member,))
 
     def probabilities_of(self, pixels, calibrated=True):

@@ -35,7 +35,7 @@ def predictor_of(*members, method="arithmetic", temperature=1.0):
     return Predictor("made", Path("runs/made"), CLASSES, members, method, temperature)
 
 
-def member_of(backbone="test_resnet", size=64, tta: Tta = "none", weight=1.0, temperature=1.0, **settings):
+def member_of(backbone="test_resnet", size=64, tta: Tta = "none", weight=1.0, **settings):
     """A model with random weights, and logits that differ from picture to picture."""
     torch.manual_seed(size)
     model = FlowerClassifier(backbone, len(CLASSES), weights="none", **settings).eval()
@@ -47,4 +47,4 @@ def member_of(backbone="test_resnet", size=64, tta: Tta = "none", weight=1.0, te
         last.weight.mul_(2 / logits.std(0).mean())
         last.bias.sub_(model(probe).mean(0))
     run = Run(path=Path("runs/made"), timm_name=backbone, data=Data(size=size))
-    return Member(run, model, weight, temperature, size, tta, views_of(tta))
+    return Member(run, model, weight, size, tta, views_of(tta))

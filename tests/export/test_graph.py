@@ -7,13 +7,13 @@ import onnx
 import pytest
 import torch
 
+from lightning_flowers.data.photograph import square_of_pixels
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
 from lightning_flowers.export.end_to_end import EndToEnd, check_end_to_end
 from lightning_flowers.export.pictures import made_up
 from lightning_flowers.export.running import onnx_answers
 from lightning_flowers.export.square import Square
-from lightning_flowers.use.pictures import read_picture
 
 from .conftest import member_of, predictor_of
 
@@ -31,7 +31,7 @@ def through_onnx(predictor, folder):
 def test_a_picture_of_any_size_becomes_the_square_that_pillow_makes(height, width):
     picture = made_up(height, width, 3)
     found = Square(64)(torch.from_numpy(picture)[None])[0].permute(1, 2, 0).numpy()
-    wanted = read_picture(picture, 64).astype(np.float32)
+    wanted = square_of_pixels(picture, 64).astype(np.float32)
     assert np.abs(found - wanted).max() <= 1  # Pillow's weights have 22 bits
     assert (found != wanted).mean() < 5e-3
 
@@ -71,7 +71,7 @@ def test_an_onnx_file_tells_what_it_is(exported, predictor):
     proto = onnx.load(exported / "model.onnx")
     known = {entry.key: entry.value for entry in proto.metadata_props}
     assert json.loads(known["classes"]) == list(predictor.classes)
-    assert (known["size_px"], float(known["temperature"])) == ("64", predictor.members[0].temperature)
+    assert (known["size_px"], float(known["temperature"])) == ("64", predictor.temperature)
     axes = [[axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim] for value in
             (proto.graph.input[0], proto.graph.output[0])]  # fmt: skip
     assert axes == [["batch", "height", "width", 3], ["batch", 4]]

@@ -29,9 +29,7 @@ class Colours(Predictor):
     """Takes a picture for the colour that it has most of; calls `before` first."""
 
     def __init__(self, before: Callable[[int], Any] = lambda count: None):
-        member: Any = SimpleNamespace(
-            size_px=8, temperature=1.0, tta="none", weight=1.0, run=SimpleNamespace(timm_name="colours")
-        )
+        member: Any = SimpleNamespace(size_px=8, tta="none", weight=1.0, run=SimpleNamespace(timm_name="colours"))
         super().__init__("colours", Path("colours"), CLASSES, (member,))
         object.__setattr__(self, "before", before)
 

@@ -22,7 +22,7 @@ def predictor_of(backbone, **settings):
     torch.manual_seed(0)
     model = FlowerClassifier(backbone, num_classes=3, weights="none", **settings).eval().requires_grad_(False)
     run = Run(path=Path("x"), backbone=backbone, timm_name=backbone, data=Data(size=64))
-    member = Member(run, model, 1.0, 1.0, 64, "none", ())
+    member = Member(run, model, 1.0, 64, "none", ())
     return Predictor("x", Path("x"), ("a", "b", "c"), (member,))
 
 

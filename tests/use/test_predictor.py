@@ -58,7 +58,7 @@ def test_probabilities_are_calibrated_on_val(predictor, tiny_root, tiny_run):
     temperature = fit_temperature(val.probabilities, val.labels)
     found = predictor.probabilities(loose(tiny_root, "val"))
     assert predictor.calibrated
-    assert predictor.members[0].temperature == temperature != 1
+    assert predictor.temperature == temperature != 1
     np.testing.assert_allclose(found, soften(val.probabilities, temperature), atol=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_a_blend_asks_all_its_members(blend, tiny_root):
     found = loaded.probabilities(loose(tiny_root, "val"), calibrated=False)
     np.testing.assert_allclose(found, saved(blend).probabilities, atol=1e-5)
     assert (loaded.classes, loaded.method) == (tuple(f"flower {label}" for label in range(4)), "geometric")
-    assert loaded.temperature != 1 == loaded.members[0].temperature
+    assert loaded.temperature != 1
     rows = list(csv.DictReader((blend / "predictions/val.csv").read_text().splitlines()))
     assert [row["name"] for row in rows] == [loaded.classes[label] for label in found.argmax(1)]
 
@@ -130,18 +130,6 @@ def test_members_of_smaller_pictures_get_them_shrunk(predictor, tiny_root):
     shrunk = F.interpolate(image.float(), (48, 48), mode="bilinear", antialias=True)
     wanted = torch.stack([member.model(image), member.model(shrunk)]).softmax(2).mean(0).numpy()
     np.testing.assert_allclose(two.probabilities_of(pixels, calibrated=False), wanted, atol=1e-5)
-
-
-def test_a_checkpoint_answers_as_its_run_and_elsewhere_needs_the_size(tiny_run, predictor, tiny_root, tmp_path):
-    pictures, best = loose(tiny_root, "val"), tiny_run / "checkpoints/best.ckpt"
-    np.testing.assert_allclose(load(best).probabilities(pictures), predictor.probabilities(pictures), atol=1e-6)
-    alone = shutil.copy(best, tmp_path / "best.ckpt")
-    with pytest.raises(UserError, match="does not tell the size"):
-        load(alone)
-    bare = load(alone, size=64)
-    assert (bare.calibrated, bare.classes) == (False, predictor.classes)
-    wanted = predictor.probabilities(pictures, calibrated=False)
-    np.testing.assert_allclose(bare.probabilities(pictures), wanted, atol=1e-6)
 
 
 def test_runs_that_were_moved_together_find_each_other(tiny_run):
