@@ -4,8 +4,6 @@ All of it stays in memory, for as long as the request lasts; nothing is written 
 """
 
 import asyncio
-import base64
-import binascii
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
@@ -113,14 +111,7 @@ async def _of_json(request: Request, body: AsyncGenerator[bytes, None], settings
         raise HTTPException(422, _line(f"{where}: {first['msg']}")) from error
     if len(given.pictures) > settings.most_files:
         raise HTTPException(413, f"Too many files. Maximum number of files is {settings.most_files}.")
-    return [Upload(f"picture {number}", _decoded(text, number)) for number, text in enumerate(given.pictures)]
-
-
-def _decoded(text: str, number: int) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise HTTPException(422, f"picture {number}: is no base64") from error
+    return [Upload(f"picture {number}", content) for number, content in enumerate(given.pictures)]
 
 
 def _line(text: str) -> str:

@@ -10,6 +10,7 @@ from lightning_flowers.use.predictor import Guess
 _ROSE: Any = {"label": 73, "name": "rose", "probability": 0.93}
 _ANSWER: Any = {"picture": "a.jpg", "guesses": [_ROSE], "sure": True, "error": None}
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+_Base64 = Annotated[bytes, Field(json_schema_extra={"format": "byte"})]  # as OpenAPI calls it
 
 
 class HeatMap(BaseModel):
@@ -56,10 +57,10 @@ class Answers(BaseModel):
 class Pictures(BaseModel):
     """Pictures as JSON."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"pictures": [_PIXEL]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"pictures": [_PIXEL]}]}, val_json_bytes="base64")
 
     # Of millions of numbers, or of other keys, each would be an error of its own: they took half a minute, and 9 GB.
-    pictures: Annotated[list[str], FailFast()] = Field(
+    pictures: Annotated[list[_Base64], FailFast()] = Field(
         min_length=1, max_length=10_000, description="files' contents in base64"
     )
 

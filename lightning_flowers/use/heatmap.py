@@ -10,8 +10,7 @@ picture.
 Gradients go through the head alone, so that a map costs little more than an answer; a frozen backbone has one as well.
 """
 
-import math
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +20,6 @@ from torch import Tensor
 
 from lightning_flowers import hardware
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.views import resize
-from lightning_flowers.use.members import Member
 from lightning_flowers.use.predictor import Predictor
 
 Method = Literal["exact", "gradients", "pixels"]
@@ -34,8 +31,8 @@ class HeatMap(NamedTuple):
 
     Attributes:
         places: float32 (rows, columns) over the square that the model saw, in units of the logit.
-        rest: what the logit owes to no place: `places.sum() + rest` is the logit; of a blend, its members' mean logit.
-        method: how it was found; `exact` if the sum is no approximation. Of a blend, the least exact of its members'.
+        rest: what the logit owes to no place: `places.sum() + rest` is the logit.
+        method: how it was found; `exact` if the sum is no approximation.
     """
 
     places: NDArray[np.float32]
@@ -44,34 +41,16 @@ class HeatMap(NamedTuple):
 
 
 def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> HeatMap:
-    """What the model looked at; of a blend, the mean over its members by weight. Further views are left out.
+    """What the model looked at; of a blend, the member with the greatest weight. Further views are left out.
 
     Args:
         predictor: any.
         pixels: uint8 (size_px, size_px, 3), as `predictor.read` gives it.
         label: the class.
     """
-    image = hardware.to_batch(pixels[None], predictor.device)
-    of_each = [_of_member(member, image, label) for member in predictor.members]
-    if len(of_each) == 1:
-        return of_each[0]
-    shape = max((each.places.shape for each in of_each), key=math.prod)
-    weighted = [(member.weight, each) for member, each in zip(predictor.members, of_each, strict=True)]
-    places: Any = np.sum([weight * _stretched(each.places, shape) for weight, each in weighted], 0, np.float32)
-    logit = sum(weight * (float(each.places.sum()) + each.rest) for weight, each in weighted)
-    least_exact = max(of_each, key=lambda each: get_args(Method).index(each.method))
-    return HeatMap(places, logit - float(places.sum()), least_exact.method)
-
-
-def _stretched(places: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    made = F.interpolate(torch.from_numpy(places)[None, None], list(shape), mode="bilinear")
-    return (made[0, 0] * (places.size / math.prod(shape))).numpy()
-
-
-def _of_member(member: Member, image: Tensor, label: int) -> HeatMap:
+    member = max(predictor.members, key=lambda member: member.weight)
+    image = predictor.fit(member, hardware.to_batch(pixels[None], predictor.device))
     model = member.model
-    if image.shape[-1] != member.size_px:
-        image = resize(image, member.size_px)  # as the predictor does
     with torch.no_grad():
         normalized = model.normalize(image).to(model.dtype)
         features = model.backbone.forward_features(normalized)

@@ -114,7 +114,7 @@ class Predictor:
         with torch.no_grad():
             image = hardware.to_batch(pixels, self.device)
             of_each = [
-                normalize(member.model.features(self._fit(member, image)).float()) * member.weight**0.5
+                normalize(member.model.features(self.fit(member, image)).float()) * member.weight**0.5
                 for member in self.members
             ]
             return torch.cat(of_each, 1)[: len(pixels)].cpu().numpy()
@@ -169,7 +169,8 @@ class Predictor:
             raise PictureError(f"{name}: {error}") from error
 
     def _ask(self, member: Member, image: Tensor) -> NDArray[np.float32]:
-        return mean_probabilities(member.model, self._fit(member, image), member.views).cpu().numpy()
+        return mean_probabilities(member.model, self.fit(member, image), member.views).cpu().numpy()
 
-    def _fit(self, member: Member, image: Tensor) -> Tensor:
+    def fit(self, member: Member, image: Tensor) -> Tensor:
+        """Pictures (n, 3, size_px, size_px) as a member takes them, which may have been trained on smaller ones."""
         return image if member.size_px == self.size_px else resize(image, member.size_px)

@@ -67,14 +67,10 @@ def test_what_is_no_sum_does_not_claim_to_be(backbone, settings, method, shape):
     assert found.places.sum() + found.rest == pytest.approx(logits(predictor)[0], abs=1e-4)
 
 
-def test_a_blends_places_are_its_members_by_weight():
-    one, other = predictor_of("test_resnet"), predictor_of("test_efficientnet", hidden=[8])
-    (first,), (second,) = one.members, other.members
-    members = (replace(first, weight=0.7), replace(second, weight=0.3, size_px=32))  # sees it shrunk
-    found = heat_map(replace(one, members=members), PIXELS, 0)
-    assert (found.method, found.places.shape) == ("gradients", (2, 2))
+def test_a_blends_map_is_that_of_its_heaviest_member():
+    one, other = predictor_of("test_efficientnet"), predictor_of("test_resnet")
+    (light,), (heavy,) = one.members, other.members
+    blend = replace(one, members=(replace(light, weight=0.3), replace(heavy, weight=0.7, size_px=32)))  # sees it shrunk
+    found = heat_map(blend, PIXELS, 0)
     shrunk = resize(hardware.to_batch(PIXELS[None], one.device), 32)
-    second_logit = float(second.model(shrunk)[0, 0].detach())
-    assert found.places.sum() + found.rest == pytest.approx(0.7 * logits(one)[0] + 0.3 * second_logit, abs=1e-4)
-    same = heat_map(replace(one, members=(replace(first, weight=0.4), replace(first, weight=0.6))), PIXELS, 1)
-    np.testing.assert_allclose(same.places, heat_map(one, PIXELS, 1).places, atol=1e-6)
+    assert found.places.sum() + found.rest == pytest.approx(float(heavy.model(shrunk)[0, 0].detach()), abs=1e-5)
