@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.export import figures, graph, running, variants
 from lightning_flowers.export.checking import Expected, Made
 from lightning_flowers.export.end_to_end import check_end_to_end
-from lightning_flowers.export.options import Options
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm, write_timm
 from lightning_flowers.files import write_text
@@ -19,45 +18,60 @@ from lightning_flowers.use.predictor import Predictor
 FIGURES = "FIGURES.md"
 
 
-def export(predictor: Predictor, options: Options, out: Path) -> str:
+def export(
+    predictor: Predictor,
+    out: Path,
+    kinds: Sequence[str],
+    smaller: Sequence[str] = (),
+    license: str | None = None,
+    data_root: str | None = None,
+    most: int | None = None,
+) -> str:
     """Write what is asked for, and FIGURES.md; gives the text of the latter.
 
     Args:
         predictor: on the CPU.
         out: a folder that is empty or not there.
+        kinds: of onnx, torch and timm.
+        smaller: variants of the ONNX file, of int8 and fp16.
+        license: of the weights, for the model card; None takes that of the pretrained ones.
+        data_root: where the run's data lie now; None where they lay.
+        most: pictures of val to check on; None for all.
 
     Raises:
         UserError: it cannot be exported so, or a file does not answer as the predictor does; nothing is left behind.
     """
-    graphs = {"onnx", "torch"} & {*options.kinds}
-    if graphs:
+    if {"onnx", "torch"} & {*kinds}:
         check_end_to_end(predictor)
-    if "timm" in options.kinds:
+    if "timm" in kinds:
         to_timm(predictor)
-    expected = Expected(predictor, find_pictures(predictor, options.data_root, options.pictures))
-    variants.check_variants(options.variants, expected.sample)
+    expected = Expected(predictor, find_pictures(predictor, data_root, most))
+    if "int8" in smaller and expected.sample.labels is None:
+        raise UserError(f"--variants=int8: needs val pictures to find the ranges of values: {expected.sample.what}")
     with _new_folder(out) as folder:
         made = [expected.made()]
-        if graphs:
-            made += _write_graphs(predictor, options, expected, folder)
-        if "timm" in options.kinds:
-            write_timm(predictor, folder / "timm", expected.sample, figures.scores_of(expected), options.license)
+        if {"onnx", "torch"} & {*kinds}:
+            made += _write_graphs(predictor, kinds, smaller, expected, folder)
+        if "timm" in kinds:
+            write_timm(predictor, folder / "timm", expected.sample, figures.scores_of(expected), license)
         text = figures.tell(made, expected, predictor.size_px)
         write_text(folder / FIGURES, f"# {predictor.name}, exported\n\n{text}\n")
     return text
 
 
-def _write_graphs(predictor: Predictor, options: Options, expected: Expected, folder: Path) -> Iterator[Made]:
+def _write_graphs(
+    predictor: Predictor, kinds: Sequence[str], smaller: Sequence[str], expected: Expected, folder: Path
+) -> Iterator[Made]:
     program, known = graph.trace(predictor), graph.facts(predictor)
-    if "torch" in options.kinds:
+    if "torch" in kinds:
         path = folder / "model.pt2"
         graph.write_torch(program, path, known)
         yield expected.check(running.torch_answers(path), path)
-    if "onnx" in options.kinds:
+    if "onnx" in kinds:
         source = folder / "model.onnx"
         graph.write_onnx(program, source, known)
         yield expected.check(running.onnx_answers(source), source)
-        for variant in options.variants:
+        for variant in smaller:
             path = folder / f"model.{variant}.onnx"
             variants.write_variant(variant, source, path, expected.sample)
             yield expected.check(running.onnx_answers(path), path, same=False)

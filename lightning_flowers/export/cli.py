@@ -1,12 +1,17 @@
 """The command line of `export`."""
 
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning_flowers.cli.parsing import Parser
-from lightning_flowers.export.options import KINDS, VARIANTS, Options, check_out, parse_list
+from lightning_flowers.errors import UserError
 from lightning_flowers.secrets import redact
+
+KINDS, VARIANTS = ("onnx", "torch", "timm"), ("int8", "fp16")
+_OF_ONNX = ("onnx", "onnxscript", "onnxruntime")
 
 
 def run(args: Sequence[str]) -> int:
@@ -16,24 +21,49 @@ def run(args: Sequence[str]) -> int:
         UserError: a mistake in the arguments, the run cannot be used, or a file would not answer as it does.
     """
     given = make_parser().parse_args(args)
-    options = Options(
-        kinds=parse_list("--to", given.to, KINDS),
-        variants=parse_list("--variants", given.variants, VARIANTS) if given.variants is not None else (),
-        license=given.license,
-        data_root=given.data_root,
-        pictures=given.pictures,
-    )
-    options.check()
+    given.to = _listed("--to", given.to, KINDS)
+    given.variants = () if given.variants is None else _listed("--variants", given.variants, VARIANTS)
+    _check(given)
     out = Path(given.out) if given.out is not None else Path("exports") / Path(given.run).resolve().name
-    check_out(out)
+    _check_out(out)
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
     predictor = load(given.run, accelerator="cpu", tta=given.tta)
     from lightning_flowers.export.build import FIGURES, export
 
-    text = export(predictor, options, out)
+    text = export(predictor, out, given.to, given.variants, given.license, given.data_root, given.pictures)
     sys.stdout.write(redact(f"{text}\n\nexported   {out} ({FIGURES} has this table)\n"))
     return 0
+
+
+def _listed(flag: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Names with commas between, each of the `known` or `all` of them; in the order of `known`."""
+    given = set(text.split(","))
+    if not given <= {*known, "all"}:
+        raise UserError(f"{flag}={text}: must be {', '.join(known)} or all, or several with commas between")
+    return tuple(name for name in known if name in given or "all" in given)
+
+
+def _check(given: Any) -> None:
+    """Fail if something asked for has no effect, cannot be, or lacks a package."""
+    if given.variants and "onnx" not in given.to:
+        raise UserError(f"--variants={','.join(given.variants)}: are made of ONNX: add it to --to")
+    if given.license is not None and "timm" not in given.to:
+        raise UserError(f"--license={given.license}: stands in timm's folder: add timm to --to")
+    if given.pictures is not None and given.pictures < 1:
+        raise UserError(f"--pictures={given.pictures}: must be 1 or more")
+    missing = [name for name in _OF_ONNX if "onnx" in given.to and importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"--to=onnx: needs {', '.join(missing)}: pip install 'lightning_flowers[export]'")
+
+
+def _check_out(out: Path) -> None:
+    """Fail unless a folder is empty or can be made."""
+    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise UserError(f"--out={out}: {place} is a file: give a folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(f"--out={out}: holds files already: give a new folder, or remove it")
 
 
 def make_parser() -> Parser:

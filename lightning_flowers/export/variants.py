@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.errors import UserError
 from lightning_flowers.export.graph import INPUT, SCOPES
 from lightning_flowers.export.pictures import Sample
 
@@ -31,16 +30,6 @@ def write_variant(variant: str, source: Path, path: Path, sample: Sample) -> Non
         _write_fp16(source, path)
     else:
         _write_int8(source, path, sample)
-
-
-def check_variants(variants: tuple[str, ...], sample: Sample) -> None:
-    """Fail where a variant cannot be made.
-
-    Raises:
-        UserError: says what to do.
-    """
-    if "int8" in variants and sample.labels is None:
-        raise UserError(f"--variants=int8: needs val pictures to find the ranges of values, and has {sample.what}")
 
 
 def _write_fp16(source: Path, path: Path) -> None:
