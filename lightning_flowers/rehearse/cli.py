@@ -11,7 +11,6 @@ from lightning_flowers.files import write_text
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.records.text import say
 from lightning_flowers.rehearse import report
-from lightning_flowers.rehearse.behaviour import behaviour
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler, one_at_a_time
 from lightning_flowers.rehearse.estimate import Budget, Estimate, budget, estimate
@@ -37,15 +36,9 @@ def run(args: list[str]) -> int:
         failures = _failures(traced, estimates, times)
         if traced.asked.largest_batch:
             _say_largest(args, traced, compiler)
-        facts = _facts(traced, compiler, estimates, times)
-        if traced.asked.behaviour:
-            _tell("behaviour on virtual cores: their compiler takes minutes for a large backbone")
-            found = behaviour(args)
-            say(report.of_behaviour(found))
-            failures += found.failures()
-            facts["behaviour"] = found.as_dict()
     say(report.verdict(failures))
     if traced.asked.json:
+        facts = _facts(traced, compiler, estimates, times)
         text = json.dumps({**facts, "failures": failures}, indent=1)
         write_text(Path(traced.asked.json).expanduser(), f"{text}\n")
     return FAILED if failures else 0
@@ -62,7 +55,7 @@ def _say_estimates(traced: Trace, estimates: list[Estimate], times: Budget | Non
 
 def _failures(traced: Trace, estimates: list[Estimate], times: Budget | None) -> list[str]:
     """What stands against the run, a line each."""
-    failures = [_why(one, traced) for one in estimates if one.refused]
+    failures = [*traced.failures(), *(_why(one, traced) for one in estimates if one.refused)]
     if times and times.all > 3600 * traced.asked.hours:
         failures.append(f"takes longer than --hours={traced.asked.hours:g}: fewer --trainer.max_epochs")
     return failures
@@ -89,6 +82,7 @@ def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate], times: 
         **{"batch": asked.data.batch_size, "precision": traced.precision, "versions": compiler.versions},
         **{"timm_name": timm_name(asked.model.backbone), "trainable": not asked.model.freeze_backbone},
         **{"records": dict(zip(("train", "val"), traced.records, strict=True))},
+        **{"late": traced.late, "fallbacks": traced.fallbacks, "reads": traced.reads},
         **{"state": traced.state, "graphs": [one.as_dict() for one in estimates]},
     }
     if times:

@@ -5,12 +5,13 @@ import io
 import os
 import sys
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import simplejpeg
 from jsonargparse import Namespace
 
 from lightning_flowers.cli.commands import PROGRAM, TOOLS
@@ -21,15 +22,16 @@ from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
 from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.run_splits import Splits
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, competition_classes
+from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.environment import as_found
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import write_text
 from lightning_flowers.model.views import Tta
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler
-from lightning_flowers.rehearse.pictures import write_pictures
 
-SMALLEST = 32  # px
 STEPS = 2  # of each epoch; the last one's batch is padded
+EPOCHS = 2  # so that graphs that come up anew in later ones are seen
 # Of the Trainer's settings, those that would have steps left out, or written elsewhere.
 _NO_LIMITS: dict[str, Any] = {
     **dict.fromkeys(("limit_train_batches", "limit_val_batches", "val_check_interval", "max_time", "logger")),
@@ -39,29 +41,22 @@ _NO_LIMITS: dict[str, Any] = {
 _Result = TypeVar("_Result")
 
 
-class Rehearsal(FlowersCLI, ABC):
-    """`fit` as the command line starts it, with few records.
+class Rehearsal(FlowersCLI):
+    """`fit` as the command line starts it, at its own size and batch, with few records.
 
     Args:
         args: of `fit`, and those of `rehearse`.
         folder: an empty one, for pictures and what the run leaves.
 
     Attributes:
-        epochs: that are rehearsed.
         asked: the settings as given.
         size: of the run's own pictures in pixels.
         records: of the run's own train and val.
     """
 
-    epochs = 1
-
     def __init__(self, args: list[str], folder: Path) -> None:
         self._folder = folder
         super().__init__(["fit", *args])
-
-    @abstractmethod
-    def shape(self, config: Namespace) -> tuple[int, int]:
-        """Size in pixels and global batch to rehearse with."""
 
     def setup_parser(self, *_: Any, **__: Any) -> None:
         self.parser = make_parser()
@@ -80,14 +75,14 @@ class Rehearsal(FlowersCLI, ABC):
 
     def _shrink(self, config: Namespace, classes: tuple[str, ...]) -> None:
         """Have little of everything, but all of the run's ways."""
-        (size, batch), folder = self.shape(config), str(self._folder)
+        batch, folder = config.data.batch_size, str(self._folder)
         steps = max(STEPS, int(config.trainer.accumulate_grad_batches) + 1)  # both with and without an update
-        write_pictures(self._folder, classes, size, {"train": steps * batch - 1, "val": 2 * batch - 1})
-        _set(config.data, root=folder, size=size, batch_size=batch, cache="none")
+        write_pictures(self._folder, classes, self.size, {"train": steps * batch - 1, "val": 2 * batch - 1})
+        _set(config.data, root=folder, size=self.size, cache="none")
         _set(config.data, extra_roots=[], features=None, folds=None, fold=None, test_labels=None)
-        _set(config.trainer, **_NO_LIMITS, max_epochs=self.epochs, accelerator="tpu", default_root_dir=folder)
+        _set(config.trainer, **_NO_LIMITS, max_epochs=EPOCHS, accelerator="tpu", default_root_dir=folder)
         _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
-        _set(config.model, weights="none", head_epochs=min(config.model.head_epochs, self.epochs - 1))
+        _set(config.model, weights="none", head_epochs=0)
 
 
 def make_parser() -> Parser:
@@ -100,12 +95,26 @@ def make_parser() -> Parser:
     own.add_argument("--tta", type=Tta, default="none", help="Views of each picture when it is predicted.")
     own.add_argument("--largest-batch", action="store_true", help="Look for the largest batch that fits.")
     own.add_argument("--compiler", type=str, default=sys.executable, help="A Python that has jax and libtpu.")
-    own.add_argument(
-        "--behaviour", type=bool, default=True, help="Run it small on virtual cores too: what compiles, falls back."
-    )
-    own.add_argument("--size_px", type=int, default=32, help="Side of the pictures for that.")
     own.add_argument("--json", type=str | None, help="A file to write the findings to.")
     return parser
+
+
+def write_pictures(root: Path, classes: Sequence[str], size: int, counts: dict[str, int]) -> None:
+    """Write splits of pictures of one colour each, and the classes' names.
+
+    Args:
+        root: the data set's folder.
+        classes: their names, in the order of their labels.
+        size: of the pictures in pixels.
+        counts: records of each split, by its name.
+    """
+    flat = [simplejpeg.encode_jpeg(np.full((size, size, 3), shade, np.uint8)) for shade in range(0, 256, 16)]
+    for split, count in counts.items():
+        records = [
+            Record(flat[number % len(flat)], number % len(classes), f"{split}{number}") for number in range(count)
+        ]
+        write_split(root / f"tfrecords-jpeg-{size}x{size}" / split, size, records, 1)
+    write_text(root / "classes.txt", "".join(f"{name}\n" for name in classes))
 
 
 def quietly(rehearse: Callable[[], _Result]) -> _Result:
@@ -147,8 +156,6 @@ def _check(config: Namespace, cores: int) -> None:
         raise UserError("--resume: a rehearsal begins anew: give --config=RUN/config.yaml")
     if not config.hours > 0:
         raise UserError(f"--hours={config.hours:g}: must be above 0")
-    if config.size_px < SMALLEST:
-        raise UserError(f"--size_px={config.size_px}: must be at least {SMALLEST}")
     if config.json is not None:
         _check_json(Path(config.json).expanduser())
     _check_batch(config.data.batch_size, cores)

@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.profilers import Profiler
+from pytorch_lightning.trainer.states import TrainerFn
 
 from lightning_flowers.model.ema import averaged
 from lightning_flowers.model.features import feature_views
@@ -28,6 +29,7 @@ _STAGES = {
     "dataloader_next": "accumulating step",
 }
 FEATURES, OTHER = "feature pass", "between steps"
+_STEP = "run_training_batch"
 
 
 class Graph(NamedTuple):
@@ -57,6 +59,9 @@ class Trace(NamedTuple):
     precision: as Lightning names it.
     state: bytes of parameters, buffers, optimizer state and averages, which steps update in place.
     records: of train and val.
+    late: what graphs that came up in the second epoch only do.
+    fallbacks: operators that ran on the host, for want of one for XLA, and how often.
+    reads: values that were read back within steps of training.
     """
 
     graphs: list[Graph]
@@ -66,6 +71,19 @@ class Trace(NamedTuple):
     precision: str
     state: int
     records: tuple[int, int]
+    late: list[str]
+    fallbacks: dict[str, int]
+    reads: int
+
+    def failures(self) -> list[str]:
+        """What would spoil the run on a TPU, a line each."""
+        fell = ", ".join(f"{name} ({count} times)" for name, count in self.fallbacks.items())
+        checks = {
+            f"operators run on the host: {fell}": self.fallbacks,
+            f"{self.reads} value{'s' * (self.reads > 1)} read back within training steps": self.reads,
+            f"compiled anew in the second epoch: {', '.join(self.late)}": self.late,
+        }
+        return [text for text, bad in checks.items() if bad]
 
 
 def trace(args: Sequence[str]) -> Trace:
@@ -81,23 +99,23 @@ def trace(args: Sequence[str]) -> Trace:
 def _trace(args: list[str]) -> Trace:
     with TemporaryDirectory(prefix="lightning_flowers_trace_") as folder:
         run = quietly(lambda: _Tracing(args, Path(folder)))
+    from lightning_flowers.hardware.xla.compiles import counters  # of the cores that the run has chosen
+
     facts = (run.asked, run.cores, run.size, str(run.trainer.precision), run.state, run.records)
-    return Trace(list(run.graphs.values()), *facts)
+    return Trace(list(run.graphs.values()), *facts, run.late, counters().fallbacks, run.stages.reads)
 
 
 class _Tracing(Rehearsal):
-    """`fit` and `predict` of a run, at its own size."""
-
-    def shape(self, config: Namespace) -> tuple[int, int]:
-        return self.size, config.data.batch_size
+    """`fit` and `predict` of a run."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer: Any = super().instantiate_trainer(**kwargs)
         trainer.callbacks[:] = [callback for callback in trainer.callbacks if not isinstance(callback, Checkpoint)]
-        trainer.profiler = self._stages = _Stages()
+        trainer.profiler = self.stages = _Stages()
         model: Any = self.model
         model.on_fit_start = self._begin  # after that of all callbacks, of which some are the model's own
         self.graphs: dict[str, Graph] = {}  # by their text without names
+        self.late: list[str] = []
         self._keeps_features = feature_views(self.model, bool(self.datamodule.augment))[0] > 0
         self._tracing = ExitStack()
         return trainer
@@ -132,9 +150,11 @@ class _Tracing(Rehearsal):
         program = without_names(hlo)
         if program not in self.graphs:
             self.graphs[program] = Graph(self._stage(program), hlo, donated)
+            if self.trainer.state.fn == TrainerFn.FITTING and self.trainer.current_epoch:
+                self.late.append(self.graphs[program].stage)
 
     def _stage(self, hlo: str) -> str:
-        at = self._stages.current
+        at = self.stages.current
         stage = next((stage for name, stage in _STAGES.items() if name in at), OTHER)
         if stage == "averaged weights":
             return stage
@@ -148,11 +168,13 @@ class _Stages(Profiler):
 
     Attributes:
         current: the innermost of its actions.
+        reads: values that were read back within training steps.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._actions = [""]
+        self.reads = 0
 
     @property
     def current(self) -> str:
@@ -160,6 +182,16 @@ class _Stages(Profiler):
 
     def start(self, action_name: str) -> None:
         self._actions.append(action_name)
+        if action_name == _STEP:
+            self.reads -= _reads()
 
     def stop(self, action_name: str) -> None:
         self._actions.remove(action_name)
+        if action_name == _STEP:
+            self.reads += _reads()
+
+
+def _reads() -> int:
+    from lightning_flowers.hardware.xla.compiles import counters
+
+    return counters().reads

@@ -2,10 +2,10 @@
 
 import pytest
 
-from lightning_flowers.rehearse import calibration
-from lightning_flowers.rehearse.calibration import Estimated, calibrations, read_table, spread
+from lightning_flowers.rehearse.report import SPREAD
 
 from . import tpu
+from .tpu import Estimated, calibrations, read
 
 
 def row(**changes):
@@ -17,7 +17,6 @@ def row(**changes):
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     path = tmp_path / "estimates.csv"
-    monkeypatch.setattr(calibration, "TABLE", path)
     monkeypatch.setattr(tpu, "TABLE", path)
     return path
 
@@ -26,16 +25,11 @@ def test_measured_seconds_are_held_against_estimates_of_the_same_size_and_batch(
     others = (row(chip="v5e-8", train_seconds=1.0), row(size=224, train_seconds=1.0), row(batch=256, train_seconds=1.0))
     tpu.write([*(other for other in others if other.chip == "v5e-8"), row()])
     assert [(row.backbone, row.measured, ratio) for row, ratio in calibrations()] == [("resnet152", 62, 2.0)]
-    assert spread().startswith("1 runs that others measured on a v3-8, with TensorFlow, took 2.0 to 2.0 times")
 
 
 def test_what_does_not_fit_is_no_calibration(table):
     tpu.write([row(train_seconds=None, val_seconds=None)])
     assert calibrations() == []
-
-
-def test_without_a_table_nothing_is_said(table):
-    assert (read_table(), spread()) == ([], "")
 
 
 def test_a_table_goes_on_where_it_was(table, monkeypatch):
@@ -49,7 +43,7 @@ def test_a_table_goes_on_where_it_was(table, monkeypatch):
     made = tpu._make(anew=False)
     tpu.write(next(made))
     tpu.write(next(made))
-    assert [one.milliseconds for one in read_table()] == [125.0, 125.0]
+    assert [one.milliseconds for one in read()] == [125.0, 125.0]
     for rows in tpu._make(anew=False):
         tpu.write(rows)
     assert sorted(done) == sorted(tpu.wanted())
@@ -58,8 +52,12 @@ def test_a_table_goes_on_where_it_was(table, monkeypatch):
 
 
 def test_the_tables_of_the_readme_are_of_the_file():
-    if not read_table():
-        pytest.skip("the table was not made yet")
     readme = (tpu.REPOSITORY / "README.md").read_text("utf-8")
-    for part in tpu.markdown(read_table()).split("\n\n"):
+    for part in tpu.markdown(read()).split("\n\n"):
         assert part in readme
+
+
+def test_a_rehearsal_tells_how_far_measured_runs_were_from_the_table():
+    ratios = [ratio for _, ratio in calibrations()]
+    assert SPREAD.startswith(f"{len(ratios)} runs that others measured on a v3-8")
+    assert f"took {min(ratios):.1f} to {max(ratios):.1f} times as long" in SPREAD

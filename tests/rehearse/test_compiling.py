@@ -1,19 +1,21 @@
 """A small network's graphs go to the real libtpu, and the same graphs run on virtual cores."""
 
-import multiprocessing
 import os
 import re
+import subprocess
+import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 
 import pytest
 
+from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.errors import UserError
 from lightning_flowers.rehearse import compiling
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler, RefusedError
 from lightning_flowers.rehearse.estimate import budget, estimate
+from lightning_flowers.rehearse.rehearsal import write_pictures
 
 CHIP = find_chip("v5e-8")
 with_libtpu = pytest.mark.skipif(
@@ -122,13 +124,13 @@ def test_the_features_of_a_frozen_backbone_are_a_pass_of_their_own():
 
 
 def _ran_on_virtual_cores(folder, batch):
-    from lightning_flowers.rehearse.behaviour import behaviour
-
+    write_pictures(folder, competition_classes(), 32, {"train": 2 * batch - 1, "val": 2 * batch - 1})
+    given = [f"--data.root={folder}", f"--data.batch_size={batch}", f"--runs_dir={folder}", "--report=false"]
+    own = ["--model.weights=none", "--trainer.max_epochs=1", "--trainer.accelerator=tpu"]
     flags = f"--xla_backend_optimization_level=0 --xla_dump_to={folder} --xla_dump_hlo_as_text"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "XLA_FLAGS", flags)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            assert pool.submit(behaviour, [*NET, f"--data.batch_size={batch}"]).result().failures() == []
+    environment = {**os.environ, "XLA_FLAGS": flags, "PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": "8"}
+    command = [sys.executable, "-m", "lightning_flowers", "fit", *NET, *given, *own]
+    subprocess.run(command, capture_output=True, check=True, env=environment)
     return [file.read_text() for file in sorted(folder.glob("*SyncTensorsGraph*before_optimizations.txt"))]
 
 

@@ -51,9 +51,7 @@ def test_a_run_on_eight_cores_goes_well(done):
     assert run.stdout.splitlines()[-1].startswith("good ")
     assert [path.name for path in folder.iterdir()] == ["found.json"]
     assert (found["cores"], found["precision"], found["failures"]) == (8, "bf16-mixed", [])
-    seen = found["behaviour"]
-    assert (seen["late"], seen["reads"], seen["fallbacks"], seen["steps"]) == (0, 0, {}, 6)
-    assert seen["compiled"] > 3
+    assert (found["late"], found["reads"], found["fallbacks"]) == ([], 0, {})
 
 
 @with_libtpu
@@ -65,29 +63,13 @@ def test_each_graph_is_estimated(done):
     assert done[1]["estimated"]["epoch"] > 797 * graphs["training step"]["seconds"]
 
 
-@with_libtpu
-@pytest.mark.slow
-def test_all_inputs_are_split(done):
-    seen = done[1]["behaviour"]["inputs"]
-    assert {sent["dtype"] for sent in seen} == {"uint8", "int64", "bool"}
-    assert all(sent["sharding"].startswith("{devices=[8") for sent in seen)
-
-
-@with_libtpu
-@pytest.mark.slow
-def test_little_more_than_the_batch_crosses_to_the_cores(done):
-    batch = 8 * (32 * 32 * 3 + 8 + 8 + 1)
-    assert batch <= done[1]["behaviour"]["traffic"] <= 1.1 * batch
-
-
 @with_xla
 @pytest.mark.parametrize(
     ("flag", "answer"),
     [
-        ("--chip=v5-8", "--chip=v5-8: no such chip: use v5p-8, v5e-8"),
+        ("--chip=v5-8", "--chip=v5-8: no such chip: did you mean v5p-8 or v5e-8?"),
         ("--hours=0", "--hours=0: must be above 0"),
         ("--compiler=/bin/false", "/bin/false lacks libtpu or jax: pip install -e '.[rehearse]'"),
-        ("--size_px=8", "--size_px=8: must be at least 32"),
         ("--json=.", "--json=.: is a folder: give a file"),
         ("--json=no/such/file.json", "--json=no/such/file.json: cannot be written: choose another folder"),
         ("--data.batch_size=-8", "--data.batch_size=-8: must be at least 1"),
@@ -119,7 +101,7 @@ def test_help_names_the_command_and_its_flags(capfd):
     assert stop.value.code == 0
     said = capfd.readouterr().out
     assert "lightning_flowers rehearse" in said
-    assert all(flag in said for flag in ("--chip", "--size_px", "--largest-batch", "--json", "--data.batch_size"))
+    assert all(flag in said for flag in ("--chip", "--hours", "--largest-batch", "--json", "--data.batch_size"))
 
 
 @with_xla
