@@ -11,7 +11,7 @@ from typing import TextIO
 
 from lightning_flowers import __version__, environment
 from lightning_flowers.cli import completion, seeds
-from lightning_flowers.cli.child import INTERRUPTED
+from lightning_flowers.cli.child import INTERRUPTED, follow
 from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError, did_you_mean, naming_flags
 from lightning_flowers.secrets import redact
@@ -22,6 +22,7 @@ MISUSED = 2
 def program() -> int:
     """Run the command line of this process, which is the program's own, and return its exit status."""
     sys.excepthook = _redacted_traceback
+    follow()
     environment.prepare_process()
     try:
         return main()

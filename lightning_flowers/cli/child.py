@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from lightning_flowers.errors import UserError
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
+_FOLLOWS = "LIGHTNING_FLOWERS_FOLLOWS"  # set where stdin is a pipe that lasts as long as the process that runs the command
 
 
 def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None], quiet: bool = False) -> int:
@@ -23,17 +25,27 @@ def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[st
         quiet: give what it says of errors to `on_line` too, in place of this process's stderr.
     """
     command = [sys.executable, "-m", "lightning_flowers", *args]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # whatever this terminal's is
-    errors = subprocess.STDOUT if quiet else None
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", _FOLLOWS: "1"}  # utf-8, whatever this terminal's is
+    pipe, errors = subprocess.PIPE, subprocess.STDOUT if quiet else None
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8", env=environment
+        command, stdin=pipe, stdout=pipe, stderr=errors, text=True, encoding="utf-8", env=environment
     ) as process:
         assert process.stdout
         lines = iter(process.stdout)
         while line := _next(lines):
             on_line(line, process)
+        process.wait()  # before stdin is closed
     # Python itself, where Ctrl-C comes while it still imports, ends by the signal.
     return INTERRUPTED if process.returncode == -signal.SIGINT else process.returncode
+
+
+def follow() -> None:
+    """In a process of `run_command`: end with the one that started it, however that ends.
+
+    Else a campaign that was killed and begun again would have two processes train one run.
+    """
+    if os.environ.pop(_FOLLOWS, ""):  # what it starts itself may have another stdin
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
 
 
 def last_words(text: str) -> str:
@@ -74,6 +86,12 @@ def _digest(value: str) -> str:
     path = Path(value)
     is_yaml = path.suffix in (".yaml", ".yml") and path.is_file()
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if is_yaml else ""
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 1):  # not by sys.stdin, whose lock would be held when this process ends
+        pass
+    os._exit(INTERRUPTED)
 
 
 def _next(lines: Iterator[str]) -> str:
