@@ -13,7 +13,8 @@ from pathlib import Path
 from lightning_flowers.errors import UserError
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
-_FOLLOWS = "LIGHTNING_FLOWERS_FOLLOWS"  # set where stdin is a pipe that lasts as long as the process that runs the command
+# Set where stdin is a pipe that ends with the process that has started this one.
+_FOLLOWS = "LIGHTNING_FLOWERS_FOLLOWS"
 
 
 def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None], quiet: bool = False) -> int:

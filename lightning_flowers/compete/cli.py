@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.parsing import Parser
+from lightning_flowers.compete.budget import Budget
 from lightning_flowers.compete.campaign import Campaign
 from lightning_flowers.compete.jobs import is_done
 from lightning_flowers.compete.page import write_page
@@ -29,6 +30,8 @@ _OWN = {
     "predict": "each run predicts",
     "config": "give the file among --backbones",
     "model.backbone": "give it among --backbones",
+    "data.folds": "give --folds",
+    "data.fold": "it trains all of them",
     "data.train_on": "the last round is trained on train and val",
 }
 
@@ -45,8 +48,8 @@ def run(args: Sequence[str]) -> int:
     models = _models(given.backbones)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            _compete(Campaign(folder, models, flags, given.hours * 3600), given.hours, args)
+        with FileLock(folder / ".lock", timeout=0), Budget(folder / "seconds-used.txt", given.hours * 3600) as budget:
+            _compete(Campaign(folder, models, flags, budget, given.folds), budget, given.hours, args)
     except Timeout as error:
         raise UserError(f"{folder}: another process is at it: wait for it, or give another --name") from error
     return 0
@@ -55,10 +58,13 @@ def run(args: Sequence[str]) -> int:
 def make_parser() -> Parser:
     """The flags of `compete`."""
     parser = Parser("compete")
-    parser.add_argument("--hours", type=float, required=True, help="the budget, from now to the last submission")
+    parser.add_argument("--hours", type=float, required=True, help="the budget, of all that the campaign takes")
     models = "with commas between, the most promising first: names of backbones, or YAMLs of settings of fit"
     parser.add_argument(
         "--backbones", default="tf_efficientnet_lite0", help=f"{models} (default: tf_efficientnet_lite0)"
+    )
+    parser.add_argument(
+        "--folds", type=int, metavar="K", help="train K folds of train+val in place of train, and choose by all of them"
     )
     parser.add_argument("--name", default="compete", help="the folder's name; the same goes on (default: compete)")
     parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
@@ -66,25 +72,31 @@ def make_parser() -> Parser:
     return parser
 
 
-def _compete(campaign: Campaign, hours: float, args: Sequence[str]) -> None:
+def _compete(campaign: Campaign, budget: Budget, hours: float, args: Sequence[str]) -> None:
+    if budget.before:
+        up = ": no time is left, give more --hours to go on" if budget.left <= 0 else ""
+        say("hours", f"{budget.before / 3600:.2f} of {hours:g} are used{up}")
     plan = campaign.plan()
-    done = [job.name for job in plan.jobs if is_done(campaign.runs, job.name)]
-    sys.stdout.write(f"\n{plan.describe(done)}\n\n")
+    sys.stdout.write(f"\n{plan.describe()}\n\n")
     for name in plan.left_out:
         say("left out", f"{name}: no time for it in {hours:g} hours")
     answer = campaign.run(plan)
     runs = [read_run(campaign.runs / job.name) for job in plan.jobs if is_done(campaign.runs, job.name)]
     left_out = dict.fromkeys(plan.left_out, f"no time for it in {hours:g} hours") | campaign.failed
     command = redact(f"{PROGRAM} {shlex.join(['compete', *args])}")
-    page = write_page(campaign.folder, answer, runs, left_out, command)
+    page = write_page(campaign.folder, answer, runs, left_out, campaign.leaks, command)
     for step in answer.steps:
         say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({step.option.describe()})")
+    if answer.leaked:
+        say("leak", answer.leaked)
     say("page", str(page))
 
 
 def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
     if not 0 < given.hours < float("inf"):
         raise UserError(f"--hours={given.hours:g}: must be above 0")
+    if given.folds is not None and given.folds < 2:
+        raise UserError(f"--folds={given.folds}: must be 2 or more")
     for name in flag_names("compete", flags):
         if name in _OWN:
             raise UserError(f"compete: --{name}: {_OWN[name]}")

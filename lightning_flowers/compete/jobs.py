@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 
 from lightning_flowers.cli.child import INTERRUPTED, last_words, run_command
+from lightning_flowers.compete import leaks
 from lightning_flowers.compete.choice import FLIPS
 from lightning_flowers.compete.plan import Job, Model
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.results import Run, read_run
+from lightning_flowers.run.results import read_run
 
 _BATCHES = 10  # of a probe's epoch, each of train and val
 # Of a probe, which is to tell the speed of an epoch without caches; what needs those, or more epochs, goes with them.
@@ -26,7 +27,12 @@ PROBED = (
     "--data.cache=none", "--data.cache_dir=null",
 )  # fmt: skip
 # Lines of a command that are shown while it runs.
-_SHOWN = re.compile(r"epoch |best |features |warning: |[\d,]+ pairs leak|no picture was found in two")
+_SHOWN = re.compile(r"epoch |best |features |warning: |no picture was found in two")
+_MOST = 0.9  # of a run that has not ended: it has predictions to make
+# Flags that say where and on what to work: they may be others when a campaign goes on, on another machine or mount.
+_PLACES = re.compile(
+    r"--(data\.(root|features|threads|cache|cache_dir|remote_limit|test_labels)|trainer\.(accelerator|devices))="
+)
 _QUIET = ("--report=false", "--trainer.enable_progress_bar=false")
 
 
@@ -49,8 +55,13 @@ def settings_of(flags: Sequence[str]) -> dict[str, Any]:
     return yaml.safe_load("".join(lines))
 
 
-def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Model, dict[str, int]]:
+def probe(
+    name: str, flags: Sequence[str], folds: Sequence[str], folder: Path, log: Path
+) -> tuple[Model, dict[str, int]]:
     """How fast a model is here: two epochs of a few batches, of which the second counts; and the records of each split.
+
+    Args:
+        folds: flags of the first of its folds, if there are any.
 
     Raises:
         UserError: it cannot be trained.
@@ -64,7 +75,7 @@ def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Mod
     own = [*PROBED, "--trainer.logger=false"]
     place = [f"--name={name}", f"--runs_dir={folder}", "--predict=false"]
     started = time.monotonic()
-    execute(["fit", *flags, *few, *own, *place, *_QUIET], log)
+    execute(["fit", *flags, *folds, *few, *own, *place, *_QUIET], log)
     took = time.monotonic() - started
     run = read_run(folder / name)
     if len(run.history) < 2:
@@ -80,20 +91,23 @@ def probe(name: str, flags: Sequence[str], folder: Path, log: Path) -> tuple[Mod
     return Model(name, tuple(flags), epochs, start, train, val, _passes(settings)), run.data.records
 
 
-def train(job: Job, folder: Path, log: Path, seconds: float) -> Run:
-    """Train a run, or go on with it, for so many seconds at most.
+def train(job: Job, folder: Path, log: Path, seconds: float) -> bool:
+    """Train a run, or go on with it, for so many seconds at most; gives whether they cut it short.
 
     Raises:
         CommandError: it did not end well.
     """
-    path = RunFolder(folder / job.name)
+    path, began = RunFolder(folder / job.name), time.monotonic()
     limit = f"--trainer.max_time={max_time(seconds)}"
     if path.last.is_file():
-        execute(["fit", f"--resume={path.path}", limit, *_QUIET], log)
+        execute(["fit", f"--resume={path.path}", *places(job.flags), limit, *_QUIET], log)
     else:
         shutil.rmtree(path.path, ignore_errors=True)  # cut off before it had learnt anything
         execute(["fit", *job.flags, f"--name={job.name}", f"--runs_dir={folder}", limit, *_QUIET], log)
-    return read_run(path.path)
+    is_cut = time.monotonic() - began >= seconds and _share(path) < 1  # it may have stopped early by itself
+    if not is_cut and path.best.is_file():
+        path.last.unlink(missing_ok=True)  # with the optimizer's state, of which many fill a disk
+    return is_cut
 
 
 def is_done(folder: Path, name: str) -> bool:
@@ -102,26 +116,49 @@ def is_done(folder: Path, name: str) -> bool:
     return summary.get("status") == "finished" and "predictions" in summary
 
 
+def progress(folder: Path, cut: Collection[str]) -> dict[str, float]:
+    """How much of each run is there, 0 to 1.
+
+    Args:
+        cut: names of those that have ended before their last epoch, as time was up.
+    """
+    found = {}
+    for run in (RunFolder(path.parent) for path in folder.glob("*/summary.json")):
+        name = run.path.name
+        if is_done(folder, name) and name not in cut:
+            found[name] = 1.0
+        elif run.last.is_file():
+            found[name] = min(_share(run), _MOST)
+    return found
+
+
+def places(flags: Sequence[str]) -> list[str]:
+    """Those flags that may be others when a campaign goes on."""
+    return [flag for flag in flags if _PLACES.match(flag)]
+
+
 def look_for_leaks(root: str | None, folder: Path, log: Path) -> None:
     """Have `records stats` say whether pictures stand in two splits; once for a campaign.
 
     Raises:
         CommandError: it did not end well.
     """
-    if not folder.exists():
+    if not (folder / leaks.FILE).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
         execute(["records", "stats", *([root] if root else []), f"--out={folder}"], log)
 
 
-def predict_views(folder: Path, name: str, log: Path) -> Path:
-    """The folder of a run's predictions averaged with those of mirrored pictures, made if need be.
+def predict_views(folder: Path, name: str, flags: Sequence[str], log: Path) -> None:
+    """Predict with the mirrored pictures too, into a folder `NAME-flips`, if that was not done.
 
     Raises:
         CommandError: it did not end well.
     """
-    out = folder / f"{name}-{FLIPS}"
-    if "predictions" not in RunFolder(out).read_summary():
-        execute(["predict", f"--run={folder / name}", f"--tta={FLIPS}", f"--out={out}", *_QUIET], log)
-    return out
+    out = RunFolder(folder / f"{name}-{FLIPS}")
+    if "predictions" not in out.read_summary():
+        shutil.rmtree(out.path, ignore_errors=True)  # cut off
+        where = [f"--run={folder / name}", f"--out={out.path}"]
+        execute(["predict", *where, f"--tta={FLIPS}", *places(flags), *_QUIET], log)
 
 
 def execute(args: Sequence[str], log: Path) -> None:
@@ -156,6 +193,13 @@ def max_time(seconds: float) -> str:
     minutes, rest = divmod(max(1, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours // 24:02}:{hours % 24:02}:{minutes:02}:{rest:02}"
+
+
+def _share(run: RunFolder) -> float:
+    """How many of its epochs a run has had, 0 to 1."""
+    found = read_run(run.path)
+    epochs = (found.settings or {}).get("trainer", {}).get("max_epochs")
+    return min(1.0, (found.epochs or 0) / epochs) if epochs else 1.0
 
 
 def _passes(settings: dict[str, Any]) -> int | None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from lightning_flowers.compete.campaign import Answer
+from lightning_flowers.compete.answer import Answer
+from lightning_flowers.compete.leaks import FILE, Leaks
 from lightning_flowers.files import write_text
 from lightning_flowers.markdown import markdown_table, number
 from lightning_flowers.run.results import Run
@@ -31,9 +32,15 @@ class Section(NamedTuple):
     right: Sequence[str]
 
 
-def write_page(folder: Path, answer: Answer, runs: Sequence[Run], left_out: Mapping[str, str], command: str) -> Path:
+def write_page(
+    folder: Path, answer: Answer, runs: Sequence[Run], left_out: Mapping[str, str], leaks: Leaks, command: str
+) -> Path:
     """Write campaign.md and campaign.html; gives the latter's path."""
     sections = [_steps(answer), _runs(answer, runs)]
+    if leaks.pairs:
+        rows = [[where, f"{count:,}"] for where, count in leaks.pairs.items()]
+        text = f"Pictures that stand in two splits; {FILE} of records-stats has them."
+        sections.append(Section("Leaks", text, ["splits", "pairs"], rows, ["pairs"]))
     if left_out:
         rows = [[name, why] for name, why in left_out.items()]
         sections.append(Section("Left out", "", ["what", "why"], rows, []))
@@ -50,7 +57,7 @@ def _steps(answer: Answer) -> Section:
         [step.name, step.option.describe(), number(step.cross_validated, 4), number(step.nested, 4)]
         for step in answer.steps
     ]
-    text = f"{_STEPS} {_LAST_ROUND}" if answer.last_round else _STEPS
+    text = " ".join([_STEPS, answer.leaked, _LAST_ROUND * answer.last_round])
     return Section("What each step brought", text, header, rows, header[2:])
 
 

@@ -1,6 +1,6 @@
 """What to train within a budget of hours, as pure functions."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lightning_flowers.markdown import number, text_table
@@ -33,12 +33,25 @@ class Model(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A run of a campaign: its name, its model's, its flags of `fit`, and the seconds that it is expected to take."""
+    """A run of a campaign.
+
+    name: of the run.
+    model: its model's name.
+    flags: of `fit`.
+    seconds: that it is expected to take, or what is left of them; 0 of one that is there.
+    member: what it is blended as: the name of the run itself, or of all its model's folds.
+    """
 
     name: str
     model: str
     flags: tuple[str, ...]
     seconds: float
+    member: str
+
+    @property
+    def is_last_round(self) -> bool:
+        """Whether it is trained on train and val together."""
+        return self.name.endswith(ALL)
 
 
 class Plan(NamedTuple):
@@ -47,50 +60,82 @@ class Plan(NamedTuple):
     jobs: tuple[Job, ...]
     left_out: tuple[str, ...]
 
-    def describe(self, done: Collection[str]) -> str:
+    def describe(self) -> str:
         """A table for a terminal."""
         rows = [
-            [job.name, "train+val" if job.name.endswith(ALL) else "train", self._minutes(job, done)]
-            for job in self.jobs
+            [job.name, _trained_on(job), number(job.seconds / 60, 1) if job.seconds else "done"] for job in self.jobs
         ]
         return text_table(["run", "trained on", "minutes"], rows, ["minutes"])
 
-    def _minutes(self, job: Job, done: Collection[str]) -> str:
-        return "done" if job.name in done else number(job.seconds / 60, 1)
 
-
-def make_plan(models: Sequence[Model], records: Mapping[str, int], seconds: float, done: Collection[str]) -> Plan:
+def make_plan(
+    models: Sequence[Model],
+    records: Mapping[str, int],
+    seconds: float,
+    progress: Mapping[str, float],
+    folds: int | None = None,
+) -> Plan:
     """Choose what fits: each model once, and again on train and val together; then with further seeds.
 
-    The first run is always planned, so that there is a submission.
+    With folds each model's come in place of these two; all of a model's, or none. The first run is always planned, so
+    that there is a submission.
 
     Args:
-        records: how many there are of train, val and test.
+        records: how many there are of train, val and test; with folds, of the first of them.
         seconds: the budget.
-        done: names of runs that are finished, and cost nothing.
+        progress: how much of each run is there, by its name; 1 of what costs nothing any more.
     """
     left = seconds * (1 - RESERVE)
     jobs: list[Job] = []
-    for pair in _pairs(models, records):
-        for job in pair:
-            cost = 0.0 if job.name in done else job.seconds
-            if cost > left and jobs:
+    for group in _folds(models, records, folds) if folds else _pairs(models, records):
+        wanted = [job._replace(seconds=job.seconds * (1 - progress.get(job.name, 0.0))) for job in group]
+        if folds and jobs and sum(job.seconds for job in wanted) > left:
+            continue
+        for job in wanted:
+            if job.seconds > max(left, 0) and jobs:
                 break
             jobs.append(job)
-            left -= cost
+            left -= job.seconds
     planned = {job.model for job in jobs}
     return Plan(tuple(jobs), tuple(model.name for model in models if model.name not in planned))
 
 
-def _pairs(models: Sequence[Model], records: Mapping[str, int]) -> Iterator[tuple[Job, Job]]:
+def _pairs(models: Sequence[Model], records: Mapping[str, int]) -> Iterator[list[Job]]:
     """The run of each model by which choices are made, and that of the last round; all models before the next seed."""
+    everything = {**records, "train": records["train"] + records["val"], "val": 0}
+    for model, member, flags in _members(models):
+        again = (*flags, "--data.train_on=train+val")
+        yield [
+            Job(member, model.name, flags, seconds_of(model, records), member),
+            Job(f"{member}{ALL}", model.name, again, seconds_of(model, everything), member),
+        ]
+
+
+def _folds(models: Sequence[Model], records: Mapping[str, int], folds: int) -> Iterator[list[Job]]:
+    """All folds of each model; all models before the next seed."""
+    for model, member, flags in _members(models):
+        seconds = seconds_of(model, records)
+        yield [
+            Job(f"{member}-fold{fold}", model.name, (*flags, *fold_flags(folds, fold)), seconds, member)
+            for fold in range(folds)
+        ]
+
+
+def fold_flags(folds: int | None, fold: int = 0) -> list[str]:
+    """The flags of `fit` for one of several folds; none without folds."""
+    return [f"--data.folds={folds}", f"--data.fold={fold}"] if folds else []
+
+
+def _members(models: Sequence[Model]) -> Iterator[tuple[Model, str, tuple[str, ...]]]:
     for seed in range(_MOST_SEEDS):
         for model in models:
-            flags = (*model.flags, f"--seed_everything={seed}")
-            first = Job(f"{model.name}-seed{seed}", model.name, flags, seconds_of(model, records))
-            everything = {**records, "train": records["train"] + records["val"], "val": 0}
-            again = (*flags, "--data.train_on=train+val")
-            yield first, Job(f"{first.name}{ALL}", model.name, again, seconds_of(model, everything))
+            yield model, f"{model.name}-seed{seed}", (*model.flags, f"--seed_everything={seed}")
+
+
+def _trained_on(job: Job) -> str:
+    if job.is_last_round:
+        return "train+val"
+    return "train" if job.name == job.member else "folds of train+val"
 
 
 def seconds_of(model: Model, records: Mapping[str, int]) -> float:

@@ -7,7 +7,9 @@ import pytest
 
 from lightning_flowers.cli.child import INTERRUPTED, run_command
 
-WAITS = "from lightning_flowers.cli.child import follow; import time; follow(); print('here', flush=True); time.sleep(60)"
+WAITS = (
+    "from lightning_flowers.cli.child import follow; import time; follow(); print('here', flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture

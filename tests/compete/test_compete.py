@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.compete import jobs
-from lightning_flowers.compete.campaign import read_test
+from lightning_flowers.compete.folds import read_test
 from lightning_flowers.compete.jobs import max_time
 from lightning_flowers.compete.plan import Model
 from lightning_flowers.errors import UserError
@@ -61,7 +61,7 @@ def commands(here, monkeypatch, petals_root):
         data = {"root": str(petals_root), "train_on": train_on, "classes": 4}
         run.write_summary({"status": "finished", "predictions": {}, "data": data, "backbone": "x", "epochs": 1})
 
-    def probe(name, flags, folder, log):
+    def probe(name, flags, folds, folder, log):
         if name in fails:
             raise jobs.CommandError(f"{name} cannot be had")
         return Model(name, tuple(flags), 1, 1000.0, 100.0, 100.0), RECORDS
@@ -217,7 +217,7 @@ def test_seconds_are_written_as_lightning_wants_them(seconds, text):
 def test_a_run_without_an_end_cannot_be_planned(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "settings_of", lambda flags: {"trainer": {"max_epochs": -1}})
     with pytest.raises(UserError, match=r"--trainer\.max_epochs=-1: compete plans by the length of a run"):
-        jobs.probe("a", [], tmp_path / "probes", tmp_path / "log.txt")
+        jobs.probe("a", [], [], tmp_path / "probes", tmp_path / "log.txt")
 
 
 def test_a_probe_that_ends_early_says_so(tmp_path, monkeypatch):
@@ -231,7 +231,7 @@ def test_a_probe_that_ends_early_says_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(jobs, "execute", execute)
     with pytest.raises(jobs.CommandError, match="ended before its second epoch"):
-        jobs.probe("a", [], tmp_path / "probes", tmp_path / "log.txt")
+        jobs.probe("a", [], [], tmp_path / "probes", tmp_path / "log.txt")
 
 
 @pytest.mark.slow

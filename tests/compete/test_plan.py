@@ -23,7 +23,7 @@ def test_features_that_are_kept_need_their_passes_alone():
 
 
 def test_each_model_and_its_last_round_come_before_further_seeds():
-    plan = make_plan([QUICK, SLOW], RECORDS, 3600, done=[])
+    plan = make_plan([QUICK, SLOW], RECORDS, 3600, {})
     assert names(plan)[:5] == ["quick-seed0", "quick-seed0-all", "slow-seed0", "slow-seed0-all", "quick-seed1"]
     assert "--data.train_on=train+val" in plan.jobs[1].flags
     assert "--data.train_on=train+val" not in plan.jobs[0].flags
@@ -32,22 +32,47 @@ def test_each_model_and_its_last_round_come_before_further_seeds():
 
 @pytest.mark.parametrize("seconds", [300, 600, 1200, 2400])
 def test_the_plan_keeps_to_the_budget(seconds):
-    plan = make_plan([QUICK, SLOW], RECORDS, seconds, done=[])
+    plan = make_plan([QUICK, SLOW], RECORDS, seconds, {})
     assert sum(job.seconds for job in plan.jobs) <= seconds * (1 - RESERVE)
 
 
 def test_a_model_without_time_is_named_and_the_next_may_still_fit():
-    plan = make_plan([QUICK, SLOW, QUICK._replace(name="third")], RECORDS, 250, done=[])
+    plan = make_plan([QUICK, SLOW, QUICK._replace(name="third")], RECORDS, 250, {})
     assert plan.left_out == ("slow",)
     assert "third-seed0" in names(plan)
 
 
 def test_the_first_run_is_planned_whatever_it_takes():
-    assert names(make_plan([SLOW], RECORDS, 1, done=[])) == ["slow-seed0"]
+    assert names(make_plan([SLOW], RECORDS, 1, {})) == ["slow-seed0"]
 
 
 def test_finished_runs_cost_nothing():
-    once = make_plan([SLOW], RECORDS, 1100, done=[])
-    again = make_plan([SLOW], RECORDS, 1100, done=names(once))
+    once = make_plan([SLOW], RECORDS, 1100, {})
+    again = make_plan([SLOW], RECORDS, 1100, dict.fromkeys(names(once), 1.0))
     assert len(again.jobs) > len(once.jobs)
-    assert "done" in again.describe(names(once))
+    assert "done" in again.describe()
+
+
+def test_what_is_done_stays_in_the_plan_when_the_budget_is_used_up():
+    once = make_plan([QUICK, SLOW], RECORDS, 3600, {})
+    assert names(make_plan([QUICK, SLOW], RECORDS, -5, dict.fromkeys(names(once), 1.0)))[: len(once.jobs)] == names(once)
+
+
+def test_a_run_that_was_begun_costs_what_is_left_of_it():
+    whole, rest = (make_plan([SLOW], RECORDS, 1, there).jobs[0].seconds for there in ({}, {"slow-seed0": 0.75}))
+    assert rest == pytest.approx(whole / 4)
+
+
+def test_folds_come_in_place_of_the_last_round_all_of_a_model_or_none():
+    records = {"train": 800, "val": 400, "test": 300}
+    each = seconds_of(SLOW, records)
+    plan = make_plan([QUICK, SLOW], records, (3 * each) / (1 - RESERVE), {}, folds=3)
+    assert names(plan)[:3] == ["quick-seed0-fold0", "quick-seed0-fold1", "quick-seed0-fold2"]
+    assert plan.left_out == ("slow",)
+    assert {job.member for job in plan.jobs} <= {f"quick-seed{seed}" for seed in range(5)}
+    assert {"--data.folds=3", "--data.fold=1", "--seed_everything=0"} <= set(plan.jobs[1].flags)
+    assert "folds of train+val" in plan.describe()
+
+
+def test_of_folds_there_is_no_time_for_the_first_are_planned():
+    assert names(make_plan([SLOW], RECORDS, 1, {}, folds=3)) == ["slow-seed0-fold0"]
