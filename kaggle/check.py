@@ -1,7 +1,7 @@
 """Runs petals.py in place of Kaggle: three sessions in an environment like its image's, without any package index.
 
-The first session's time is up within an epoch; the second, whose inputs are mounted in the newer layout, goes on with
-the first's output; the third trains on 8 cores of torch_xla's CPU client.
+The first session's time is up within its first run; the second, whose inputs are mounted in the newer layout, goes on
+with the first's output; the third trains on 8 cores of torch_xla's CPU client.
 
     PYTHONPATH=tests python kaggle/check.py PYTHON WHEELS
 
@@ -17,10 +17,11 @@ import tempfile
 from pathlib import Path
 
 from conftest import write_petals  # pyright: ignore[reportMissingImports]
-from petals import KEPT, NAME
+from petals import BACKBONES, KEPT, NAME
 
 KAGGLE = Path(__file__).parent.absolute()
 FLAGS = ["--data.cache=none", "--trainer.enable_progress_bar=false"]
+RUN = f"{BACKBONES[0]}-seed0"
 ON_CORES = ["--trainer.accelerator=tpu", "--trainer.max_epochs=1", "--trainer.limit_train_batches=3"]
 CORES = {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": "8"}
 IMAGE = {"TPU_PROCESS_ADDRESSES": "local"}  # as its TPU image has it: one process, eight chips
@@ -35,20 +36,21 @@ def main(python: str, wheels: Path) -> None:
         old, new = Path(folder, "old"), Path(folder, "new")
         data = write_petals(old / "input" / "tpu-getting-started", **PICTURES)
         shutil.copytree(wheels, old / "input" / "lightning-flowers-wheels")
-        session(python, old, [*FLAGS, f"--data.root={data}"], minutes=2.5)
+        session(python, old, [*FLAGS, f"--data.root={data}"], minutes=4)
         first = check_output(old, data)
+        check(RUN in (old / "working" / "runs" / NAME / "campaign.json").read_text(), "the first run was cut short")
 
         (new / "input").mkdir(parents=True)
         data = move(data, new / "input" / "competitions" / "tpu-getting-started")
         move(old / "input" / "lightning-flowers-wheels", new / "input" / "datasets" / "someone" / "wheels")
         move(old / "working", new / "input" / "notebooks" / "someone" / "petals")
-        session(python, new, [*FLAGS, f"--data.root={data}"], minutes=1)
+        session(python, new, [*FLAGS, f"--data.root={data}"], minutes=1.5)
         second = check_output(new, data)
         check(second[: len(first)] == first and len(second) > len(first), "the second session goes on with the first")
 
         shutil.rmtree(new / "working")
         shutil.rmtree(new / "input" / "notebooks")
-        session(python, new, [*FLAGS, *ON_CORES, f"--data.root={data}"], minutes=30, **CORES)
+        session(python, new, [*FLAGS, *ON_CORES, f"--data.root={data}"], minutes=5, **CORES)
         check_output(new, data)
     check(versions(python) == before, f"the image keeps its own {', '.join(sorted(before))}")
 
@@ -58,7 +60,7 @@ def session(python: str, kaggle: Path, flags: list[str], minutes: float, **envir
     working = kaggle / "working"
     working.mkdir()
     code = "import sys; from pathlib import Path; from petals import main; "
-    code += f"main(Path({str(kaggle / 'input')!r}), Path({str(working)!r}), {flags!r}, {minutes / 60}, 0)"
+    code += f"main(Path({str(kaggle / 'input')!r}), Path({str(working)!r}), {flags!r}, {minutes / 60})"
     offline = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(KAGGLE), **IMAGE}
     subprocess.run([python, "-c", code], check=True, cwd=working, env={**os.environ, **offline, **environment})
 
@@ -69,7 +71,7 @@ def check_output(kaggle: Path, data: Path) -> list[str]:
         ids = {row["id"] for row in csv.DictReader(lines)}
     with (data / "sample_submission.csv").open(newline="") as lines:
         check(ids == {row["id"] for row in csv.DictReader(lines)}, "the submission has every test id")
-    return (kaggle / "working" / "runs" / NAME / "metrics.csv").read_text().splitlines()
+    return (kaggle / "working" / "runs" / NAME / "runs" / RUN / "metrics.csv").read_text().splitlines()
 
 
 def check_wheels(wheels: Path) -> None:

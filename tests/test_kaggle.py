@@ -1,4 +1,4 @@
-"""The script for Kaggle: what it finds, what it goes on with, how long it trains; and runs whose time is up."""
+"""The script for Kaggle: what it finds, what it goes on with, how long it takes; and runs whose time is up."""
 
 import importlib.util
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from lightning_flowers.__main__ import main
 from lightning_flowers.data.sources.finding import KAGGLE_MOUNTS
@@ -48,9 +49,10 @@ def put(path, text=""):
     return path
 
 
-def put_run(folder, epochs):
-    put(folder / "checkpoints" / "last.ckpt", f"after {epochs}")
-    put(folder / "metrics.csv", "epoch\n" + "".join(f"{epoch}\n" for epoch in range(epochs)))
+def put_campaign(folder, seconds):
+    put(folder / "campaign.json", f"after {seconds}")
+    put(folder / "runs" / "x-seed0" / "checkpoints" / "last.ckpt")
+    put(folder / "seconds-used.txt", f"{seconds}\n")
     return folder
 
 
@@ -98,48 +100,57 @@ def test_pip_gets_the_wheels_alone(petals, inputs, monkeypatch):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_an_earlier_versions_run_is_copied_and_can_be_written(petals, inputs, working, output):
-    run = put_run(inputs / output / "runs" / petals.NAME, epochs=3)
-    for path in (run, *run.rglob("*")):
+def test_an_earlier_versions_campaign_is_copied_and_can_be_written(petals, inputs, working, output):
+    campaign = put_campaign(inputs / output / "runs" / petals.NAME, seconds=3)
+    for path in (campaign, *campaign.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     taken = petals.take_up(inputs, working)
     assert taken == working / "runs" / petals.NAME
-    assert (taken / "checkpoints" / "last.ckpt").read_text() == "after 3"
+    assert (taken / "campaign.json").read_text() == "after 3"
+    assert (taken / "runs" / "x-seed0" / "checkpoints" / "last.ckpt").is_file()
     assert all(path.stat().st_mode & 0o200 for path in (taken, *taken.rglob("*")))
 
 
-def test_of_several_earlier_runs_the_one_that_has_come_farthest_is_taken(petals, inputs, working):
-    for owner, epochs in (("a", 2), ("b", 11), ("c", 9)):
-        put_run(inputs / "notebooks" / owner / "petals" / "runs" / petals.NAME, epochs)
-    put_run(inputs / "notebooks" / "d" / "petals" / "runs" / "another", epochs=20)
-    assert (petals.take_up(inputs, working) / "checkpoints" / "last.ckpt").read_text() == "after 11"
+def test_of_several_earlier_campaigns_the_one_that_has_come_farthest_is_taken(petals, inputs, working):
+    for owner, seconds in (("a", 2), ("b", 11), ("c", 9)):
+        put_campaign(inputs / "notebooks" / owner / "petals" / "runs" / petals.NAME, seconds)
+    put_campaign(inputs / "notebooks" / "d" / "petals" / "runs" / "another", seconds=20)
+    assert (petals.take_up(inputs, working) / "campaign.json").read_text() == "after 11"
 
 
-def test_this_sessions_own_run_comes_first(petals, inputs, working):
-    put_run(inputs / "petals" / "runs" / petals.NAME, epochs=5)
-    own = put_run(working / "runs" / petals.NAME, epochs=6)
+def test_this_sessions_own_campaign_comes_first(petals, inputs, working):
+    put_campaign(inputs / "petals" / "runs" / petals.NAME, seconds=5)
+    own = put_campaign(working / "runs" / petals.NAME, seconds=6)
     assert petals.take_up(inputs, working) == own
-    assert (own / "checkpoints" / "last.ckpt").read_text() == "after 6"
+    assert (own / "campaign.json").read_text() == "after 6"
 
 
-def test_without_a_checkpoint_a_run_begins_anew_under_its_own_name(petals, inputs, working):
+def test_a_backbone_has_the_settings_that_lie_beside_the_wheels_and_the_weights_that_are_attached(
+    petals, inputs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(petals, "SETTINGS", tmp_path / "settings")
+    monkeypatch.setattr(petals, "timm_name", lambda name: "legacy_xception.tf_in1k")
+    put(inputs / "xception.yaml", "model: {backbone: xception, lr: 0.1}\n")
+    put(inputs / "a" / "legacy_xception.safetensors", "weights")
+    first = petals.settings("xception", inputs, inputs).read_text()
+    found = yaml.safe_load(first)["model"]
+    assert (found["backbone"], found["lr"]) == ("xception", 0.1)
+    assert (Path(found["weights"]) / "legacy_xception.safetensors").read_text() == "weights"
+    (inputs / "a").rename(inputs / "b")  # mounted elsewhere in the next session: a campaign knows its settings again
+    assert petals.settings("xception", inputs, inputs).read_text() == first
+    assert (Path(found["weights"]) / "legacy_xception.safetensors").read_text() == "weights"
+
+
+def test_a_backbone_without_settings_has_its_name(petals, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(petals, "SETTINGS", tmp_path / "settings")
+    monkeypatch.setattr(petals, "timm_name", lambda name: "tf_efficientnet_lite0.in1k")
     inputs.mkdir()
-    put(working / "runs" / petals.NAME / "config.yaml")
-    assert petals.take_up(inputs, working) is None
-    assert not (working / "runs" / petals.NAME).exists()
+    path = petals.settings("tf_efficientnet_lite0", inputs, inputs)
+    assert yaml.safe_load(path.read_text()) == {"model": {"backbone": "tf_efficientnet_lite0"}}
 
 
-def test_a_new_run_has_the_settings_that_lie_beside_the_wheels(petals, inputs, working):
-    config = put(inputs / f"{petals.BACKBONE}.yaml")
-    named = [f"--name={petals.NAME}", f"--runs_dir={working / 'runs'}"]
-    assert petals.new_run(inputs, working) == ["--config", str(config), *named]
-    config.unlink()
-    assert petals.new_run(inputs, working) == [f"--model.backbone={petals.BACKBONE}", *named]
-
-
-def test_the_default_backbone_has_a_config():
-    for name in re.findall(r'^BACKBONE = "(\w+)"', (ROOT / "kaggle" / "petals.py").read_text(), re.MULTILINE):
-        assert (ROOT / "configs" / f"{name}.yaml").is_file()
+def test_the_default_backbones_have_configs(petals):
+    assert all((ROOT / "configs" / f"{name}.yaml").is_file() for name in petals.BACKBONES)
 
 
 @pytest.mark.parametrize(
@@ -152,57 +163,44 @@ def test_the_default_backbone_has_a_config():
 def test_weights_are_found_by_timms_name(petals, inputs, mount, file):
     put(inputs / mount / file)
     put(inputs / mount / "xception.yaml")
-    assert petals.weights(inputs, "legacy_xception.tf_in1k") == [f"--model.weights={inputs / mount}"]
+    assert petals.weights(inputs, "legacy_xception.tf_in1k") == inputs / mount
 
 
 def test_missing_weights_are_asked_for(petals, inputs, capsys):
     put(inputs / "weights" / "densenet201.tv_in1k.safetensors")
-    assert petals.weights(inputs, "legacy_xception.tf_in1k") == []
+    assert petals.weights(inputs, "legacy_xception.tf_in1k") is None
     assert "attach a dataset that holds legacy_xception.tf_in1k.safetensors" in capsys.readouterr().out
 
 
 def test_the_default_backbones_weights_come_with_the_wheels(petals, inputs, capsys):
-    assert petals.weights(inputs, "tf_efficientnet_lite0.in1k") == []
+    assert petals.weights(inputs, "tf_efficientnet_lite0.in1k") is None
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(1.9, "00:00:00:01"), (8 * 3600 + 61, "00:08:01:01"), (86400 + 3599, "01:00:59:59")]
-)
-def test_the_time_to_train_is_written_as_lightning_reads_it(petals, seconds, text):
-    assert petals.max_time(seconds) == text
-
-
-def test_no_time_to_train_is_an_error(petals):
-    with pytest.raises(SystemExit, match="no time is left to train"):
-        petals.max_time(0.5)
-
-
-def test_the_session_is_trained_predicted_and_submitted_within_its_hours(petals, inputs, working, monkeypatch):
+def test_a_session_has_its_hours_whatever_earlier_ones_have_used(petals, inputs, working, monkeypatch):
     given = []
 
-    def fit(settings):
-        given.extend(settings)
+    def compete(flags):
+        given.extend(flags)
         put(working / "runs" / petals.NAME / "submission.csv", "id,label\n")
 
     put(inputs / "wheels" / "lightning_flowers-0.1.0-py3-none-any.whl")
+    put_campaign(inputs / "petals" / "runs" / petals.NAME, seconds=7200)
     monkeypatch.setattr(petals, "install", lambda wheels: None)
-    monkeypatch.setattr(petals, "timm_name", lambda: "tf_efficientnet_lite0.in1k")
-    monkeypatch.setattr(petals, "fit", fit)
-    petals.main(inputs, working, ["--data.size=512"], hours=9, hours_to_predict=1)
-    assert given[-2:] in [["--data.size=512", f"--trainer.max_time=00:{left}"] for left in ("08:00:00", "07:59:59")]
+    monkeypatch.setattr(petals, "BACKBONES", ["a", "b"])
+    monkeypatch.setattr(petals, "settings", lambda name, *_: Path(f"{name}.yaml"))
+    monkeypatch.setattr(petals, "compete", compete)
+    petals.main(inputs, working, ["--data.size=512"], hours=9)
+    runs = working / "runs"
+    assert given[:-1] == ["--backbones=a.yaml,b.yaml", f"--name={petals.NAME}", f"--runs_dir={runs}", "--data.size=512"]
+    assert float(given[-1].removeprefix("--hours=")) == pytest.approx(11, abs=0.01)
     assert (working / "submission.csv").read_text() == "id,label\n"
 
-    given.clear()
-    put_run(working / "runs" / petals.NAME, epochs=1)
-    petals.main(inputs, working, ["--data.size=512"], hours=9, hours_to_predict=1)
-    assert given[:3] == ["--resume", str(working / "runs" / petals.NAME), "--data.size=512"]
 
-
-def test_a_failed_fit_fails_the_session(petals, monkeypatch):
+def test_a_failed_campaign_fails_the_session(petals, monkeypatch):
     monkeypatch.setattr(petals.subprocess, "run", lambda *_, **__: type("Done", (), {"returncode": 2}))
     with pytest.raises(SystemExit) as ended:
-        petals.fit(["--data.size=512"])
+        petals.compete(["--data.size=512"])
     assert ended.value.code == 2
 
 
