@@ -41,12 +41,14 @@ class Step(NamedTuple):
 
     name: what was added.
     option: the best then.
+    in_sample: its score on the records that its weights and decision are fitted on.
     cross_validated: its score, by which it was chosen: a little too good.
     nested: of records that took no part in choosing either: the figure to believe.
     """
 
     name: str
     option: Option
+    in_sample: float
     cross_validated: float
     nested: float
 
@@ -149,13 +151,15 @@ class _Val:
 
 
 def _step(name: str, val: _Val, options: Sequence[Option]) -> Step:
-    chosen, score = _choose(val, options, np.arange(len(val.labels)))
+    records = np.arange(len(val.labels))
+    chosen, score = _choose(val, options, records)
+    in_sample = macro_f1(val.labels, val.answers(chosen, records, records), val.classes)
 
     def answer(fit: Labels, rest: Labels) -> Labels:
         return val.answers(_choose(val, options, fit)[0], fit, rest)
 
     nested = macro_f1(val.labels, out_of_fold(val.labels, answer), val.classes)
-    return Step(name, chosen, score, nested)
+    return Step(name, chosen, in_sample, score, nested)
 
 
 def _choose(val: _Val, options: Sequence[Option], records: Labels) -> tuple[Option, float]:

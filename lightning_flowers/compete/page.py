@@ -1,5 +1,6 @@
 """The page of a campaign: what it trained, what each step brought, and what was left out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,11 +16,15 @@ from lightning_flowers.markdown import markdown_table, number
 from lightning_flowers.run.results import Run
 
 _STEPS = """\
-Macro F1 on val, over all classes. "cross-validated" is the figure that the choice was made by, a little too good; \
-"nested" is of records that took no part in choosing, weighing or deciding: believe that one."""
+Macro F1 on val, over all classes. "in-sample" is of the records that weights and decision were fitted on; \
+"cross-validated" is what the choice was made by, a little too good; "nested" is of records that took no part in \
+choosing, weighing or deciding: believe that one."""
 _LAST_ROUND = """\
 The submission is of runs on train and val together, with the weights and the decision that were chosen before: \
 nothing can be scored on val any more."""
+_FOLDS = """\
+Val is all of train and val here, each record predicted by the fold that was not trained on it. The submission is of \
+the mean of a model's folds."""
 
 
 class Section(NamedTuple):
@@ -36,7 +41,7 @@ def write_page(
     folder: Path, answer: Answer, runs: Sequence[Run], left_out: Mapping[str, str], leaks: Leaks, command: str
 ) -> Path:
     """Write campaign.md and campaign.html; gives the latter's path."""
-    sections = [_steps(answer), _runs(answer, runs)]
+    sections = [_steps(answer, any(run.data.folds for run in runs)), _runs(answer, runs)]
     if leaks.pairs:
         rows = [[where, f"{count:,}"] for where, count in leaks.pairs.items()]
         text = f"Pictures that stand in two splits; {FILE} of records-stats has them."
@@ -51,13 +56,10 @@ def write_page(
     return page
 
 
-def _steps(answer: Answer) -> Section:
-    header = ["step", "chosen", "cross-validated", "nested"]
-    rows = [
-        [step.name, step.option.describe(), number(step.cross_validated, 4), number(step.nested, 4)]
-        for step in answer.steps
-    ]
-    text = " ".join([_STEPS, answer.leaked, _LAST_ROUND * answer.last_round])
+def _steps(answer: Answer, folded: bool) -> Section:
+    header = ["step", "chosen", "in-sample", "cross-validated", "nested"]
+    rows = [[step.name, step.option.describe(), *(number(score, 4) for score in step[2:])] for step in answer.steps]
+    text = " ".join([_STEPS, _FOLDS * folded, answer.leaked, _LAST_ROUND * answer.last_round])
     return Section("What each step brought", text, header, rows, header[2:])
 
 
@@ -66,11 +68,11 @@ def _runs(answer: Answer, runs: Sequence[Run]) -> Section:
     rows = [
         [
             run.path.name,
-            run.data.train_on,
+            run.data.train_on if run.data.folds is None else f"all but fold {run.data.fold} of {run.data.folds}",
             str(run.epochs or 0),
             number(run.best.val_macro_f1 if run.best else None, 4),
             number(sum(epoch.seconds or 0.0 for epoch in run.history) / 60, 1),
-            number(answer.runs.get(run.path.name), 3),
+            number(answer.runs.get(re.sub(r"-fold\d+$", "", run.path.name)), 3),
         ]
         for run in runs
     ]
