@@ -34,6 +34,7 @@ def zipped() -> bytes:
         (b"\n<!DOCTYPE html><html>Sign in", "an HTML page, as a failed download leaves: fetch the shard again"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer: fetch the file itself (git lfs pull)"),
     ],
+    ids=["gzip", "jpeg", "zip", "html", "lfs"],
 )
 @pytest.mark.parametrize("skip", [False, True])
 def test_another_file_is_called_what_it_is(tmp_path: Path, content: bytes, said: str, skip: bool) -> None:
