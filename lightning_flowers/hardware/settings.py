@@ -127,9 +127,7 @@ def _cores_of(trainer: Trainer) -> Any:
 def _for_cores(config: dict[str, Any]) -> dict[str, Any]:
     """With our strategy on all cores of the host, or on one."""
     one = _takes_one(config["devices"], tpu_cores())
-    from lightning_flowers.hardware.xla import causes
-
-    causes.record()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA tells at each graph that its partitioner will be replaced
     if uses_cpu_client():  # its threads, one a core, wait for each other: one that does something else stops all
         os.environ.setdefault("NPROC", str(2 * tpu_cores()))
     else:  # torch_xla would take its CPU client where it finds no libtpu

@@ -15,7 +15,6 @@ from typing import Any
 from pytorch_lightning import Callback
 
 from lightning_flowers.__main__ import main
-from lightning_flowers.hardware.xla import causes
 from lightning_flowers.model.classifier import FlowerClassifier
 
 
@@ -29,7 +28,6 @@ class Reader(Callback):
 
 def run(out: Path, commands: list[list[str]]) -> int:
     """Run commands one after the other; gives the first exit status that is not 0."""
-    causes.record()
     from lightning_flowers.hardware.xla import compiles, runtime
 
     shardings: dict[str, list[str]] = {}
@@ -48,7 +46,6 @@ def run(out: Path, commands: list[list[str]]) -> int:
         "status": status,
         "graphs": seen.graphs,
         "fallbacks": seen.fallbacks,
-        "causes": causes.causes(),
         "shardings": {shape: sorted(set(found)) for shape, found in shardings.items()},
     }
     out.write_text(json.dumps(counted), encoding="utf-8")

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 import torch_xla.debug.metrics as met
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from lightning_flowers.hardware.xla.causes import causes
-
 _MOST_WARNINGS = 5
 _READ = "aten::_local_scalar_dense"  # a value that is read back; torch_xla counts it with the operators it has not
 
@@ -39,15 +37,11 @@ class CompileWatch(Callback):
     """Warns when a graph is compiled after the first epoch and the first validation.
 
     Each one costs as long as a TPU needs for many steps.
-
-    Attributes:
-        late: for each graph that was compiled after these, why and at which line, as far as torch_xla tells.
     """
 
     def __init__(self) -> None:
-        self.late: list[str] = []
         self._known: int | None = None
-        self._causes = 0
+        self._warned = 0
         self._validated = self._is_warm = False
 
     def begin_anew(self) -> None:
@@ -56,7 +50,7 @@ class CompileWatch(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._is_warm and self._known is None:
-            self._known, self._causes = counters().graphs, len(causes())
+            self._known = counters().graphs
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -75,12 +69,11 @@ class CompileWatch(Callback):
         if self._known is None or graphs == self._known:
             return
         new, self._known = graphs - self._known, graphs
-        told = [f"{cause.why}, at {cause.where}" for cause in causes()[self._causes :]]
-        self._causes += len(told)
-        self.late += [*told, *["no cause is known"] * new][:new]
-        if len(self.late) - new < _MOST_WARNINGS:
+        self._warned += 1
+        if self._warned <= _MOST_WARNINGS:
             warnings.warn(
                 f"XLA compiled {new} graph{'s' * (new > 1)} in epoch {trainer.current_epoch + 1}, where none should be "
-                f"new: {self.late[-1]} (a value that is read back, or a shape that changes, does it)",
+                "new: a value that is read back, or a shape that changes, does it (PT_XLA_DEBUG_LEVEL=1 before the "
+                "command tells the line)",
                 stacklevel=2,
             )
