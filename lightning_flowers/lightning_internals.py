@@ -10,7 +10,6 @@ from typing import Any
 
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.plugins import XLAPrecision
 from pytorch_lightning.strategies import ParallelStrategy
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
@@ -29,21 +28,10 @@ def spawns_processes(trainer: Trainer) -> bool:
     return isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
 
 
-def averages_from(callback: StochasticWeightAveraging) -> int | float:
-    """The epoch, or the share of the epochs, after which averaging begins: the callback's own argument."""
-    return callback._swa_epoch_start
-
-
 def syncs_batch_norm(trainer: Trainer) -> bool:
     """Whether processes exchange BatchNorm's statistics within a forward pass: --trainer.sync_batchnorm."""
     strategy = trainer.strategy
     return isinstance(strategy, ParallelStrategy) and strategy._layer_sync is not None
-
-
-def skips_backward(trainer: Trainer) -> bool:
-    """Whether batches are only sent forward, as in the epoch that StochasticWeightAveraging adds for BatchNorm."""
-    loop: Any = trainer.fit_loop
-    return loop._skip_backward
 
 
 def left_by_slurm(trainer: Trainer) -> str | None:

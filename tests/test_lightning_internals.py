@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.plugins import XLAPrecision
 from pytorch_lightning.strategies import DDPStrategy
@@ -69,11 +68,9 @@ def test_lightning_has_every_private_name_that_is_used() -> None:
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     owners = {
         "_restarting": trainer.fit_loop,
-        "_skip_backward": trainer.fit_loop,
         "_layer_sync": DDPStrategy(),
         "_data_fetcher": trainer.fit_loop,
         "_should_check_val_fx": trainer.fit_loop.epoch_loop,
-        "_swa_epoch_start": StochasticWeightAveraging(swa_lrs=0.1),
         "_trainer": LightningModule(),
         "_checkpoint_connector": trainer,
         "_hpc_resume_path": trainer._checkpoint_connector,

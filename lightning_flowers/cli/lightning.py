@@ -33,7 +33,7 @@ from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import check_views, views_of
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.report.live_curves import Curves
-from lightning_flowers.run.callbacks import check_averages, check_callbacks
+from lightning_flowers.run.callbacks import check_callbacks
 from lightning_flowers.run.checkpoints import Checkpoints, ReadByFirst
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
@@ -128,7 +128,6 @@ class FlowersCLI(LightningCLI):
             callbacks.append(Progress())
         if self.command == "fit":
             check_callbacks(config["callbacks"], self.datamodule.splits.validates)
-            check_averages(config["callbacks"], self.model, config["max_epochs"], config["max_steps"])
         if self.command == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
             callbacks += self._recorders(self.folder)

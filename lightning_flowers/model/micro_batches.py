@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from lightning_flowers import hardware
 from lightning_flowers.errors import UserError
-from lightning_flowers.lightning_internals import skips_backward
 from lightning_flowers.model.mixing import Mixed
 
 # Fewer pictures make BatchNorm's statistics too coarse (Wu & He, arXiv 1803.08494: ResNet-50's error is 23.7 % at 16 a
@@ -110,9 +109,8 @@ class MicroBatches:
             for part in batch.split(self.size or len(batch.major["mask"])):
                 loss = model.part_loss(part, records)
                 losses.append(loss.detach())
-                if not skips_backward(trainer):
-                    with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward
-                        trainer.strategy.backward(loss / trainer.accumulate_grad_batches, optimizer)
+                with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward
+                    trainer.strategy.backward(loss / trainer.accumulate_grad_batches, optimizer)
                 del loss
         return torch.stack(losses).sum()
 

@@ -12,12 +12,9 @@ from pytorch_lightning.callbacks import (
     StochasticWeightAveraging,
     WeightAveraging,
 )
-from torch import nn
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.confusion import Scores
-from lightning_flowers.lightning_internals import averages_from
-from lightning_flowers.model.classifier import FlowerClassifier
 
 _AVERAGE = "leave it out, and give --model.ema_decay=0.999 for an average of the weights"
 
@@ -26,6 +23,7 @@ _REFUSED = {
     SpikeDetection: "cannot be saved in a checkpoint: leave it out",
     BackboneFinetuning: "hands the optimizer layers that neither the schedule nor --resume knows: leave it out, and "
     "give --model.freeze_backbone=true or a lower --model.lr",
+    StochasticWeightAveraging: f"puts its average in place after the last validation and checkpoint: {_AVERAGE}",
     WeightAveraging: f"averages the counts that scores are made of as well, and all become nan: {_AVERAGE}",
 }
 _KNOWN = ("pytorch_lightning", "lightning_flowers")
@@ -48,28 +46,6 @@ def check_callbacks(callbacks: Sequence[Callback], validates: bool) -> None:
     if all(type(callback).__module__.split(".")[0] in _KNOWN for callback in callbacks):  # others may log more
         for callback in callbacks:
             _check_monitor(callback, validates)
-
-
-def check_averages(
-    callbacks: Sequence[Callback], model: FlowerClassifier, max_epochs: int | None, max_steps: int
-) -> None:
-    """Refuse an average of weights that would be in no checkpoint, or spoil the statistics of BatchNorm.
-
-    Lightning puts StochasticWeightAveraging's average in place after the last validation and checkpoint. Only where
-    there is BatchNorm it adds an epoch, in which statistics are learnt anew; and a frozen backbone learns none.
-
-    Raises:
-        UserError: there is one.
-    """
-    averages = next((each for each in callbacks if isinstance(each, StochasticWeightAveraging)), None)
-    if averages is None:
-        return
-    learns = not model.frozen and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    first = averages_from(averages)  # a share of the epochs, or a number of one
-    begins = max_epochs not in (None, -1) and max_steps == -1 and (isinstance(first, float) or first <= max_epochs)
-    if not (learns and begins):
-        needs = "BatchNorm that is trained, and --trainer.max_epochs (no max_steps) of at least swa_epoch_start"
-        raise UserError(f"--trainer.callbacks: StochasticWeightAveraging needs {needs}: {_AVERAGE}")
 
 
 def _check_monitor(callback: Callback, validates: bool) -> None:

@@ -1,6 +1,5 @@
 """The checkpoints that a run keeps, and the one way they are written."""
 
-import io
 import math
 import pickle
 import time
@@ -12,19 +11,19 @@ from weakref import proxy
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
-from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
 from lightning_flowers import hardware
-from lightning_flowers.errors import DivergedError, UserError, as_given
+from lightning_flowers.errors import DivergedError, UserError
 from lightning_flowers.files import atomic_file
 from lightning_flowers.lightning_internals import validates_now
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
+
+_LOOK_EVERY = 20  # steps: to ask the first process for the time at each would hold all of them up
 
 
 class Checkpoints(Checkpoint):
@@ -59,9 +58,7 @@ class Checkpoints(Checkpoint):
         self.best_model_score: Tensor | None = None
         self.current_score: Tensor | None = None
         self._resumes = self._due = False
-        self._saved = self._asked = time.monotonic()
-        self._steps_to_wait = self._waited_steps = 1
-        self._left_out: set[str] = set()
+        self._saved = time.monotonic()
 
     @property
     def dirpath(self) -> str:
@@ -88,30 +85,6 @@ class Checkpoints(Checkpoint):
             self.best_model_path = str(self.folder.best)
         if (best := self._history.best()) is not None:
             self.best_model_score = torch.tensor(best[self.monitor])
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-        for callback in filter(_foreign, callbacks):
-            try:
-                state = callback.state_dict()
-            except Exception as error:  # a stranger's: it would end the run when first saved
-                raise UserError(
-                    f"--trainer.callbacks: {callback.state_key} has no state: {error}: leave it out"
-                ) from error
-            self._leave_out({callback.state_key: state})
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Leave out, told once, the states of callbacks that could not be read back safely."""
-        callbacks: list[Any] = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-        states = checkpoint["callbacks"]
-        foreign = {callback.state_key for callback in callbacks if _foreign(callback)} & states.keys()
-        # A scheduler's functions are made anew, as torch's LambdaLR has it.
-        checkpoint["lr_schedulers"] = [_without_functions(state) for state in checkpoint["lr_schedulers"]]
-        for key in foreign:
-            if isinstance(states[key], dict) and isinstance(states[key].get("scheduler_state"), dict):
-                states[key] = states[key] | {"scheduler_state": _without_functions(states[key]["scheduler_state"])}
-        for key in self._leave_out({key: states[key] for key in foreign}):
-            del states[key]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -156,28 +129,11 @@ class Checkpoints(Checkpoint):
     def _is_due(self, trainer: Trainer, batches: int) -> bool:
         if self._steps and batches // self._steps > (batches - trainer.accumulate_grad_batches) // self._steps:
             return True
-        self._steps_to_wait -= 1
-        if not self._minutes or self._steps_to_wait > 0:
+        step = batches // trainer.accumulate_grad_batches
+        if not self._minutes or (trainer.world_size > 1 and step % _LOOK_EVERY):
             return False
-        # The clocks of the processes differ: the first one's counts. To ask it at every step would hold all of them up.
-        due, steps = trainer.strategy.broadcast(self._look_at_clock(self._minutes * 60))
-        self._steps_to_wait = self._waited_steps = steps
-        return bool(due)
-
-    def _look_at_clock(self, seconds: float) -> tuple[bool, int]:
-        """Whether so much time has passed since the last save; and how many steps take half of what is left of it."""
-        now = time.monotonic()
-        left, step = self._saved + seconds - now, (now - self._asked) / self._waited_steps
-        self._asked = now
-        return left < 0, max(1, int(left / 2 / max(step, 1e-3)))
-
-    def _leave_out(self, states: dict[str, Any]) -> list[str]:
-        unreadable = [key for key, state in states.items() if not _readable(state)]
-        for key in set(unreadable) - self._left_out:
-            self._left_out.add(key)
-            why = f"--trainer.callbacks: {key}: its state is not plain and not saved: a resumed run lacks it"
-            rank_zero_warn(as_given(why))
-        return unreadable
+        # The clocks of the processes differ: the first one's counts.
+        return bool(trainer.strategy.broadcast(time.monotonic() - self._saved > self._minutes * 60))
 
 
 class ReadByFirst(TorchCheckpointIO):
@@ -209,28 +165,9 @@ def _read(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
-def _readable(state: Any) -> bool:
-    file = io.BytesIO()
-    try:
-        torch.save(move_data_to_device(state, "cpu"), file)
-        file.seek(0)
-        torch.load(file, weights_only=True)
-    except Exception:  # whatever a stranger's object raises when pickled
-        return False
-    return True
-
-
 def _tensors(part: Any) -> Iterator[Tensor]:
     if isinstance(part, Tensor):
         yield part
     elif isinstance(part, dict | list | tuple):
         for inner in part.values() if isinstance(part, dict) else part:
             yield from _tensors(inner)
-
-
-def _foreign(callback: Any) -> bool:
-    return not type(callback).__module__.startswith("lightning_flowers.")
-
-
-def _without_functions(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if not callable(value)}

@@ -12,16 +12,7 @@ from lightning_flowers import hardware
 from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.run.results import Epoch
 
-SCORES = ("loss", "accuracy", "macro_f1", "macro_f1_present")
-COLUMNS = (
-    "epoch",
-    *(f"train_{name}" for name in SCORES),
-    *(f"val_{name}" for name in SCORES),
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-    "data_wait_seconds",
-)
+COLUMNS = tuple(Epoch.model_fields)
 Row = dict[str, float]
 
 
@@ -72,8 +63,8 @@ class History(Checkpoint):
         self._batches = state_dict["batches"]
         self._started = time.perf_counter() - state_dict["seconds"]
         self._waited = -state_dict["waited"]
-        self._scores = dict(state_dict.get("scores", {}))  # older runs did not keep those weights
-        self._forgotten = state_dict.get("forgotten", 0)
+        self._scores = dict(state_dict["scores"])
+        self._forgotten = state_dict["forgotten"]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
@@ -130,7 +121,7 @@ class History(Checkpoint):
         epochs = self.rows[-1]["epoch"] if self.rows else 0
         if best is None:
             self._forgotten, self._scores = epochs, {}
-        elif best.get("scores", {}).get("epoch", 0) > epochs:
+        elif best["scores"].get("epoch", 0) > epochs:
             self._scores = dict(best["scores"])
         return best is not None
 

@@ -17,7 +17,7 @@ _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "ov
 
 
 class _Part(BaseModel):
-    # An older summary lacks keys, a newer one has more: neither is a mistake.
+    # A blend's summary lacks keys, a newer version's has more: neither is a mistake.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
@@ -179,13 +179,12 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     history = _read_history(folder.metrics)
     settings = folder.read_config() if folder.config.exists() else None
     files = {"path": path, "history": history, "settings": settings}
-    trainer = (settings or {}).get("trainer")  # summaries of older versions do not tell limits
-    known = {"limits": limits_of(trainer) if isinstance(trainer, dict) else {}, **summary}
     try:
-        run = Run.model_validate({**known, **files})
+        run = Run.model_validate({**summary, **files})
     except ValidationError as error:
         raise UserError(f"{folder.summary}: damaged ({_first(error)}): remove it") from error
-    return run.model_copy(update=_of_history(run, history))
+    killed = len(history) > (run.epochs or 0)  # metrics.csv then knows more
+    return run.model_copy(update=_of_history(history)) if killed else run
 
 
 def speed_of(history: Sequence[Epoch]) -> dict[str, Any]:
@@ -228,15 +227,11 @@ def _read_history(path: Path) -> tuple[Epoch, ...]:
         raise UserError(f"{path}: damaged ({error}): {mend}") from error
 
 
-def _of_history(run: Run, history: tuple[Epoch, ...]) -> dict[str, Any]:
-    """What metrics.csv knows better than the summary: all of a run that was killed, and what an older summary lacks."""
-    if not history:
-        return {}
+def _of_history(history: tuple[Epoch, ...]) -> dict[str, Any]:
+    """What a summary would tell of these epochs."""
     scored = [row for row in history if row.val_macro_f1 is not None and not math.isnan(row.val_macro_f1)]
     best = max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
-    values = {**speed_of(history), "best": best, "best_epoch": best.epoch if best else None}
-    killed = len(history) > (run.epochs or 0)
-    return {name: value for name, value in values.items() if killed or name not in run.model_fields_set}
+    return {**speed_of(history), "best": best, "best_epoch": best.epoch if best else None}
 
 
 def _mean(values: list[float | None]) -> float | None:

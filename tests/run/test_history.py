@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from lightning_flowers.run.history import COLUMNS, SCORES, History, describe, to_csv
+from lightning_flowers.run.history import COLUMNS, History, describe, to_csv
 
 ROW = {
     "epoch": 1,
-    **{f"{split}_{name}": 0.5 for split in ("train", "val") for name in SCORES},
+    **{name: 0.5 for name in COLUMNS if name.startswith(("train_", "val_"))},
     "learning_rate": 1e-3,
     "seconds": 12.0,
     "images_per_second": 100.0,

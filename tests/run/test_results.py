@@ -57,7 +57,6 @@ def test_a_summary_that_knows_more_is_believed(write):
     summary = {"status": "finished", "epochs": 3, "seconds_per_epoch": 35.123456, "best": {"epoch": 2, "val_loss": 1}}
     run = read_run(write(summary, METRICS))
     assert run.seconds_per_epoch == 35.123456
-    assert run.seconds_first_epoch == 90  # which an older summary lacks
 
 
 def test_an_empty_summary_is_a_run_of_which_nothing_is_known(write):
