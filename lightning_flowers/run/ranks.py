@@ -1,8 +1,5 @@
-"""Several processes of one run: whether they have the same records and a common disk, and which records are bad."""
+"""Several processes of one run: whether they have the same records, where its folder is, and which records are bad."""
 
-import platform
-import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,16 +9,13 @@ from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.messages import say
-
-_PATIENCE = 3.0  # seconds; a network's disk may show a new file late
 
 
 class RankCheck(Callback):
-    """Checks, where a command runs in several processes, that all have the same records, and says if the run's folder
-    is on the disk of the first alone; in a single one nothing.
+    """Checks, where a command runs in several processes, that all have the same records; in a single one nothing.
 
-    The others can do without that disk: checkpoints are sent to them, and what they predict is gathered.
+    The folder of the run may lie on the disk of the first alone: checkpoints are sent to the others, and what they
+    predict is gathered.
 
     Args:
         data: whose splits the processes have opened.
@@ -47,7 +41,6 @@ class RankCheck(Callback):
             folder = Path(str(trainer.strategy.broadcast(str(self._folder))))
             if not trainer.is_global_zero:  # whose own choice may have been the next name, as the first's was taken
                 self._found(RunFolder(folder))
-            _tell_whose_disk(trainer, folder)
 
     def _check_records(self) -> None:
         everyones = hardware.gather({name: split.fingerprint for name, split in self._data.splits.items()})
@@ -75,35 +68,3 @@ class BadRecords(Callback):
             if split.skips:
                 for bad in hardware.gather(split.bad):
                     split.bad.update(bad)
-
-
-def _tell_whose_disk(trainer: Trainer, folder: Path) -> None:
-    """Have the first process leave a file in its folder, and say so if it is not seen from another node."""
-    token = folder / str(trainer.strategy.broadcast(f".{secrets.token_hex(8)}"))
-    try:
-        if trainer.is_global_zero:
-            token.touch()
-        trainer.strategy.barrier()
-        hosts = hardware.gather((platform.node(), _sees(token)))
-        blind = next((f"process {rank} ({host})" for rank, (host, seen) in enumerate(hosts) if not seen), None)
-        if blind:
-            say(
-                "disk",
-                f"{folder} is kept on {hosts[0][0]} alone: {blind} does not see it; it is sent what it needs of it "
-                "(--runs_dir on a disk that they share keeps the run where the first node is lost)",
-            )
-    finally:
-        if trainer.is_global_zero:
-            token.unlink(missing_ok=True)
-
-
-def _sees(file: Path) -> bool:
-    until = time.monotonic() + _PATIENCE
-    while not (seen := file in _listed(file.parent)) and time.monotonic() < until:
-        time.sleep(0.2)
-    return seen
-
-
-def _listed(folder: Path) -> list[Path]:
-    """What lies in a folder; listed from above, as network disks remember what was not there."""
-    return [*folder.iterdir()] if folder.parent.is_dir() and folder in folder.parent.iterdir() else []
