@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from lightning_flowers import kept
 from lightning_flowers.__main__ import main
 from lightning_flowers.model import kept_features
 from lightning_flowers.model.classifier import FlowerClassifier
@@ -193,7 +194,7 @@ def test_damaged_kept_features_are_computed_anew(here, fit, passes, own_features
 
 
 def test_the_longest_unused_features_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_features, "MAX_BYTES", 1000)
+    monkeypatch.setattr(kept, "MAX_BYTES", 1000)
     for age, name in enumerate("cba"):
         path = tmp_path / f"{name}.safetensors"
         assert kept_features.keep(path, {"values": torch.zeros(50)})

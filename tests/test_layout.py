@@ -16,7 +16,17 @@ BEGIN, END = "<!-- the files, by tests/test_layout.py -->\n", "<!-- end of the f
 # From below to above: what stands in a row knows nothing of the rows after it.
 FLOORS = (
     ("errors", "secrets", "batch", "cgroups", "portable"),
-    ("files", "markdown", "grid", "parallel", "environment", "lightning_internals", "cli.parsing", "cli.commands"),
+    (
+        "files",
+        "kept",
+        "markdown",
+        "grid",
+        "parallel",
+        "environment",
+        "lightning_internals",
+        "cli.parsing",
+        "cli.commands",
+    ),
     ("hardware",),
     ("data",),
     ("evaluation",),

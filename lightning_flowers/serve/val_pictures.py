@@ -1,15 +1,14 @@
 """A run's val pictures on the page: a few to try, and those nearest to a photograph by the model's features."""
 
-import hashlib
 from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers import kept
 from lightning_flowers.errors import UserError
 from lightning_flowers.export.pictures import val_pictures as find_val
 from lightning_flowers.report.gallery import to_jpeg, without_mend
-from lightning_flowers.serve import kept
 from lightning_flowers.serve.schemas import Neighbour
 from lightning_flowers.use.predictor import Predictor
 
@@ -50,8 +49,10 @@ class ValPictures:
         self.examples = [int(number) for number in order[np.sort(firsts)[:examples]]]
         self.known = 0
         if neighbours:
-            told = kept.fingerprint(predictor) + self._sample.fingerprint
-            self._file = kept.path_of("features", hashlib.sha256(told.encode()).hexdigest(), ".npy")
+            of_each = [(each.weight, each.size_px, sorted(each.model.hparams.items())) for each in predictor.members]
+            models = [member.model for member in predictor.members]
+            name = kept.fingerprint((self._sample.fingerprint, of_each), *models)
+            self._file = kept.path_of("features", name, ".npy")
             self._features = np.zeros((len(self), channels), np.float32)
             self._remember()
 

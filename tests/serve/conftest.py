@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import lightning_flowers
-from lightning_flowers.serve import kept
+from lightning_flowers import kept
 from lightning_flowers.serve.app import build
 from lightning_flowers.serve.backends import choose
 from lightning_flowers.serve.settings import Settings
@@ -71,11 +71,17 @@ def client() -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in place of the user's cache folder, for what a server keeps."""
+    """A folder in place of the user's cache folder, for what the servers of all tests keep."""
     folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder / name))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def own_features(caches: Path) -> Path:
+    """In place of the one that each test of other rooms has."""
+    return caches
 
 
 @pytest.fixture(scope="session")

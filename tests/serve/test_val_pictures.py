@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from lightning_flowers import kept
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.errors import UserError
-from lightning_flowers.serve import kept
 from lightning_flowers.serve.app import build
 from lightning_flowers.serve.settings import Settings
 from lightning_flowers.serve.val_pictures import ValPictures
