@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timm.models import clean_state_dict, get_pretrained_cfg, load_state_dict
+from timm.models import clean_state_dict, load_state_dict
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.backbones import timm_name
 
 _OF_TIMM = ("state_dict_ema", "model_ema", "state_dict", "model")  # of its checkpoints, what timm itself would take
 _CHECKPOINTS = ("best.ckpt", "last.ckpt")  # of a run; the last of one that had no validation to choose by
@@ -121,9 +120,8 @@ def _of_run(file: Path, loaded: dict[str, Any], backbone: str) -> Given:
     head = {
         name: tensor.clone() for name, tensor in parts["head"].items()
     }  # the file may be replaced before it is used
-    config = get_pretrained_cfg(timm_name(backbone))
-    normalization = loaded.get("normalization") or (_normalization(config.to_dict()) if config else {})
-    return Given(file, parts["backbone"], backbone, normalization, head, loaded.get("class_names") or (), True)
+    known = loaded.get("normalization", {})
+    return Given(file, parts["backbone"], backbone, known, head, loaded.get("class_names") or (), True)
 
 
 def _of_hub(file: Path, weights: dict[str, Tensor]) -> Given:

