@@ -146,12 +146,11 @@ def test_a_checkpoint_by_itself_knows_its_classes(run, tmp_path, turned_root):
     assert scores_in(out) == scores_in(run("validate", "--run=runs/one")[1])
 
 
-def test_of_an_older_checkpoint_the_summary_tells_the_classes(run, tmp_path, turned_root, recwarn):
+def test_of_a_checkpoint_without_names_only_the_number_of_classes_is_compared(run, tmp_path, turned_root, recwarn):
     path = tmp_path / "runs/one/checkpoints/best.ckpt"
     checkpoint = torch.load(path, weights_only=True)
     del checkpoint["class_names"]
     torch.save(checkpoint, path)
-    assert "mapped by name" in run("validate", "--run=runs/one", f"--data.root={turned_root}")[1]
     alone = ["validate", "--config=runs/one/config.yaml", f"--ckpt_path={path}"]
     status, _, err = run(*alone)
     assert status == 0

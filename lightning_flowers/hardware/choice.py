@@ -24,12 +24,6 @@ _PCI_DEVICES = Path("/sys/bus/pci/devices")
 
 # Lightning's short names.
 _SHORT = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true", "64": "64-true"}
-_NOT_ON_XLA = {
-    "16-mixed": "float16 needs its loss scaled, which would read the scale back at every step",
-    "16-true": "weights in float16 lose small updates",
-    "bf16-true": "weights in bfloat16 lose small updates, and torch_xla's switch for it outlives the run",
-    "64-true": "a TPU computes float64 in software",
-}
 
 
 def choose_accelerator(asked: str, flag: str = "--trainer.accelerator") -> str:
@@ -68,8 +62,7 @@ def choose_precision(asked: str | int | None, accelerator: str) -> str | int:
             return "bf16-mixed"
         precision = _SHORT.get(str(asked), str(asked))
         if precision not in ("bf16-mixed", "32-true"):
-            why = _NOT_ON_XLA.get(precision, "it is unknown there")
-            raise UserError(f"--trainer.precision={asked} on a TPU: {why}: use bf16-mixed, or 32-true")
+            raise UserError(f"--trainer.precision={asked}: weights on a TPU are float32: use bf16-mixed, or 32-true")
         return precision
     if asked is not None:
         return asked

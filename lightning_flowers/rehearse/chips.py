@@ -1,9 +1,8 @@
 """TPUs of one host: what the compiler is told of them, and what bounds a step there."""
 
-import difflib
 from typing import NamedTuple
 
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, did_you_mean
 
 
 class Chip(NamedTuple):
@@ -48,6 +47,6 @@ def find_chip(name: str) -> Chip:
         UserError: there is none of that name; says which are near.
     """
     if name not in CHIPS:
-        near = difflib.get_close_matches(name, CHIPS, n=3, cutoff=0.3) or list(CHIPS)
-        raise UserError(f"--chip={name}: no such chip: use {', '.join(near)}")
+        near = did_you_mean(name, CHIPS) or f": use one of {', '.join(CHIPS)}"
+        raise UserError(f"--chip={name}: no such chip{near}")
     return CHIPS[name]

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def match_classes(checkpoint: str, run: RunFolder | None, source: Source, writes
     Raises:
         UserError: the names are not the same, or must be in the same order and are not.
     """
-    known = _trained_on(checkpoint, run)
+    known: Sequence[str] = load_checkpoint(checkpoint).get("class_names") or ()
     if not known:
         warnings.warn(f"{checkpoint}: does not name its classes: only their number is compared", stacklevel=2)
         return None
@@ -51,14 +52,15 @@ def match_classes(checkpoint: str, run: RunFolder | None, source: Source, writes
     return order
 
 
-def _trained_on(checkpoint: str, run: RunFolder | None) -> Sequence[str]:
-    """The names of the classes in their order; of an older checkpoint those in the run's summary, if there are any."""
+def load_checkpoint(path: str | Path) -> Any:
+    """What a checkpoint holds, on the host; mapped, so that of hundreds of megabytes only what is used is read.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
-        # Mapped: of the file, hundreds of megabytes, only the names are read.
-        loaded: dict[str, Any] = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{checkpoint}: {UNSAFE}") from error
+        raise UserError(f"{path}: {UNSAFE}") from error
     except (RuntimeError, OSError, ValueError, EOFError) as error:
-        raise UserError(f"{checkpoint}: not a checkpoint, or a damaged one") from error
-    of_run = run.read_summary().get("data", {}).get("class_names", ()) if run else ()
-    return loaded.get("class_names") or of_run
+        raise UserError(f"{path}: not a checkpoint, or a damaged one") from error

@@ -1,13 +1,11 @@
 """The models that a predictor asks: of a run or a soup one, of a blend all of its runs'."""
 
 import inspect
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lightning_flowers.data.class_names import class_order
@@ -15,7 +13,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.model.views import TTA, Tta, View, check_views, views_of
-from lightning_flowers.run.classes import UNSAFE
+from lightning_flowers.run.classes import load_checkpoint
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run, read_run
 
@@ -111,12 +109,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read.
     """
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: {UNSAFE}") from error
-    except (RuntimeError, OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a checkpoint, or a damaged one") from error
+    loaded = load_checkpoint(path)
     if not isinstance(loaded, dict) or not {"state_dict", "hyper_parameters"} <= loaded.keys():
         raise UserError(f"{path}: not a checkpoint that fit left")
     return loaded

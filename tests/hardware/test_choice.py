@@ -112,19 +112,9 @@ def test_a_tpu_has_two_precisions(asked, precision):
     assert choice.choose_precision(asked, "tpu") == precision
 
 
-@pytest.mark.parametrize(
-    ("asked", "why"),
-    [
-        ("16-mixed", "loss scaled"),
-        (16, "loss scaled"),
-        ("16-true", "small updates"),
-        ("bf16-true", "outlives the run"),
-        (64, "float64 in software"),
-        ("transformer-engine", "unknown there"),
-    ],
-)
-def test_another_precision_is_refused_on_a_tpu_with_the_reason(asked, why):
-    with pytest.raises(UserError, match=f"--trainer.precision={asked} on a TPU: .*{why}.*: use bf16-mixed, or 32-true"):
+@pytest.mark.parametrize("asked", ["16-mixed", "bf16-true", 64, "transformer-engine"])
+def test_another_precision_is_refused_on_a_tpu(asked):
+    with pytest.raises(UserError, match=f"--trainer.precision={asked}: .*: use bf16-mixed, or 32-true"):
         choice.choose_precision(asked, "tpu")
 
 

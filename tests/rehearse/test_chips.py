@@ -8,7 +8,7 @@ def test_a_chip_has_its_name():
     assert find_chip("v3-8") is CHIPS["v3-8"]
 
 
-@pytest.mark.parametrize(("asked", "near"), [("v5-8", "v5e-8"), ("V5E-8", "v5e-8"), ("tpu", "v2-8")])
+@pytest.mark.parametrize(("asked", "near"), [("v5-8", "did you mean .*v5e-8"), ("tpu", "use one of v2-8")])
 def test_of_an_unknown_chip_those_near_are_named(asked, near):
-    with pytest.raises(UserError, match=f"--chip={asked}: no such chip: use .*{near}"):
+    with pytest.raises(UserError, match=f"--chip={asked}: no such chip: {near}"):
         find_chip(asked)
