@@ -64,8 +64,7 @@ class Rehearsal(FlowersCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config
         self.asked = config.clone()
-        self.cores = 1 if str(config.trainer.devices) == "1" else find_chip(config.chip).devices
-        _check(config, self.cores)
+        self.cores = check(config)
         os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(self.cores)}
         source = _open(config.data) if config.data.root else None
         self.size = source.choose_size(config.data.size) if source else config.data.size or DEFAULT_SIZE
@@ -149,7 +148,12 @@ def _records(data: Namespace, source: Source | None, size: int) -> tuple[int, in
     return len(splits.open("train")), len(splits.open("val")) if splits.has("val") else 0
 
 
-def _check(config: Namespace, cores: int) -> None:
+def check(config: Namespace) -> int:
+    """Fail where a rehearsal cannot be; gives the cores of the run.
+
+    Raises:
+        UserError: so it is; known now, not after minutes of tracing.
+    """
     if importlib.util.find_spec("torch_xla") is None:
         raise UserError("rehearse: torch_xla is not installed: pip install -e '.[rehearse]' in the project's folder")
     if config.resume:
@@ -158,14 +162,17 @@ def _check(config: Namespace, cores: int) -> None:
         raise UserError(f"--hours={config.hours:g}: must be above 0")
     if config.json is not None:
         _check_json(Path(config.json).expanduser())
+    chip = find_chip(config.chip)
+    cores = 1 if str(config.trainer.devices) == "1" else chip.devices
     _check_batch(config.data.batch_size, cores)
-    Compiler(find_chip(config.chip), config.compiler)  # known now whether it is there, not after minutes of tracing
+    Compiler(chip, config.compiler)
+    return cores
 
 
 def _check_json(file: Path) -> None:
     if file.is_dir():
         raise UserError(f"--json={file}: is a folder: give a file")
-    if not os.access(file.parent, os.W_OK):  # known now, not after minutes of compiling
+    if not os.access(file.parent, os.W_OK):
         raise UserError(f"--json={file}: cannot be written: choose another folder")
 
 

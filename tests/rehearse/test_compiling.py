@@ -80,6 +80,14 @@ def test_the_step_is_bfloat16_and_stays_on_the_cores(step):
 
 @with_libtpu
 @pytest.mark.slow
+def test_each_step_has_one_graph_from_which_nothing_is_read_back(traced):
+    stages = Counter(graph.stage for graph in traced.graphs)
+    assert [stages[f"{name} step"] for name in ("training", "evaluation", "prediction")] == [1, 1, 1]
+    assert traced.failures() == []
+
+
+@with_libtpu
+@pytest.mark.slow
 def test_operations_bear_the_names_of_modules(step):
     names = " ".join(operation.name for operation in step.compiled.operations)
     assert "backbone.conv1.0.grad/" in names

@@ -74,8 +74,19 @@ def test_each_graph_is_estimated(done):
         ("--json=no/such/file.json", "--json=no/such/file.json: cannot be written: choose another folder"),
         ("--data.batch_size=-8", "--data.batch_size=-8: must be at least 1"),
         ("--data.batch_size=100", "--data.batch_size=100: 8 cores do not divide it: use a multiple of 8"),
+    ],
+)
+def test_a_mistake_is_found_before_anything_is_traced(flag, answer):
+    with pytest.raises(UserError) as caught:
+        rehearsal.check(rehearsal.make_parser().parse_args([flag]))
+    assert answer in caught.value.args[0]
+
+
+@with_xla
+@pytest.mark.parametrize(
+    ("flag", "answer"),
+    [
         ("--data.root=nowhere", "--data.root=nowhere: no such folder"),
-        ("--model.backbone=test_resnext", "timm 1.0.31 has no such model"),
         ("--nothing=1", "unrecognized arguments: --nothing=1"),
     ],
 )
@@ -92,7 +103,7 @@ def test_a_mistake_is_one_line(flag, answer, capsys, monkeypatch):
 def test_without_torch_xla_there_is_nothing_to_rehearse_on(monkeypatch):
     monkeypatch.setattr(rehearsal.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"torch_xla is not installed: pip install -e '\.\[rehearse\]'"):
-        rehearsal._check(Namespace(), 8)
+        rehearsal.check(Namespace())
 
 
 def test_help_names_the_command_and_its_flags(capfd):
