@@ -100,7 +100,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--tta",
         metavar="VIEWS",
-        help="average over views of each picture: none, flips (2), dihedral (8), multi-scale (3) "
+        help="average over views of each picture: none, flips (2), dihedral (8) "
         "(default: as the run's predictions were made)",
     )
     parser.add_argument(

@@ -30,7 +30,7 @@ from lightning_flowers.lightning_internals import left_by_slurm
 from lightning_flowers.model.attaching import meet
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import choose_caches
-from lightning_flowers.model.views import check_views, views_of
+from lightning_flowers.model.views import views_of
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.report.live_curves import Curves
 from lightning_flowers.run.callbacks import check_callbacks
@@ -96,7 +96,7 @@ class FlowersCLI(LightningCLI):
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
             if self.command == "fit" and self.folder and not self._joined.again:
-                check_changes(self.folder, self._checkpoint, self._asked, self._plain(self.parser.get_defaults()))
+                check_changes(self.folder, self._checkpoint, self._asked)
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
@@ -207,7 +207,7 @@ class FlowersCLI(LightningCLI):
         self._summarize()  # again: predicting may have found damaged records
         say_skipped(self.datamodule)
         if (best := self.history.best()) is not None:
-            say_best(best, len(self.datamodule.classes))
+            say_best(best)
         self._leave_report(self.folder)
         say("run", str(self.folder.path))
 
@@ -223,7 +223,6 @@ class FlowersCLI(LightningCLI):
         """Predict val and test."""
         assert self.out is not None
         self.model.views = views_of(self.config.tta)
-        check_views(self.model.backbone, self.model.views, self.datamodule.size)
         self._predict(self.out, self._checkpoint, self.config.tta, self.config.decision)
         if self.folder is not None:
             self._leave_report(self.out)

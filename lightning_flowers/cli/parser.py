@@ -111,7 +111,7 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
     run.add_argument("--seed_everything", metavar="SEED", type=Union[bool, int], default=0, help=drawn)  # noqa: UP007
     if command == "predict":
         run.add_argument("--out", type=str | None, help="Where to write instead of the run folder.")
-        seen = "Average over views of each picture: flips (2), dihedral (8), multi-scale (3)."
+        seen = "Average over views of each picture: flips (2), dihedral (8)."
         run.add_argument("--tta", type=Tta, default="none", help=seen)
         decided = "How the submission's labels are chosen: adjusted is fitted on val for macro F1."
         run.add_argument("--decision", type=Decision, default="argmax", help=decided)

@@ -49,8 +49,6 @@ def check_end_to_end(predictor: Predictor) -> None:
     """
     if predictor.method == "ranks":
         raise UserError(f"{predictor.path}: a blend of ranks cannot be exported: blend with --method=geometric")
-    if any(member.tta == "multi-scale" for member in predictor.members):
-        raise UserError(f"{predictor.path}: --tta=multi-scale cannot be exported: give --tta=none, flips or dihedral")
 
 
 class _Planes(nn.Module):

@@ -5,61 +5,34 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from lightning_flowers import hardware
-from lightning_flowers.errors import UserError
 
 View = Callable[[Tensor], Tensor]
-Tta = Literal["none", "flips", "dihedral", "multi-scale"]
+Tta = Literal["none", "flips", "dihedral"]
 TTA = get_args(Tta)
-SCALES = (0.8, 1.0, 1.25)  # of the side of a picture
-_STEP = 32  # pixels: what most backbones shrink a picture by
 
 
 def views_of(tta: Tta) -> tuple[View, ...]:
     """The views of a kind of test-time augmentation; the picture itself is one of them.
 
     Args:
-        tta: none; flips (left to right); dihedral (the 8 flips and quarter turns of a square); multi-scale (0.8, 1 and
-            1.25 times the size, to the nearest 32 px).
+        tta: none; flips (left to right); dihedral (the 8 flips and quarter turns of a square).
     """
     if tta == "flips":
         return _same, _left_to_right
     if tta == "dihedral":
         turns = [_turned(quarters) for quarters in range(4)]
         return (*turns, *(_after_flip(turn) for turn in turns))
-    if tta == "multi-scale":
-        return tuple(_scaled(scale) for scale in SCALES)
     return (_same,)
-
-
-def check_views(backbone: nn.Module, views: Sequence[View], size: int) -> None:
-    """Fail, before any picture is read, where a backbone takes pictures of one size and a view has another.
-
-    Args:
-        size: of the pictures in pixels.
-
-    Raises:
-        UserError: it does not take that size.
-    """
-    # On the device `meta` only shapes are computed.
-    tensors = [*backbone.named_parameters(), *backbone.named_buffers()]
-    empty: dict[str, Tensor] = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
-    image = torch.zeros(1, 3, size, size, dtype=torch.uint8)
-    for px in sorted({view(image).shape[-1] for view in views} - {size}):
-        try:
-            functional_call(backbone, empty, torch.empty(2, 3, px, px, device="meta"))
-        except AssertionError as error:  # how timm's models refuse a size
-            raise UserError(f"--tta: the backbone does not take {px} px: use flips or dihedral") from error
 
 
 def mean_probabilities(model: Callable[[Tensor], Tensor], image: Tensor, views: Sequence[View]) -> Tensor:
     """The mean over views of the probabilities of each picture, float32 (batch, classes).
 
-    On a TPU each view is a graph of its own and so is the model's pass over it: views of one size share the latter, and
-    memory is needed for one at a time.
+    On a TPU each view is a graph of its own and so is the model's pass over it, which all share: memory is needed for
+    one at a time.
 
     Args:
         model: gives logits (batch, classes).
@@ -105,11 +78,3 @@ def _turned(quarters: int) -> View:
 
 def _after_flip(turn: View) -> View:
     return lambda image: turn(_left_to_right(image))
-
-
-def _scaled(scale: float) -> View:
-    def view(image: Tensor) -> Tensor:
-        size = max(round(image.shape[-1] * scale / _STEP), 1) * _STEP
-        return image if scale == 1 else resize(image, size)
-
-    return view

@@ -16,7 +16,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from lightning_flowers.model.ema import averaged
 from lightning_flowers.model.features import feature_views
-from lightning_flowers.model.views import check_views, views_of
+from lightning_flowers.model.views import views_of
 from lightning_flowers.rehearse.operations import float32_products, without_names
 from lightning_flowers.rehearse.rehearsal import Rehearsal, quietly
 
@@ -132,7 +132,6 @@ class _Tracing(Rehearsal):
     def after_fit(self) -> None:
         if self.datamodule.splits.validates:
             self.model.views = views_of(self.asked.tta)
-            check_views(self.model.backbone, self.model.views, self.size)
             self.trainer.callbacks.remove(self.collector)  # pyright: ignore[reportAttributeAccessIssue]
             self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
         self._tracing.close()

@@ -25,13 +25,17 @@ def say_skipped(data: PetalsDataModule) -> None:
             say("skipped", f"{len(split.bad)} of {len(split)} {name} records cannot be used, see summary.json")
 
 
-def say_best(best: Row, classes: int) -> None:
-    """Print the scores of the best epoch."""
-    scores = (
-        f"macro F1 {best['val_macro_f1']:.4f} over {classes} classes, "
-        f"{best['val_macro_f1_present']:.4f} over those present, accuracy {best['val_accuracy']:.4f}"
+def in_words(scores: Mapping[str, float], prefix: str = "") -> str:
+    """Macro F1 and accuracy; their names may have a prefix."""
+    return (
+        f"macro F1 {scores[f'{prefix}macro_f1']:.4f} over all classes, {scores[f'{prefix}macro_f1_present']:.4f} over "
+        f"those present, accuracy {scores[f'{prefix}accuracy']:.4f}"
     )
-    say("best", f"epoch {best['epoch']:.0f}: val {scores}")
+
+
+def say_best(best: Row) -> None:
+    """Print the scores of the best epoch."""
+    say("best", f"epoch {best['epoch']:.0f}: val {in_words(best, 'val_')}")
 
 
 def say_scores(split: str, records: str, scores: Mapping[str, float]) -> None:

@@ -19,7 +19,7 @@ from lightning_flowers.evaluation.confusion import confusion_matrix, scores
 from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.run import submission
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.messages import say
+from lightning_flowers.run.messages import in_words, say
 from lightning_flowers.run.predictions import Predictions, write_answers
 
 
@@ -77,7 +77,7 @@ def write_predictions(
     for name, predictions in _by_split(data, results).items():
         predictions.save(folder.predictions(name))
         found = _scores(predictions)
-        say("predicted", f"{folder.predictions(name)}{_in_words(found)}")
+        say("predicted", f"{folder.predictions(name)}{f': {in_words(found)}' if found else ''}")
         if name == "val" and predictions.labels is not None:
             facts["val"] = found
             if decision == "adjusted":
@@ -154,15 +154,6 @@ def _scores(predictions: Predictions) -> dict[str, float]:
         return {}
     confusion = confusion_matrix(labels, probabilities.argmax(1), probabilities.shape[1])
     return {"loss": log_loss(probabilities, labels), **scores(confusion)._asdict()}
-
-
-def _in_words(found: dict[str, float]) -> str:
-    if not found:
-        return ""
-    return (
-        f": macro F1 {found['macro_f1']:.4f} over all classes, {found['macro_f1_present']:.4f} over those present, "
-        f"accuracy {found['accuracy']:.4f}"
-    )
 
 
 def merge(

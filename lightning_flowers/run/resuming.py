@@ -27,7 +27,7 @@ _FREE = {
 # These cut the epoch into other batches or steps.
 _CUTS = ("data.batch_size", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 _FIXED_OF_TRAINER = ("overfit_batches",)
-STATE_KEY = "Continuity"  # in checkpoints, those of older versions too
+STATE_KEY = "Continuity"  # in checkpoints
 
 
 class ResumeState(Callback):
@@ -89,7 +89,7 @@ class ResumeState(Callback):
         self._state = None
 
 
-def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any]) -> None:
     """Fail where a run would be gone on with under settings that its state does not fit.
 
     Data of another place are held against the run's fingerprints elsewhere.
@@ -98,12 +98,11 @@ def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any], def
         run: to go on with.
         checkpoint: its last.
         asked: the settings now, as config.yaml holds them.
-        defaults: those of this version, by which a run of an older one went where its config.yaml has none.
 
     Raises:
         UserError: a setting that may not change has; names it, and what it was.
     """
-    before = {**dict(_flat(defaults)), **dict(_flat(yaml.safe_load(run.config.read_text("utf-8"))))}
+    before = dict(_flat(yaml.safe_load(run.config.read_text("utf-8"))))
     changed = {name: value for name, value in _flat(asked) if name in before and before[name] != value}
     for name, value in changed.items():
         if not _is_free(name) or (name == "model.ema_decay" and not value):

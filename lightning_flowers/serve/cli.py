@@ -143,7 +143,7 @@ def make_parser() -> Parser:
         help="show the N val pictures that are nearest to a photograph; the model looks at val while nobody asks "
         "(default: 4; 0: none)",
     )
-    parser.add_argument("--tta", metavar="VIEWS", help="none, flips, dihedral, multi-scale: see classify")
+    parser.add_argument("--tta", metavar="VIEWS", help="none, flips, dihedral: see classify")
     parser.add_argument("--decision", choices=get_args(Decision), default="argmax", help="see classify")
     parser.add_argument("--accelerator", default="auto", help="auto (TPU, then CUDA, then CPU), cpu, cuda, tpu")
     parser.add_argument(

@@ -27,7 +27,7 @@ def load(
     Args:
         run: folder of a run, a soup or a blend (whose members must lie where they lay, or beside it).
         accelerator: auto (TPU, then CUDA, then CPU), cpu, cuda or tpu.
-        tta: views of each picture: none, flips (2), dihedral (8), multi-scale (3). Default: those of the run's own
+        tta: views of each picture: none, flips (2), dihedral (8). Default: those of the run's own
             predictions, none unless `predict --tta` made them.
         decision: argmax, or adjusted: fitted on val for macro F1.
 

@@ -12,7 +12,7 @@ from lightning_flowers.data.class_names import class_order
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.layers import reorder_classes
-from lightning_flowers.model.views import TTA, Tta, View, check_views, views_of
+from lightning_flowers.model.views import TTA, Tta, View, views_of
 from lightning_flowers.run.classes import load_checkpoint
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run, read_run
@@ -98,9 +98,7 @@ def load_member(origin: Origin, classes: Sequence[str], weight: float, tta: Tta 
     chosen, size = tta or origin.tta, origin.run.data.size
     if size is None:
         raise UserError(f"{origin.run.path}: its summary.json does not say of which size its pictures were")
-    views = views_of(chosen)
-    check_views(model.backbone, views, size)
-    return Member(origin.run, model, weight, size, chosen, views)
+    return Member(origin.run, model, weight, size, chosen, views_of(chosen))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -73,7 +73,6 @@ def test_the_model_card_says_where_it_comes_from(exported, predictor):
         (["--to=timm", "--variants=int8"], "--variants=int8: are made of ONNX: add it to --to"),
         (["--to=onnx", "--license=mit"], "--license=mit: stands in timm's folder"),
         (["--to=torch", "--pictures=0"], "--pictures=0: must be 1 or more"),
-        (["--to=torch", "--tta=multi-scale", "--out=x"], "--tta=multi-scale cannot be exported"),
         (["--to=torch", "--data_root=nowhere", "--out=x"], "--data_root=nowhere: "),
         ([], "the following arguments are required: --to"),
     ],

@@ -81,5 +81,3 @@ def test_an_onnx_file_tells_what_it_is(exported, predictor):
 def test_what_a_graph_cannot_hold_is_refused():
     with pytest.raises(UserError, match=r"a blend of ranks cannot be exported"):
         check_end_to_end(predictor_of(member_of(), method="ranks"))
-    with pytest.raises(UserError, match=r"multi-scale cannot be exported: give --tta"):
-        check_end_to_end(predictor_of(member_of(tta="multi-scale")))
