@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -72,6 +73,15 @@ def replicated(trainer: Trainer, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """Results of a step outside of the Trainer's loops, computed, to be read later."""
     cores = _cores_of(trainer)
     return cores.replicated(tensors) if cores else tensors
+
+
+def all_rows(trainer: Trainer, batches: Sequence[Tensor]) -> Tensor:
+    """The rows of all batches of all processes, on the host; each has as many as every other, as batches are padded.
+
+    Put together on the device, they would give XLA a graph for each number of batches.
+    """
+    gathered = [trainer.strategy.all_gather(batch) for batch in batches]
+    return torch.cat([rows.flatten(0, rows.ndim - batches[0].ndim).cpu() for rows in gathered])
 
 
 def begin_phase(trainer: Any) -> None:

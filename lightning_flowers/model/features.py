@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,23 +20,6 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.model import kept_features
-from lightning_flowers.model.micro_batches import MicroBatches
-
-
-class Model(Protocol):
-    """What is asked of a classifier here."""
-
-    frozen: bool
-    feature_cache: bool
-    feature_views: int
-    mixing: Any
-    trainer: Any
-
-    micro_batches: MicroBatches
-
-    def features(self, image: Tensor) -> Tensor:
-        """Pooled features of pictures."""
-        ...
 
 
 class Features(NamedTuple):
@@ -52,7 +35,7 @@ class Features(NamedTuple):
     mask: Tensor
 
 
-def choose_caches(model: Model, data: PetalsDataModule, processes: int, say: Callable[[str, str], None]) -> None:
+def choose_caches(model: Any, data: PetalsDataModule, processes: int, say: Callable[[str, str], None]) -> None:
     """Keep features of a frozen backbone where they do not change; else decoded pictures where they fit.
 
     Args:
@@ -74,7 +57,7 @@ def choose_caches(model: Model, data: PetalsDataModule, processes: int, say: Cal
         say("features", text)
 
 
-def feature_views(model: Model, augments: bool) -> tuple[int, str]:
+def feature_views(model: Any, augments: bool) -> tuple[int, str]:
     """How many views of each picture are to be kept as features: 0 for none; and why, for people.
 
     Args:
@@ -103,7 +86,7 @@ class FeatureCache:
         announce: told once for each split what was computed.
     """
 
-    def __init__(self, model: Model, views: int, announce: Callable[[str], None]) -> None:
+    def __init__(self, model: Any, views: int, announce: Callable[[str], None]) -> None:
         self._model, self._views, self._announce = model, views, announce
         self._known: dict[str, Features] = {}
 
@@ -134,7 +117,8 @@ class FeatureCache:
     @torch.no_grad()
     def _view(self, loader: Loader, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """The features of all records, each process having computed its part, as augmented in that epoch."""
-        sampler, strategy = loader.sampler, self._model.trainer.strategy
+        sampler, trainer = loader.sampler, self._model.trainer
+        strategy = trainer.strategy
         order = Order(sampler.records, sampler.batch_size, seed=sampler.seed, rank=sampler.rank, world=sampler.world)
         order.set_epoch(epoch)
         pictures = Loader(loader.split, order, loader.augment, loader.threads, loader.pin, loader.cache)
@@ -144,10 +128,8 @@ class FeatureCache:
             moved = strategy.batch_to_device(batch)
             with strategy.precision_plugin.forward_context():
                 values = self._model.micro_batches.apply(self._model.features, moved["image"])
-            parts.append(hardware.replicated(self._model.trainer, (values, moved["label"], moved["index"])))
-        values, label, index = (
-            torch.cat([_of_all(strategy, rows) for rows in part]) for part in zip(*parts, strict=True)
-        )
+            parts.append(hardware.replicated(trainer, (values, moved["label"], moved["index"])))
+        values, label, index = (hardware.all_rows(trainer, part) for part in zip(*parts, strict=True))
         return _in_order(sampler.records, values, label, index)
 
 
@@ -201,12 +183,6 @@ class FeatureLoader:
                 index=torch.where(real, rows, -1),
                 mask=real,
             )
-
-
-def _of_all(strategy: Any, part: Tensor) -> Tensor:
-    """The rows of all processes, on the host; each has as many as every other, as batches are padded."""
-    gathered = strategy.all_gather(part)
-    return gathered.flatten(0, gathered.ndim - part.ndim).cpu()
 
 
 def _in_order(records: int, values: Tensor, label: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:

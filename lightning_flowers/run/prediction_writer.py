@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
@@ -49,8 +50,8 @@ class PredictionCollector(Callback):
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         loaders: Any = trainer.predict_dataloaders
         for number, loader in enumerate(loaders):
-            index = _gather(trainer, self._index[number])
-            probabilities = _gather(trainer, self._probabilities[number])
+            index = hardware.all_rows(trainer, self._index[number])
+            probabilities = hardware.all_rows(trainer, self._probabilities[number])
             merged = merge(len(loader.split), index.numpy(), probabilities.numpy(), loader.split.bad)
             self.results.append(merged)
 
@@ -180,10 +181,3 @@ def merge(
     merged = np.full((records, probabilities.shape[1]), np.nan, np.float32)
     merged[index[known]] = probabilities[known]
     return merged
-
-
-def _gather(trainer: Trainer, batches: list[Tensor]) -> Tensor:
-    # Every process has as many rows as every other: batches are padded. Put together on the device, they would give
-    # XLA a graph for each number of batches.
-    gathered = [trainer.strategy.all_gather(batch) for batch in batches]
-    return torch.cat([rows.flatten(0, rows.ndim - batches[0].ndim).cpu() for rows in gathered])
