@@ -1,6 +1,7 @@
 """Test-time augmentation: several views of each picture, whose probabilities are averaged."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -20,12 +21,9 @@ def views_of(tta: Tta) -> tuple[View, ...]:
     Args:
         tta: none; flips (left to right); dihedral (the 8 flips and quarter turns of a square).
     """
-    if tta == "flips":
-        return _same, _left_to_right
-    if tta == "dihedral":
-        turns = [_turned(quarters) for quarters in range(4)]
-        return (*turns, *(_after_flip(turn) for turn in turns))
-    return (_same,)
+    turns = range(4) if tta == "dihedral" else (0,)
+    flips = (False,) if tta == "none" else (False, True)
+    return tuple(partial(_seen, flipped=flip, quarters=turn) for flip in flips for turn in turns)
 
 
 def mean_probabilities(model: Callable[[Tensor], Tensor], image: Tensor, views: Sequence[View]) -> Tensor:
@@ -64,17 +62,7 @@ def resize_weights(size: int, to: int) -> Tensor:
     return F.interpolate(rows, (to, size), mode="bilinear", antialias=True, align_corners=False)[0, 0]
 
 
-def _same(image: Tensor) -> Tensor:
-    return image
-
-
-def _left_to_right(image: Tensor) -> Tensor:
-    return image.flip(3)
-
-
-def _turned(quarters: int) -> View:
-    return (lambda image: torch.rot90(image, quarters, (2, 3))) if quarters else _same
-
-
-def _after_flip(turn: View) -> View:
-    return lambda image: turn(_left_to_right(image))
+def _seen(image: Tensor, flipped: bool, quarters: int) -> Tensor:
+    """Left to right, then turned by so many quarters."""
+    image = image.flip(3) if flipped else image
+    return torch.rot90(image, quarters, (2, 3)) if quarters else image

@@ -17,20 +17,20 @@ from lightning_flowers.rehearse.compiling import Compiler, RefusedError
 from lightning_flowers.rehearse.estimate import budget, estimate
 from lightning_flowers.rehearse.rehearsal import write_pictures
 
+from .conftest import NET
+
 CHIP = find_chip("v5e-8")
 with_libtpu = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("torch_xla", "libtpu", "jax")),
     reason="torch_xla, libtpu or jax is missing",
 )
-NET = ["--model.backbone=test_resnet", "--model.ema_decay=0.9", "--data.size=32"]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def cache(caches):
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setattr(compiling.platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder))
-        yield folder
+        patch.setattr(compiling.platformdirs, "user_cache_dir", lambda name, **_: str(caches / name))
+        yield
 
 
 def _traced(batch):

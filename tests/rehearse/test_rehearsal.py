@@ -14,9 +14,10 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.errors import UserError
 from lightning_flowers.rehearse import rehearsal
 
+from .conftest import NET
+
 SLOW = "LIGHTNING_FLOWERS_SLOW"
 CONFIGS = Path(__file__).parents[2] / "configs"
-TINY = ["--model.backbone=test_resnet", "--data.size=64", "--data.batch_size=16"]
 
 with_libtpu = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("torch_xla", "libtpu", "jax")),
@@ -25,19 +26,19 @@ with_libtpu = pytest.mark.skipif(
 with_xla = pytest.mark.skipif(find_spec("torch_xla") is None, reason="torch_xla is not installed")
 
 
-def rehearse(*flags, cwd):
+def rehearse(*flags, cwd, caches):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PJRT", "CPU_NUM"))}
-    environment["XDG_CACHE_HOME"] = str(cwd.parent / "cache")
+    environment["XDG_CACHE_HOME"] = str(caches)
     environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiles five times as fast
     command = [sys.executable, "-m", "lightning_flowers", "rehearse", *flags]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def done(tmp_path_factory, caches):
     """Of a rehearsal that goes well: the process, its findings, its folder."""
     folder = tmp_path_factory.mktemp("good")
-    run = rehearse(*TINY, "--json=found.json", cwd=folder)
+    run = rehearse(*NET, "--data.batch_size=16", "--json=found.json", cwd=folder, caches=caches)
     return run, json.loads((folder / "found.json").read_text()), folder
 
 
@@ -47,7 +48,7 @@ def test_a_run_on_eight_cores_goes_well(done):
     run, found, folder = done
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
-    assert run.stdout.startswith("rehearsed   test_resnet, 64 px, batch 16, bf16-mixed, on v5e-8 (8 cores), by libtpu ")
+    assert run.stdout.startswith("rehearsed   test_resnet, 32 px, batch 16, bf16-mixed, on v5e-8 (8 cores), by libtpu ")
     assert run.stdout.splitlines()[-1].startswith("good ")
     assert [path.name for path in folder.iterdir()] == ["found.json"]
     assert (found["cores"], found["precision"], found["failures"]) == (8, "bf16-mixed", [])
@@ -121,8 +122,8 @@ def test_help_names_the_command_and_its_flags(capfd):
 @pytest.mark.parametrize(
     "backbone", ["densenet201", "xception", "resnet152", "tf_efficientnet_b7_ns", "tf_efficientnetv2_xl"]
 )
-def test_the_studys_backbones_can_be_rehearsed(backbone, tmp_path):
-    run = rehearse("--config", str(CONFIGS / f"{backbone}.yaml"), "--json=found.json", cwd=tmp_path)
+def test_the_studys_backbones_can_be_rehearsed(backbone, tmp_path, caches):
+    run = rehearse("--config", str(CONFIGS / f"{backbone}.yaml"), "--json=found.json", cwd=tmp_path, caches=caches)
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["failures"] == [], run.stdout
     assert run.returncode == 0
