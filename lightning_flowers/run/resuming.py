@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 import yaml
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -11,6 +10,7 @@ from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.lightning_internals import batches_done, begin_epoch, count_batches, epochs_done, inside_epoch
+from lightning_flowers.run.classes import load_checkpoint
 from lightning_flowers.run.folder import RunFolder
 
 # Free to change: they place and watch the work (all others of the Trainer's too), or act from the next step on.
@@ -119,7 +119,7 @@ def check_changes(run: RunFolder, checkpoint: str, asked: Mapping[str, Any]) -> 
 
 def _check_cuts(cuts: list[str], before: dict[str, Any], changed: dict[str, Any], checkpoint: str) -> None:
     """At an epoch's end all may change; inside one, what has been seen must be whole batches and steps."""
-    loader = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["callbacks"][STATE_KEY]["loader"]
+    loader = load_checkpoint(checkpoint)["callbacks"][STATE_KEY]["loader"]
     seen = loader["batches"] * loader["batch_size"]
     if not seen:
         return
