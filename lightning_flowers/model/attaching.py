@@ -8,16 +8,18 @@ import numpy as np
 from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info
+from torch import nn
 
 from lightning_flowers import hardware
+from lightning_flowers.data.class_names import class_order
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError, as_given
 from lightning_flowers.lightning_internals import syncs_batch_norm
 from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
-from lightning_flowers.model.heads import take_head
-from lightning_flowers.model.layers import check_classes
+from lightning_flowers.model.given import Given
+from lightning_flowers.model.layers import check_classes, reorder_classes
 from lightning_flowers.model.micro_batches import MicroBatches
 
 
@@ -114,5 +116,33 @@ def meet(model: Any, classes: Sequence[str]) -> bool:
     model.class_names = model.class_names or tuple(classes)
     given, model.given = model.given, None
     if given is not None and given.of_run:
-        model.origin = take_head(model.head, given, classes)
+        model.origin = _take_head(model.head, given, classes)
     return given is not None
+
+
+def _take_head(head: nn.Module, given: Given, classes: Sequence[str]) -> str:
+    """Give `head` the weights of a checkpoint's, if that has the same classes and layers.
+
+    Args:
+        head: of the model, for `classes` in this order.
+        given: what the checkpoint holds.
+        classes: names.
+
+    Returns:
+        What was taken, in words.
+    """
+    backbone = f"backbone of {given.file}"
+    if not given.classes or not given.head:
+        return f"{backbone}, not its head, whose classes it does not name"
+    try:
+        order = class_order(given.classes, classes)
+    except ValueError as error:
+        return f"{backbone}, not its head, which is for other classes ({error})"
+    named = reorder_classes({f"head.{name}": tensor for name, tensor in given.head.items()}, order)
+    weights = {name.removeprefix("head."): tensor for name, tensor in named.items()}
+    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (weights, head.state_dict())]
+    if shapes[0] != shapes[1]:
+        return f"{backbone}, not its head, which has other dense layers (--model.hidden)"
+    head.load_state_dict(weights)
+    moved = "" if order == list(range(len(order))) else " (classes in another order: mapped by name)"
+    return f"backbone and head of {given.file}{moved}"
