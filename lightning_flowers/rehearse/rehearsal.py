@@ -74,7 +74,7 @@ class Rehearsal(FlowersCLI):
 
     def _shrink(self, config: Namespace, classes: tuple[str, ...]) -> None:
         """Have little of everything, but all of the run's ways."""
-        batch, folder = config.data.batch_size, str(self._folder)
+        batch, folder = max(config.data.batch_size, 1), str(self._folder)  # of another the run itself says so
         steps = max(STEPS, int(config.trainer.accumulate_grad_batches) + 1)  # both with and without an update
         write_pictures(self._folder, classes, self.size, {"train": steps * batch - 1, "val": 2 * batch - 1})
         _set(config.data, root=folder, size=self.size, cache="none")
@@ -163,10 +163,8 @@ def check(config: Namespace) -> int:
     if config.json is not None:
         _check_json(Path(config.json).expanduser())
     chip = find_chip(config.chip)
-    cores = 1 if str(config.trainer.devices) == "1" else chip.devices
-    _check_batch(config.data.batch_size, cores)
     Compiler(chip, config.compiler)
-    return cores
+    return 1 if str(config.trainer.devices) == "1" else chip.devices
 
 
 def _check_json(file: Path) -> None:
@@ -174,11 +172,3 @@ def _check_json(file: Path) -> None:
         raise UserError(f"--json={file}: is a folder: give a file")
     if not os.access(file.parent, os.W_OK):
         raise UserError(f"--json={file}: cannot be written: choose another folder")
-
-
-def _check_batch(batch: int, cores: int) -> None:
-    """As the run itself would, of the batch that is asked for."""
-    if batch < 1:
-        raise UserError(f"--data.batch_size={batch}: must be at least 1")
-    if batch % cores:
-        raise UserError(f"--data.batch_size={batch}: {cores} cores do not divide it: use a multiple of {cores}")
