@@ -10,7 +10,6 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run
 from lightning_flowers.secrets import redact
 
-_APART = 5e-5  # of macro F1: it is shown with four decimals
 _CALIBRATION = """\
 The temperature T makes probabilities p softmax(log p / T): above 1 less sure, below 1 surer. ECE is the expected \
 calibration error in 15 bins of equal width, NLL the mean loss in nats. Cross-validated: each fold with the \
@@ -55,16 +54,8 @@ def _scores(run: Run, findings: Findings | None) -> tuple[list[Fact], str]:
     present = sum(row.support + row.predicted > 0 for row in findings.classes)
     return scores, (
         f"Of {findings.records:,} val records, from predictions/val.npz. Of the {len(findings.names)} classes, "
-        f"{present} are present: true of a record, or predicted for one." + _differs(run, found.macro_f1)
+        f"{present} are present: true of a record, or predicted for one."
     )
-
-
-def _differs(run: Run, macro_f1: float) -> str:
-    """Say so where predictions and history are not of the same weights, as after a run has gone on."""
-    logged = run.best.val_macro_f1 if run.best else None
-    if logged is None or abs(logged - macro_f1) <= _APART:
-        return ""
-    return f" In training, macro F1 was {logged:.4f} in epoch {run.best_epoch}: these are of other weights or views."
 
 
 def _unfinished(run: Run) -> list[str]:

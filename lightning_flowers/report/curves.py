@@ -7,16 +7,15 @@ from typing import Any
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from lightning_flowers.report.style import GREY, INK, TRAIN, VAL, add_legend, dress, head, new_figure
-from lightning_flowers.run.results import Epoch
+from lightning_flowers.run.results import Epoch, best_epoch
 
 _COLOURS = {"train": TRAIN, "val": VAL}
 # Of each panel its title.
 _SCORES = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro F1"}
 _FEW = 40  # epochs: each has a dot
-_FAR = 30  # times the least loss: from there on losses are shown on a log scale
 
 
 def draw_curves(history: Sequence[Epoch], narrow: bool = False) -> Figure:
@@ -34,8 +33,6 @@ def draw_curves(history: Sequence[Epoch], narrow: bool = False) -> Figure:
     sides = (0.12, 0.045, 0.98, 0.93) if narrow else (0.065, 0.075, 0.985, 0.88)
     figure.subplots_adjust(*sides, wspace=0.16, hspace=0.36)
     best = best_epoch(history)
-    if _is_far(history):
-        panels[0].set_yscale("log")
     for axes, (score, title) in zip(panels, _SCORES.items(), strict=True):
         _draw_score(axes, history, score)
         head(axes, title, _mark(axes, best, score) if best else "")
@@ -45,12 +42,6 @@ def draw_curves(history: Sequence[Epoch], narrow: bool = False) -> Figure:
     _finish(rate, history)
     add_legend(figure, _named(panels), (0.99, 0.995), 2 if narrow else 0)
     return figure
-
-
-def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
-    """The epoch with the highest macro F1 on val, the earliest of equals; None without any."""
-    scored = [epoch for epoch in history if epoch.val_macro_f1 is not None and math.isfinite(epoch.val_macro_f1)]
-    return max(scored, key=lambda epoch: epoch.val_macro_f1 or 0, default=None)
 
 
 def _draw_score(axes: Axes, history: Sequence[Epoch], score: str) -> None:
@@ -83,17 +74,10 @@ def _differs(history: Sequence[Epoch], split: str) -> bool:
     return any(None not in pair and not math.isclose(*pair) for pair in pairs)
 
 
-def _is_far(history: Sequence[Epoch]) -> bool:
-    losses = [loss for epoch in history for loss in (epoch.train_loss, epoch.val_loss) if loss is not None]
-    known = [loss for loss in losses if math.isfinite(loss)]
-    return bool(known) and min(known) > 0 and max(known) > _FAR * min(known)
-
-
 def _finish(axes: Axes, history: Sequence[Epoch]) -> None:
     axes.set_xlabel("epoch", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
     dress(axes)
     if history:
         first, last = history[0].epoch, history[-1].epoch

@@ -7,15 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from lightning_flowers.evaluation.confusion import strongest_confusions
 from lightning_flowers.report.style import BLUE, INK, ORANGE, add_legend, distinct, new_figure, shorten
 
 MOST, MOST_NARROW = 200, 16  # classes in one picture, and in one for a phone
-_FEW, _MANY = 12, 40  # up to few have numbers on the diagonal too, and no outlines; over many, names on all sides
-_NUMBERS, _OUTLINES = 800, 15  # mistaken cells with a number, and with a line around
+_FEW, _MANY = 12, 40  # up to few have numbers on the diagonal too; over many, names on all sides
+_NUMBERS = 800  # mistaken cells with a number
 _LONGEST, _LONGEST_NARROW = 26, 16  # characters of a name
 _MARGIN, _HEAD, _NARROWEST = 0.3, 0.85, 6.5  # inches
 _PHONE = 4.6  # inches: the width of the picture for it
@@ -52,7 +52,7 @@ def order_classes(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
 def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], narrow: bool = False) -> Figure:
     """Draw a confusion matrix, the true classes as rows; a cell's colour is its share of the true class's records.
 
-    The strongest confusions have lines around and their number of records in them. Classes without a true or predicted
+    The strongest confusions have their number of records in them. Classes without a true or predicted
     record are left out, and over `MOST` those with the fewest mistakes; the subtitle says so.
 
     Args:
@@ -133,13 +133,9 @@ def _draw_names(axes: Axes, names: Sequence[str], size: float) -> None:
 
 
 def _draw_numbers(axes: Axes, cells: NDArray[np.int64], size: float) -> None:
-    strongest = strongest_confusions(cells, _NUMBERS)
     right = [(label, label, int(cells[label, label])) for label in range(len(cells)) if len(cells) <= _FEW]
-    for row, column, records in [*strongest, *(cell for cell in right if cell[2])]:
+    for row, column, records in [*strongest_confusions(cells, _NUMBERS), *(cell for cell in right if cell[2])]:
         axes.text(column, row, f"{records}", ha="center", va="center_baseline", fontsize=size, color=INK)
-    for row, column, records in strongest[:_OUTLINES]:
-        if records > 1 and len(cells) > _FEW:
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1))
 
 
 def _draw_head(figure: Figure, notes: Sequence[str]) -> None:

@@ -1,9 +1,7 @@
 """How the predictions of a run were made, what that means for its scores, and the commands that make them again."""
 
 from pathlib import Path
-from typing import Any
 
-from lightning_flowers.markdown import number
 from lightning_flowers.report.facts import Badge, Fact, as_fact, command
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Blend, Made, Run
@@ -43,7 +41,7 @@ def notes(run: Run) -> list[str]:
     if run.ensemble and run.ensemble.decision == _ADJUSTED:
         found.append(f"{_PLAIN}, as are the cross-validated figures.")
     elif made.decision == _ADJUSTED:
-        found.append(f"{_PLAIN}{_adjusted_scores(made.adjustment)}.")
+        found.append(f"{_PLAIN}.")
     return found
 
 
@@ -67,11 +65,3 @@ def _is_fitted(run: Run) -> bool:
     asked = (run.settings or {}).get("ensemble")
     weights = asked.get("weights") if isinstance(asked, dict) else None
     return run.ensemble is not None and weights in (None, "search")
-
-
-def _adjusted_scores(adjustment: dict[str, Any] | None) -> str:
-    known = adjustment or {}
-    adjusted, plain = known.get("cross_validated"), known.get("plain")
-    if not isinstance(adjusted, float) or not isinstance(plain, float):
-        return ""
-    return f": macro F1 {number(adjusted, 4)} cross-validated within val, {number(plain, 4)} without the adjustment"

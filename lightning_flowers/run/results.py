@@ -187,6 +187,12 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     return run.model_copy(update=_of_history(history)) if killed else run
 
 
+def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
+    """The epoch with the highest macro F1 on val, the earliest of equals; None without any."""
+    scored = [row for row in history if row.val_macro_f1 is not None and math.isfinite(row.val_macro_f1)]
+    return max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
+
+
 def speed_of(history: Sequence[Epoch]) -> dict[str, Any]:
     """How many epochs there are and how fast they were, by the names of a run's summary.
 
@@ -229,8 +235,7 @@ def _read_history(path: Path) -> tuple[Epoch, ...]:
 
 def _of_history(history: tuple[Epoch, ...]) -> dict[str, Any]:
     """What a summary would tell of these epochs."""
-    scored = [row for row in history if row.val_macro_f1 is not None and not math.isnan(row.val_macro_f1)]
-    best = max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
+    best = best_epoch(history)
     return {**speed_of(history), "best": best, "best_epoch": best.epoch if best else None}
 
 

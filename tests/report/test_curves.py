@@ -105,12 +105,6 @@ def test_epochs_without_validation_are_passed_over_and_what_is_no_number_leaves_
     assert np.isnan(drawn[:, 1]).tolist() == [False, False, True, True]
 
 
-def test_losses_far_apart_are_on_a_log_scale():
-    assert draw_curves([epoch(1), epoch(2)]).axes[LOSS].get_yscale() == "linear"
-    assert draw_curves([epoch(1, train_loss=1e6), epoch(2)]).axes[LOSS].get_yscale() == "log"
-    assert draw_curves([epoch(1, train_loss=1e6), epoch(2, val_loss=0.0)]).axes[LOSS].get_yscale() == "linear"
-
-
 @pytest.mark.parametrize(
     "history",
     [

@@ -127,9 +127,3 @@ def test_settings_that_cannot_be_read_are_told_without_a_click(make_run, read_pa
     (run / "config.yaml").unlink()
     write_report(run)
     assert [attributes for attributes, _ in read_page(run).all("details")] == [{"open": ""}]
-
-
-def test_predictions_of_other_weights_than_the_history_are_told(make_run, predict, read_page):
-    run = make_run(predictions=predict(200))
-    write_report(run)
-    assert "In training, macro F1 was 0.7500 in epoch 2: these are of other" in read_page(run).by_id("scores-from")[2]
