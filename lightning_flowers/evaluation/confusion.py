@@ -24,11 +24,9 @@ def scores(confusion: NDArray[np.int64]) -> Scores:
 
     F1 of a class is 2 TP / (2 TP + FP + FN), as in scikit-learn's `f1_score`, with 0 for 0/0.
     """
-    hits = np.diag(confusion).astype(np.float64)
-    seen = confusion.sum(0) + confusion.sum(1)
-    f1 = np.divide(2 * hits, seen, out=np.zeros_like(hits), where=seen > 0)
+    f1, seen = class_scores(confusion).f1, confusion.sum(0) + confusion.sum(1)
     total = int(confusion.sum())
-    accuracy = float(hits.sum() / total) if total else float("nan")
+    accuracy = float(np.trace(confusion) / total) if total else float("nan")
     return Scores(accuracy, float(f1.mean()), float(f1[seen > 0].mean()) if total else float("nan"))
 
 

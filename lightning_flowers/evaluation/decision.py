@@ -1,6 +1,6 @@
 """Which class to answer with, for macro F1 where classes differ in size: Menon et al. 2021, arXiv:2007.07314."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -38,13 +38,7 @@ class Adjustment:
 
     def facts(self) -> dict[str, Any]:
         """All of it, for JSON."""
-        return {
-            "tau": self.tau,
-            "log_prior": self.log_prior.tolist(),
-            "in_sample": self.in_sample,
-            "cross_validated": self.cross_validated,
-            "plain": self.plain,
-        }
+        return {**asdict(self), "log_prior": self.log_prior.tolist()}
 
     def describe(self) -> str:
         """In a line: the scores, and whether the adjustment is to be trusted."""
