@@ -85,7 +85,7 @@ def as_refused_settings() -> Iterator[None]:
 def _answers_settings(error: Exception, modules: Sequence[str]) -> bool:
     """Whether Lightning, what builds its loggers, or a logger's library says so; what they call back has faults, to be
     seen whole."""
-    kinds = (MisconfigurationException, ImportError, TypeError, ValueError, ZeroDivisionError)
+    kinds = (MisconfigurationException, ImportError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
     package = modules[-1].split(".")[0]
     return package in _LOGGERS or (package in _LIGHTNING and isinstance(error, kinds))
 

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 import yaml
 from sklearn.metrics import f1_score
 
-from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
+from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.cli.arguments import expand_run
 from lightning_flowers.run import progress
 from lightning_flowers.run.predictions import Predictions
@@ -308,38 +307,6 @@ def test_a_run_whose_data_moved_is_told_the_flag(a_run, run, make_petals, tmp_pa
 
 def best_epoch(rows):
     return int(max(rows, key=lambda row: float(row["val_macro_f1"]))["epoch"])
-
-
-def test_an_interrupted_and_resumed_run_equals_one_never_interrupted(run, here, fitted):
-    flags = [*TINY, "--trainer.max_epochs=4", "--name=broken"]
-    hook = "--trainer.callbacks=tests_interrupt.InterruptInEpoch3"
-    (here / "tests_interrupt.py").write_text(
-        "import signal\n"
-        "from pytorch_lightning import Callback\n"
-        "class InterruptInEpoch3(Callback):\n"
-        "    def on_train_batch_end(self, trainer, *_):\n"
-        "        if trainer.current_epoch == 2:\n"
-        "            signal.raise_signal(signal.SIGINT)\n"
-    )
-    sys.path.insert(0, str(here))
-    # Where tests run in the background, the shell has interrupts ignored.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        status, _, err = run("fit", *flags, hook)
-    finally:
-        sys.path.remove(str(here))
-        signal.signal(signal.SIGINT, handler)
-    assert status == INTERRUPTED
-    assert err.splitlines()[-1] == (
-        "lightning_flowers: interrupted; resume with: python -m lightning_flowers fit --resume runs/broken"
-    )
-    assert json.loads((here / "runs/broken/summary.json").read_text())["status"] == "interrupted"
-    assert run("fit", "--resume=runs/broken", "--trainer.callbacks=[]", data=None)[0] == 0
-    resumed, whole = (
-        torch.load(path / "checkpoints/last.ckpt", weights_only=False) for path in (here / "runs/broken", fitted)
-    )
-    for name, tensor in whole["state_dict"].items():
-        assert torch.equal(tensor, resumed["state_dict"][name]), name
 
 
 def test_a_frozen_backbone_and_dense_layers_from_the_command_line(run, here):
