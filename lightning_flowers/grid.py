@@ -21,28 +21,23 @@ class Shown(NamedTuple):
     title: str
 
 
-def draw_grid(shown: Sequence[Shown], columns: int, pairs: bool = False) -> Figure:
+def draw_grid(shown: Sequence[Shown], columns: int) -> Figure:
     """Draw the pictures.
 
     Args:
         shown: at least one.
         columns: pictures beside each other.
-        pairs: two and two pictures belong together: they stand closer.
     """
     columns = min(columns, len(shown))
     titles = [_wrap(one.title) for one in shown]
     above = 0.12 + _LINE * (1 + max(title.count("\n") for title in titles))
     rows = -(-len(shown) // columns)
-    width, height = columns * _INCHES, rows * (_INCHES + above)
-    figure = Figure(figsize=(width, height), dpi=_DPI)
-    for number, one in enumerate(shown):
-        row, column = divmod(number, columns)
-        shift = (0.03 if column % 2 == 0 else -0.03) if pairs else 0
-        left, bottom = (column + 0.04 + shift) * _INCHES, height - (row + 1) * (_INCHES + above) + 0.04 * _INCHES
-        axes = figure.add_axes((left / width, bottom / height, 0.92 * _INCHES / width, 0.92 * _INCHES / height))
+    figure = Figure(figsize=(columns * _INCHES, rows * (_INCHES + above)), dpi=_DPI, layout="constrained")
+    for number, (one, title) in enumerate(zip(shown, titles, strict=True), start=1):
+        axes = figure.add_subplot(rows, columns, number)
         axes.imshow(one.picture)
         axes.set_axis_off()
-        axes.set_title(titles[number], fontsize=8, pad=3, parse_math=False)
+        axes.set_title(title, fontsize=8, pad=3, parse_math=False)
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
+from lightning_flowers.cli.parsing import given
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
@@ -21,18 +22,6 @@ _OF_ONE_COMMAND = (
 )  # fmt: skip
 RUNS_DIR = "runs"  # where run folders are made
 _OF_A_RUN = ("data", "model", "trainer")
-
-
-def given(args: list[str], *flags: str) -> list[tuple[str, str]]:
-    """What some flags are given, each as `--flag=value` or `--flag value`."""
-    parts = [(arg.partition("="), after) for arg, after in zip(args, [*args[1:], ""], strict=True)]
-    return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
-
-
-def without(args: list[str], flag: str) -> list[str]:
-    """A command line without a flag and what it is given."""
-    befores = ["", *args[:-1]]
-    return [arg for before, arg in zip(befores, args, strict=True) if flag not in (arg.partition("=")[0], before)]
 
 
 def expand_run(args: list[str]) -> list[str]:

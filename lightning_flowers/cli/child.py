@@ -55,17 +55,6 @@ def last_words(text: str) -> str:
     return lines[-1].removeprefix("lightning_flowers: ") if lines else "it said nothing"
 
 
-def take_flag(args: list[str], flag: str) -> str | None:
-    """Take a flag out of a command line, given as `--flag=value` or `--flag value`; gives its value, None without."""
-    at = next((place for place, arg in enumerate(args) if arg.partition("=")[0] == flag), None)
-    if at is None:
-        return None
-    given = args.pop(at)
-    if "=" in given:
-        return given.partition("=")[2]
-    return args.pop(at) if at < len(args) else ""
-
-
 def flag_names(tool: str, flags: Sequence[str]) -> list[str]:
     """The names of a tool's flags that are meant for `fit`, each written with its value.
 

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from lightning_flowers.cli.commands import PROGRAM, TOOLS
@@ -26,6 +27,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}{nearest_flag(self, message)} (see {self._tool} --help)")
+
+
+def given(args: Sequence[str], *flags: str) -> list[tuple[str, str]]:
+    """What some flags are given, each as `--flag=value` or `--flag value`."""
+    parts = [(arg.partition("="), after) for arg, after in zip(args, [*args[1:], ""], strict=True)]
+    return [(flag, value if equals else after) for (flag, equals, value), after in parts if flag in flags]
+
+
+def without(args: Sequence[str], *flags: str) -> list[str]:
+    """A command line without some flags and what they are given."""
+    befores = ["", *args[:-1]]
+    return [arg for before, arg in zip(befores, args, strict=True) if not {arg.partition("=")[0], before} & set(flags)]
 
 
 def nearest_flag(parser: argparse.ArgumentParser, message: str) -> str:

@@ -13,7 +13,8 @@ import torch
 import yaml
 
 from lightning_flowers import hardware
-from lightning_flowers.cli.arguments import RUNS_DIR, given, without
+from lightning_flowers.cli.arguments import RUNS_DIR
+from lightning_flowers.cli.parsing import given, without
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say

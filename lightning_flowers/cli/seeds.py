@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from lightning_flowers.cli.child import run_command, take_flag
+from lightning_flowers.cli.child import run_command
+from lightning_flowers.cli.parsing import given, without
 from lightning_flowers.errors import UserError
 
 FLAG = "--seeds"
@@ -44,12 +45,11 @@ def run_seeds(args: Sequence[str]) -> int:
 
 def _split(args: Sequence[str]) -> tuple[list[int], str | None, list[str]]:
     """The seeds, the name, and the command line without them."""
-    rest = list(args)
-    value, name = take_flag(rest, FLAG), take_flag(rest, "--name")
-    wrong = next((arg for arg in rest if arg.partition("=")[0] in (FLAG, *_REFUSED)), None)
-    if wrong:
-        raise UserError(f"{FLAG}: cannot be given together with {wrong.partition('=')[0]}, nor twice")
-    return _numbers(value or ""), name, rest
+    seeds, names, rest = given(args, FLAG), given(args, "--name"), without(args, FLAG, "--name")
+    wrong = next((arg.partition("=")[0] for arg in rest if arg.partition("=")[0] in _REFUSED), None)
+    if wrong or len(seeds) > 1:
+        raise UserError(f"{FLAG}: cannot be given together with {wrong or FLAG}, nor twice")
+    return _numbers(seeds[0][1]), names[-1][1] if names else None, rest
 
 
 def _numbers(value: str) -> list[int]:

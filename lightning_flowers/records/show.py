@@ -50,9 +50,8 @@ def show_records(
     shown = [Shown(records[position].picture, _title(records, position, source.classes)) for position in positions]
     if augment is not None:
         shown = _beside_augmented(shown, positions, augment, seed)
-    pairs = augment is not None
     with atomic_file(path) as file:
-        draw_grid(shown, 2 * columns if pairs else columns, pairs).savefig(file, format="png")
+        draw_grid(shown, columns if augment is None else 2 * columns).savefig(file, format="png")
     say(f"written: {path} ({len(positions)} of {len(records):,} records of {part})")
     return 0
 
