@@ -15,12 +15,11 @@ _TRAINED = {True: "trained whole", False: "head only, frozen backbone", None: ""
 
 
 class Fact(NamedTuple):
-    """A figure or word with its name: `key` for the page's ids, `value` the figure unrounded if it is one."""
+    """A figure or word with its name; `key` is for the page's ids."""
 
     key: str
     label: str
     text: str
-    value: float | None = None
 
 
 class Badge(NamedTuple):
@@ -88,9 +87,9 @@ def training(run: Run) -> list[Fact]:
     return [
         as_fact("seconds-per-epoch", f"seconds per epoch, {which}", run.seconds_per_epoch, 1),
         as_fact("images-per-second", f"images/s, {which}", run.images_per_second, 1),
-        Fact("parameters", "parameters", _grouped(run.parameters), run.parameters),
+        Fact("parameters", "parameters", _grouped(run.parameters)),
         *([Fact("weights", "began with", run.weights)] if run.weights else []),
-        Fact("epochs", "epochs", epochs(run), run.epochs),
+        Fact("epochs", "epochs", epochs(run)),
         as_fact("best-epoch", "best epoch", run.best_epoch, 0),
     ]
 
@@ -153,7 +152,7 @@ def settings(folder: RunFolder) -> str | None:
 
 def as_fact(key: str, label: str, value: float | None, decimals: int) -> Fact:
     """A figure that is shown with so many decimals."""
-    return Fact(key, label, number(value, decimals), value)
+    return Fact(key, label, number(value, decimals))
 
 
 def command(*parts: object) -> str:
@@ -187,7 +186,7 @@ def _validation(run: Run) -> list[Badge]:
 
 
 def _member(position: int, member: Member) -> Fact:
-    return Fact(f"member-{position}", f"weight of {Path(member.path).name}", number(member.weight, 3), member.weight)
+    return Fact(f"member-{position}", f"weight of {Path(member.path).name}", number(member.weight, 3))
 
 
 def _grouped(value: int | None) -> str:

@@ -38,18 +38,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(exact=_exact, percent=_percent, data_uri=_data_uri, code=_code)
+    environment.filters.update(percent=_percent, data_uri=_data_uri, code=_code)
     return environment
 
 
 def _percent(probability: float) -> str:
     """A probability for people."""
     return f"{probability:.1%}" if probability >= 0.001 or probability == 0 else "under 0.1%"
-
-
-def _exact(value: float | None) -> str:
-    """A figure unrounded; nothing for none."""
-    return "" if value is None else repr(value)
 
 
 def _code(text: str) -> Markup:

@@ -322,24 +322,6 @@ def test_a_frozen_backbone_and_dense_layers_from_the_command_line(run, here):
 
 
 @pytest.mark.slow
-def test_two_processes_count_every_record_once(here, petals_root):
-    """For real: Lightning starts a second process, and the two talk by gloo."""
-    flags = ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_epochs=1", f"--data.root={petals_root}"]
-    flags += ["--report=false"]
-    command = [sys.executable, "-m", "lightning_flowers", "fit", *TINY, *flags]
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    folder = here / "runs" / "test_resnet"
-    assert [path.name for path in (here / "runs").iterdir()] == ["test_resnet"]
-    row = rows_of(folder / "metrics.csv")[0]
-    for split, records in (("train", 40), ("val", 12)):
-        hits = float(row[f"{split}_accuracy"]) * records
-        assert hits == pytest.approx(round(hits), abs=1e-3)
-    assert len(Predictions.load(folder / "predictions" / "test.npz").ids) == 9
-    assert len(rows_of(folder / "submission.csv")) == 9
-
-
-@pytest.mark.slow
 def test_a_last_batch_that_processes_share_unevenly_weighs_as_in_one(here, petals_root):
     """39 records in batches of 38: of the last, which is one record, the second process has none."""
     flags = ["--data.folds=4", "--data.fold=0", "--data.batch_size=38", "--data.augment=none", "--trainer.max_epochs=2"]

@@ -133,7 +133,7 @@ def test_an_interrupted_run_has_a_page_that_says_so(report, make_run, read_page)
     missing = page.by_id("missing")[2]
     assert f"python -m lightning_flowers fit --resume {run}" in missing
     assert "no predictions/val.npz, and no weights to make it with" in missing
-    assert page.by_id("macro-f1")[1]["data-value"] == "0.75"  # of the history
+    assert page.by_id("macro-f1")[2] == "0.7500"  # of the history
     assert {path.name for path in run.glob("*.png")} == {"curves.png"}
     assert "calibration" not in json.loads((run / "summary.json").read_text())
 

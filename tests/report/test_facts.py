@@ -36,13 +36,13 @@ def test_a_run_without_a_val_score_is_not_validated(make_run):
 
 
 def test_figures_of_the_training(make_run):
-    found = {fact.key: (fact.text, fact.value) for fact in facts.training(read_run(make_run()))}
+    found = {fact.key: fact.text for fact in facts.training(read_run(make_run()))}
     assert found == {
-        "seconds-per-epoch": ("35.0", 35.0),
-        "images-per-second": ("25.0", 25.0),
-        "parameters": ("18,292,712", 18_292_712),
-        "epochs": ("3 of 3", 3),
-        "best-epoch": ("2", 2),
+        "seconds-per-epoch": "35.0",
+        "images-per-second": "25.0",
+        "parameters": "18,292,712",
+        "epochs": "3 of 3",
+        "best-epoch": "2",
     }
 
 

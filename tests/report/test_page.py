@@ -111,7 +111,7 @@ def test_a_blend_shows_what_it_is_worth_on_other_records(make_run, predict, read
     )
     write_report(run)
     page = read_page(run)
-    assert page.by_id("macro-f1-cross-validated")[1]["data-value"] == "0.61"
+    assert page.by_id("macro-f1-cross-validated")[2] == "0.6100"
     assert page.by_id("best-run-cross-validated")[2] == "0.6500"
     assert ({"class": "warning"}, "worse <b>") in page.all("li")
     assert page.by_id("repeat")[2] == "python -m lightning_flowers ensemble a b"

@@ -32,10 +32,10 @@ def test_badges(make, known, said):
 
 def test_a_blend_has_its_cross_validated_scores_and_other_runs_have_none(make):
     blend = Blend(macro_f1_in_sample=0.9, macro_f1_cross_validated=0.8, macro_f1_of_best_run_cross_validated=0.85)
-    found = {fact.key: (fact.label, fact.text, fact.value) for fact in provenance.scores(make(ensemble=blend))}
+    found = {fact.key: (fact.label, fact.text) for fact in provenance.scores(make(ensemble=blend))}
     assert found == {
-        "macro-f1-cross-validated": ("macro F1, cross-validated within val", "0.8000", 0.8),
-        "best-run-cross-validated": ("the same of the best run by itself", "0.8500", 0.85),
+        "macro-f1-cross-validated": ("macro F1, cross-validated within val", "0.8000"),
+        "best-run-cross-validated": ("the same of the best run by itself", "0.8500"),
     }
     assert [fact.text for fact in provenance.scores(make(ensemble=Blend()))] == ["-", "-"]
     assert provenance.scores(make(predictions=Made(), soup=Averaged(method="greedy"))) == []

@@ -15,15 +15,10 @@ SYNTHETIC = {"few classes": (200, 5, 0, 2.5), "many classes, most of them absent
 SYNTHETIC["few records"] = (30, 3, 1, 0.4)
 
 
-@pytest.fixture(scope="module", params=[*SYNTHETIC, pytest.param("of fit", marks=pytest.mark.slow)])
-def run(request, write_run, fit, predict, tmp_path_factory):
-    if request.param == "of fit":
-        path = fit(tmp_path_factory.mktemp("runs"))
-    else:
-        predictions = predict(*SYNTHETIC[request.param])
-        path = write_run(
-            tmp_path_factory.mktemp("runs") / "run", predictions, data={"class_names": [], "classes": None}
-        )
+@pytest.fixture(scope="module", params=SYNTHETIC)
+def run(request, write_run, predict, tmp_path_factory):
+    predictions = predict(*SYNTHETIC[request.param])
+    path = write_run(tmp_path_factory.mktemp("runs") / "run", predictions, data={"class_names": [], "classes": None})
     write_report(path)
     return path
 
@@ -36,10 +31,8 @@ def wanted(run, recompute):
 def test_scores_and_calibration_of_the_page(run, wanted, read_page):
     page = read_page(run)
     for key in (*SCORES, *CALIBRATION):
-        _, attributes, text = page.by_id(key)
-        found = float(attributes["data-value"])
-        assert found == pytest.approx(wanted[key], rel=1e-3 if key in CALIBRATION else 1e-6, abs=1e-4), key
-        assert text == f"{found:.4f}"
+        text = page.by_id(key)[2]
+        assert float(text) == pytest.approx(wanted[key], rel=1e-3 if key in CALIBRATION else 0, abs=1e-4), key
 
 
 def test_the_classes(run, wanted, read_page):
@@ -109,7 +102,7 @@ def test_the_summary_has_the_calibration_and_keeps_the_rest(run, wanted):
     assert {*found} == {"temperature", *figures}
     for key in CALIBRATION:
         assert found[key.replace("-", "_")] == pytest.approx(wanted[key], rel=1e-3, abs=1e-4)
-    assert summary["backbone"] in ("densenet201", "test_resnet")
+    assert summary["backbone"] == "densenet201"
 
 
 def names_of(run):

@@ -4,7 +4,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const value = (row, column) => {
     const cell = row.cells[column];
-    return cell.classList.contains("number") ? Number(cell.dataset.value ?? cell.textContent) : cell.textContent;
+    return cell.classList.contains("number") ? Number(cell.textContent) : cell.textContent;
   };
   const compare = (a, b) => (typeof a === "number" ? a - b : a.localeCompare(b));
   [...table.tHead.rows[0].cells].forEach((heading, column) => {
