@@ -7,7 +7,7 @@ from lightning_flowers.compare.groups import Group, line_up
 from lightning_flowers.compare.rows import FIGURES, Figure, Row
 from lightning_flowers.files import csv_text
 from lightning_flowers.markdown import NOTHING, TERMINAL, join, markdown_table, number, text_table
-from lightning_flowers.run.results import Run
+from lightning_flowers.run.results import names_of
 
 _TRAINED = {True: "whole", False: "head only", None: NOTHING}
 # Of the figures that the tables show: heading and decimals.
@@ -81,19 +81,14 @@ def _tell(
     table: Callable[[Sequence[Cells], Sequence[str]], str],
     notes: str,
 ) -> list[str]:
-    names = _names([run for group in groups for row in group.rows for run in row.runs if not row.of_study])
+    runs = [run for group in groups for row in group.rows if not row.of_study for run in row.runs]
+    names = dict(zip((str(run.path) for run in runs), names_of(runs), strict=True))
     parts: list[str] = []
     for group in groups:
         parts += [_heading(group), table([_cells(row, names) for row in group.rows], _SCORES)]
     speeds = [cells for group in groups for rows in line_up(group) for cells in _speeds(rows, names)]
     parts += [notes, _HARDWARE, table(speeds, _SPEEDS) if speeds else _ONE_HARDWARE]
     return [*parts, "## Left out", "\n".join(f"- {line}" for line in left_out)] if left_out else parts
-
-
-def _names(runs: Sequence[Run]) -> dict[str, str]:
-    """What to call each run, by its path: its folder's name, or the path where two have the same name."""
-    unique = len({run.path.name for run in runs}) == len(runs)
-    return {str(run.path): run.path.name if unique else str(run.path) for run in runs}
 
 
 def _heading(group: Group) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
-from lightning_flowers.run.results import Run, read_run
+from lightning_flowers.run.results import Run, names_of, read_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +41,8 @@ class Members:
 
     @property
     def names(self) -> list[str]:
-        """What to call each: its folder's name, or the path where two have the same name."""
-        names = [run.path.name for run in self.runs]
-        return names if len(set(names)) == len(names) else [str(run.path) for run in self.runs]
+        """What to call each."""
+        return names_of(self.runs)
 
 
 def read_members(paths: Sequence[Path], least: int = 2) -> Members:

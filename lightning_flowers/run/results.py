@@ -193,6 +193,12 @@ def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
     return max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
 
 
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """What to call each run: its folder's name, or the path where two have the same name."""
+    names = [run.path.name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
+
+
 def speed_of(history: Sequence[Epoch]) -> dict[str, Any]:
     """How many epochs there are and how fast they were, by the names of a run's summary.
 
