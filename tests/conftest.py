@@ -83,6 +83,13 @@ def make_petals() -> Callable[..., Path]:
     return write_petals
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def petals_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a whole tiny data set (for reading only): 32 px, 4 classes told apart by colour, 40 / 12 / 9 records.

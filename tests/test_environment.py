@@ -34,12 +34,6 @@ NOTEBOOK = {
 CLUSTER = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "1"}
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def on_a_terminal(command, environment):
     """Run a command on a terminal of its own; gives its status and all that it showed."""
     ours, its = pty.openpty()

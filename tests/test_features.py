@@ -27,13 +27,6 @@ TINY = [
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def passes(monkeypatch):
     """How many pictures went through the backbone since the last `clear`, padding included."""
     original, passes = FlowerClassifier.features, Counter()

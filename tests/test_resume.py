@@ -35,13 +35,6 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def kill(monkeypatch):
     """`kill(step)`: the next fit dies where that training step, counted from 1, is to begin."""
     original = FlowerClassifier.training_step

@@ -1,6 +1,5 @@
 """The command line as a user drives it: each test runs a whole command in this process, on tiny pictures."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -13,10 +12,12 @@ import torch
 import yaml
 from sklearn.metrics import f1_score
 
-from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.__main__ import main
 from lightning_flowers.cli.arguments import expand_run
 from lightning_flowers.run import progress
 from lightning_flowers.run.predictions import Predictions
+
+from .conftest import assert_refused, rows_of
 
 TINY = [
     "--model.backbone=test_resnet",
@@ -26,25 +27,6 @@ TINY = [
     "--data.threads=2",
     "--trainer.accelerator=cpu",
 ]
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(here, petals_root, capsys):
-    """Run a command on the tiny data set; gives its exit status, output and errors."""
-
-    def run(*args, data=petals_root):
-        status = main([*args, *([f"--data.root={data}"] if data else [])])
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -59,19 +41,6 @@ def fitted(tmp_path_factory, petals_root):
 @pytest.fixture
 def a_run(fitted, here):
     return shutil.copytree(fitted, here / "runs" / "tiny")
-
-
-def rows_of(path):
-    return list(csv.DictReader(path.read_text().splitlines()))
-
-
-def assert_refused(result, *said):
-    status, _, err = result
-    assert status == MISUSED
-    assert err.startswith("lightning_flowers: ")
-    assert len(err.splitlines()) == 1, err
-    for part in said:
-        assert part in err
 
 
 def test_fit_leaves_all_that_the_contract_names(fitted, petals_root):

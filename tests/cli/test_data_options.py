@@ -1,6 +1,5 @@
 """What the --data settings do to a whole run: damaged records, folds, other data, pipelines, kept pictures."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -10,10 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.data import loader
 from lightning_flowers.data.tfrecord.shard import masked_crc
 from lightning_flowers.run.predictions import Predictions
+
+from .conftest import assert_refused, rows_of
 
 # Lightning's, where nothing is validated on.
 pytestmark = pytest.mark.filterwarnings("ignore:Total length of .list. across ranks is zero")
@@ -25,40 +25,8 @@ TINY = [
 UNCACHED = [*TINY, "--data.cache=none"]
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(here, petals_root, capsys):
-    """Run a command on the tiny data set; gives its exit status, output and errors."""
-
-    def run(*args, data=petals_root):
-        status = main([*args, *([f"--data.root={data}"] if data else [])])
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
-def assert_refused(result, *said):
-    status, _, err = result
-    assert status == MISUSED
-    assert err.startswith("lightning_flowers: ")
-    assert len(err.splitlines()) == 1, err
-    for part in said:
-        assert part in err
-
-
 def summary_of(folder):
     return json.loads((folder / "summary.json").read_text())
-
-
-def rows_of(path):
-    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def ids_in(folder, split):

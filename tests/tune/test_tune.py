@@ -23,13 +23,6 @@ VARY = "--vary=model.lr=1e-4..1e-1:log"
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def trials(monkeypatch):
     """Stands in for `fit`: a list of each trial's scores by epoch, or of the exit status of one that fails at once.
     Gives the command lines, and what was terminated."""
