@@ -47,8 +47,8 @@ def main(args: list[str] | None = None) -> int:
 def _run_or_fail(args: list[str]) -> int:
     try:
         return _run(args)
-    except (UserError, UnicodeEncodeError) as error:
-        return _fail(_not_utf_8(error) if isinstance(error, UnicodeEncodeError) else str(error))
+    except UserError as error:
+        return _fail(str(error))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -89,11 +89,6 @@ def _run_tool(args: list[str]) -> int:
 def _fail(message: str, status: int = MISUSED) -> int:
     print(redact(f"lightning_flowers: {message}"), file=sys.stderr)
     return status
-
-
-def _not_utf_8(error: UnicodeEncodeError) -> str:
-    given = ascii(error.object[error.start : error.end])
-    return f"{given}: part of a name that is no UTF-8: rename it, or set LC_ALL=C.UTF-8"
 
 
 def _one_line_warning(

@@ -119,12 +119,6 @@ def test_what_another_job_of_slurm_has_left_is_not_begun_with(here, petals_root,
     assert "hpc_ckpt_1.ckpt: left by an earlier job" in capsys.readouterr().err
 
 
-def test_a_name_that_is_no_utf_8_is_refused_in_one_line(here, petals_root, capsys):
-    assert main(["fit", *TINY, f"--data.root={petals_root}", "--name=\udce8"]) == MISUSED
-    assert capsys.readouterr().err.splitlines()[-1].endswith("rename it, or set LC_ALL=C.UTF-8")
-    assert not list(here.iterdir())
-
-
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_lacks_a_character_shows_its_number(encoding):
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "1"}

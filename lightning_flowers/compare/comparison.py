@@ -28,11 +28,7 @@ _NOTES = """\
 Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs that differ in
 nothing but their seed. s/epoch and images/s leave out the first epoch, which warms up and compiles. "-" was not
 measured. Depth counts convolutions and dense layers but those on shortcuts. Rows of the study are its own figures,
-with TensorFlow."""
-_SHORT_NOTES = """\
-Val scores are of the epoch with the highest macro F1. ± is the sample standard deviation over runs
-that differ in nothing but their seed. s/epoch leaves out the first epoch. "-" was not measured.
---out=FOLDER writes all columns, as Markdown and CSV."""
+with TensorFlow. --out=FOLDER writes all columns, as Markdown and CSV."""
 _HARDWARE = "## The same backbone on different hardware"
 _ONE_HARDWARE = "No backbone ran on two kinds of hardware with the same data and size."
 
@@ -46,7 +42,7 @@ def to_markdown(groups: Sequence[Group], left_out: Sequence[str]) -> str:
         kept = [name for name in rows[0] if name != "run"]
         return markdown_table(kept, [[row[name] for name in kept] for row in rows], _RIGHT)
 
-    return "\n\n".join(_tell(groups, left_out, table, _NOTES)) + "\n"
+    return "\n\n".join(_tell(groups, left_out, table)) + "\n"
 
 
 def to_text(groups: Sequence[Group], left_out: Sequence[str]) -> str:
@@ -55,8 +51,8 @@ def to_text(groups: Sequence[Group], left_out: Sequence[str]) -> str:
     def table(rows: Sequence[Cells], short: Sequence[str]) -> str:
         return text_table(short, [[row[name] for name in short] for row in rows], _RIGHT)
 
-    parts = _tell(groups, left_out, table, _SHORT_NOTES)
-    return "\n\n".join(fill(part, TERMINAL) if part.startswith("#") else part for part in parts) + "\n"
+    parts = _tell(groups, left_out, table)
+    return "\n\n".join(fill(part, TERMINAL) if part[0] == "#" or part is _NOTES else part for part in parts) + "\n"
 
 
 def to_csv(groups: Sequence[Group]) -> str:
@@ -79,7 +75,6 @@ def _tell(
     groups: Sequence[Group],
     left_out: Sequence[str],
     table: Callable[[Sequence[Cells], Sequence[str]], str],
-    notes: str,
 ) -> list[str]:
     runs = [run for group in groups for row in group.rows if not row.of_study for run in row.runs]
     names = dict(zip((str(run.path) for run in runs), names_of(runs), strict=True))
@@ -87,7 +82,7 @@ def _tell(
     for group in groups:
         parts += [_heading(group), table([_cells(row, names) for row in group.rows], _SCORES)]
     speeds = [cells for group in groups for rows in line_up(group) for cells in _speeds(rows, names)]
-    parts += [notes, _HARDWARE, table(speeds, _SPEEDS) if speeds else _ONE_HARDWARE]
+    parts += [_NOTES, _HARDWARE, table(speeds, _SPEEDS) if speeds else _ONE_HARDWARE]
     return [*parts, "## Left out", "\n".join(f"- {line}" for line in left_out)] if left_out else parts
 
 

@@ -29,7 +29,7 @@ def test_a_terminal_shows_what_it_has_room_for_and_which_runs_a_row_has(compare,
     row = " ".join(lines[4:7])
     assert all(name in row for name in ("densenet201-seed0, ", "densenet201-seed1, ", "densenet201-seed2, ", "(seed3)"))
     assert lines[4].endswith("0.9500 ± 0.0000  0.9400 ± 0.0000  60.0 ± 0.0  clean")
-    assert "images/s" not in out
+    assert "M param." not in out
     assert max(map(len, lines)) <= 100
 
 
