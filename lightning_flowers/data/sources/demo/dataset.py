@@ -19,7 +19,7 @@ from lightning_flowers.data.sources.demo.species import SPECIES
 from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import UserError
 
-VERSION = 2  # of the drawings: another one gets another folder
+VERSION = 3  # of the drawings: another one gets another folder
 SIZE = 192
 PICTURES_PER_SPECIES = {"train": 44, "val": 10, "test": 9}
 SHARDS = {"train": 4, "val": 2, "test": 2}

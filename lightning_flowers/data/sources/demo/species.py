@@ -17,15 +17,14 @@ Pose = tuple[Span, Span]
 class Petals:
     """Petals alike around one axis, or leaves."""
 
-    outline: str  # a key of sprites.OUTLINES
-    width: float  # in petal lengths, as the cuts and waves of the edge: notch, teeth and ruffle
+    outline: str  # a key of petals.OUTLINES
+    width: float  # in petal lengths, as the cuts of the edge: notch and teeth
     count: tuple[int, int] = (1, 1)  # least and most
     lift: Span = (8, 8)  # degrees above the blossom's plane, of the first and the last petal
     length: Span = (1, 1)  # in blossom radii, likewise
     spiral: bool = False  # set at golden angles, not evenly
     notch: float = 0
     teeth: float = 0
-    ruffle: float = 0
     spots: int = 0
     fade: Span = (0, 1)  # where along the petal the base's colour ends, and where the tip's begins
     colours: Colours | None = None  # where they are not the plant's
@@ -53,7 +52,7 @@ class Species(NamedTuple):
     colours: Sequence[Colours]  # of which a plant has one
     centre: Centre = Centre()
     radius: float = 0.33  # of a blossom, as a share of the picture; plants differ from it by a quarter
-    leaf: str = "lance"  # a key of sprites.LEAVES
+    leaf: str = "lance"  # a key of LEAVES
     pose: Pose = ((0, 50), (0, 360))  # degrees that blossoms lean from the viewer, and whither on the screen (90: down)
     florets: tuple[int, int] = (1, 1)  # least and most blossoms of a plant that has many
     dome: bool = False  # these stand together at the top of its stem, not along it
@@ -78,7 +77,7 @@ YELLOW_CREAM, YELLOW_PINK = ((238, 176, 20), (248, 238, 160)), ((244, 196, 40), 
 
 DAISY = [Petals("strap", 0.24, (17, 26), (6, 10), notch=0.03)]
 DANDELION = [Petals("strap", 0.17, (44, 60), (4, 78), (1, 0.35), spiral=True, teeth=0.04)]
-ROSE = [Petals("wedge", 1.08, (5, 5), (14, 14), notch=0.12, ruffle=0.07, fade=(0.1, 0.7))]
+ROSE = [Petals("wedge", 1.08, (5, 5), (14, 14), notch=0.12, fade=(0.1, 0.7))]
 SUNFLOWER = [Petals("pointed", 0.28, (32, 43), (4, 14), (1, 0.85), spiral=True)]
 SNOWDROP = [
     Petals("cup", 0.36, (3, 3), (52, 60)),
@@ -93,9 +92,9 @@ CORNFLOWER = [
     Petals("trumpet", 0.6, (8, 12), (14, 26), teeth=0.32),
     Petals("strap", 0.16, (16, 24), (35, 80), (0.5, 0.3), spiral=True, colours=PURPLE),
 ]
-POPPY = [Petals("wedge", 1.25, (4, 4), (14, 34), ruffle=0.14, fade=(0.2, 0.32))]
+POPPY = [Petals("wedge", 1.25, (4, 4), (14, 34), fade=(0.2, 0.32))]
 TULIP = [Petals("cup", 0.72, (6, 6), (70, 77))]
-LILY = [Petals("pointed", 0.42, (6, 6), (12, 22), spots=24, ruffle=0.03)]
+LILY = [Petals("pointed", 0.42, (6, 6), (12, 22), spots=24)]
 PRIMROSE = [Petals("wedge", 0.86, (5, 5), (5, 12), notch=0.2, fade=(0.22, 0.36))]
 FORGET_ME_NOT = [Petals("round", 0.98, (5, 5), (4, 12), fade=(0.2, 0.34))]
 CONEFLOWER = [Petals("strap", 0.27, (12, 18), (-32, -12), notch=0.05)]
@@ -104,6 +103,15 @@ FOXGLOVE = [
     Petals("cup", 0.5, (5, 5), (80, 80), (1.1, 1.1)),
     Petals("round", 1, (5, 5), (35, 35), (0.3, 0.3), height=0.9, rim=0.2),
 ]
+
+LEAVES = {
+    "lance": Petals("pointed", 0.26),
+    "oval": Petals("round", 0.55),
+    "toothed": Petals("pointed", 0.5, teeth=0.09),
+    "cut": Petals("wedge", 0.5, teeth=0.3, notch=-0.1),
+    "blade": Petals("blade", 0.07),
+    "sword": Petals("blade", 0.13),
+}
 
 NONE, EYE = Centre(), Centre(0.2, (140, 90, 20), (246, 210, 50))
 CONE = Centre(0.36, (70, 60, 20), (206, 92, 24), 1.0)

@@ -16,17 +16,8 @@ from lightning_flowers.data.sources.demo.species import Colours, Petals
 
 Floats = NDArray[np.floating]  # float32 at run time, which the stubs lose in arithmetic with Python floats
 
-
 SHADOW = 0.4  # cover of the shadow that a petal throws on what lies right under its edge
 MARGIN = 0.1  # room for that shadow around a sprite, in petal lengths
-LEAVES = {
-    "lance": Petals("pointed", 0.26),
-    "oval": Petals("round", 0.55),
-    "toothed": Petals("pointed", 0.5, teeth=0.09),
-    "cut": Petals("wedge", 0.5, teeth=0.3, notch=-0.1),
-    "blade": Petals("blade", 0.07),
-    "sword": Petals("blade", 0.13),
-}
 
 
 def _smooth(t: Floats, low: float, high: float) -> Floats:
@@ -48,48 +39,34 @@ OUTLINES: dict[str, Callable[[Floats], Floats]] = {
 
 
 def petal_sprite(petal: Petals, colours: Colours | Floats, length: float, rng: Generator) -> Floats:
-    """Draw one petal of about `length` pixels."""
+    """Draw one petal of about `length` pixels, with the shadow around it."""
     rows, reach = max(8, round(0.8 * length)), petal.width * 0.55 + MARGIN
     t = (np.arange(round(rows * (1 + 2 * MARGIN)), dtype=np.float32)[:, None] / rows) - np.float32(MARGIN)
     x = np.linspace(-reach, reach, 2 * round(rows * reach) + 1, dtype=np.float32)[None, :]
-    across = (x - np.float32(rng.normal(0, 0.05)) * t * t) / np.float32(petal.width / 2)
-    cover, rib = _cover(petal, t, across, rows, rng)
+    across = x / np.float32(petal.width / 2)
+    # The tip ends early where along is stretched.
+    teeth = petal.teeth * np.abs(np.sin(4.5 * across + rng.uniform(0, 2 * np.pi)))
+    along = t * (1 + petal.notch * np.exp(-((across / 0.35) ** 2)) + teeth)
+    half = OUTLINES[petal.outline](np.clip(along, 0, 1))
+    inside = np.minimum((half - np.abs(across)) * (petal.width / 2 * rows), (1 - along) * rows)
+    inside = np.minimum(inside, (t + 0.03) * rows)
+    cover = np.clip(inside / np.maximum(np.hypot(*np.gradient(inside)), 1) + 0.5, 0, 1).astype(np.float32)
+    rib = np.clip(across / np.maximum(half, 0.05), -1, 1)
     bright, mix = _brightness(petal, t, rib, rng) * cover, _smooth(t, *petal.fade)
     base, tip = np.array(colours, np.float32) / 255
     channels = [np.clip((low + (high - low) * mix) * bright, 0, cover) for low, high in zip(base, tip, strict=True)]
-    return shadowed(np.asarray(cv2.merge([*channels, cover]), np.float32))
-
-
-def _cover(petal: Petals, t: Floats, across: Floats, rows: int, rng: Generator) -> tuple[Floats, Floats]:
-    """Cover of each pixel, and its place across the breadth that the petal has there, both (rows, columns)."""
-    phase, waves = rng.uniform(0, 2 * np.pi), rng.uniform(2.5, 4.5)
-    # The tip ends early where along is stretched.
-    along = t * (1 + petal.notch * np.exp(-((across / 0.35) ** 2)) + petal.teeth * np.abs(np.sin(4.5 * across + phase)))
-    along = along + t * petal.ruffle * 0.5 * (1 + np.sin(waves * across + phase)) * across * across
-    half = OUTLINES[petal.outline](np.clip(along, 0, 1)) * (1 + petal.ruffle * np.sin(17 * t + phase) * t)
-    inside = (half - np.abs(across)) * (petal.width / 2 * rows)
-    inside = np.minimum(inside, np.minimum((1 - along) * rows, (t + 0.03) * rows))
-    slope = np.hypot(*np.gradient(inside))
-    rib = np.clip(across / np.maximum(half, 0.05), -1, 1)
-    return np.clip(inside / np.maximum(slope, 1) + 0.5, 0, 1).astype(np.float32), rib
+    halo = SHADOW * cv2.GaussianBlur(cover, (0, 0), 0.5 + 0.015 * len(cover))
+    return np.asarray(cv2.merge([*channels, halo + (1 - halo) * cover]), np.float32)
 
 
 def _brightness(petal: Petals, t: Floats, rib: Floats, rng: Generator) -> Floats:
-    """Of each pixel: mottled, veined and spotted, darker at the edges and at the base, and in folds."""
+    """Of each pixel: mottled, veined and spotted, darker at the edges and at the base."""
     mottle = cv2.resize(rng.normal(1, 0.06, (6, 4)).astype(np.float32), rib.shape[::-1], interpolation=cv2.INTER_CUBIC)
     veins = 0.6 * np.cos(2 * np.pi * rib * (2 + 3 * petal.width)) ** 4 + np.exp(-((rib / 0.07) ** 2))
-    folds = petal.ruffle * np.sin(9 * rib + rng.uniform(0, 6)) * t
-    bright = mottle * (1 - 0.2 * rib * rib - 0.35 * np.exp(-np.maximum(t, 0) / 0.16) + folds + 0.08 * t - 0.12 * veins)
+    bright = mottle * (1 - 0.2 * rib * rib - 0.35 * np.exp(-np.maximum(t, 0) / 0.16) + 0.08 * t - 0.12 * veins)
     for at, side in rng.uniform((0.12, -0.7), (0.62, 0.7), (petal.spots, 2)):
         bright = bright * (1 - 0.75 * np.exp(-(((t - at) / 0.022) ** 2) - ((rib - side) / 0.1) ** 2))
     return np.asarray(bright, np.float32)
-
-
-def shadowed(picture: Floats) -> Floats:
-    """Sprite of a painted picture (h, w, 4): the same array with a shadow around what is painted."""
-    halo = SHADOW * cv2.GaussianBlur(picture[..., 3], (0, 0), 0.5 + 0.015 * len(picture))
-    picture[..., 3] = halo + (1 - halo) * picture[..., 3]
-    return picture
 
 
 def stamp(layer: Floats, sprite: Floats, base: Floats, along: Floats, across: Floats, shade: float) -> None:
@@ -102,21 +79,16 @@ def stamp(layer: Floats, sprite: Floats, base: Floats, along: Floats, across: Fl
     """
     height, width = sprite.shape[:2]
     rows = height / (1 + 2 * MARGIN)
-    start = (base - across * ((width - 1) / 2 / rows) - along * MARGIN).tolist()
-    down, right = (along / rows).tolist(), (across / rows).tolist()
-    (x, x_end), (y, y_end) = (_extent(start[i], down[i] * height, right[i] * width, layer.shape[1 - i]) for i in (0, 1))
-    if x_end > x and y_end > y:
-        matrix = np.array([[right[0], down[0], start[0] - x], [right[1], down[1], start[1] - y]])
-        lay(layer[y:y_end, x:x_end], cv2.warpAffine(sprite, matrix, (x_end - x, y_end - y)), shade)
+    start, down, right = base - across * ((width - 1) / 2 / rows) - along * MARGIN, along / rows, across / rows
+    corners = start + np.outer((0, height, 0, height), down) + np.outer((0, 0, width, width), right)
+    left, top = np.clip(corners.min(0).astype(int) - 1, 0, None).tolist()
+    end, bottom = np.clip(corners.max(0).astype(int) + 2, 0, layer.shape[1::-1]).tolist()
+    if end > left and bottom > top:
+        matrix = np.stack([right, down, start - (left, top)], 1)
+        lay(layer[top:bottom, left:end], cv2.warpAffine(sprite, matrix, (end - left, bottom - top)), shade)
 
 
-def _extent(start: float, down: float, right: float, limit: int) -> tuple[int, int]:
-    """First and last + 1 pixel along one axis, inside limit, of a sprite that begins at start."""
-    corners = start, start + down, start + right, start + down + right
-    return max(int(min(corners)) - 1, 0), min(int(max(corners)) + 2, limit)
-
-
-def lay(under: Floats, patch: cv2.typing.MatLike, shade: float) -> None:
+def lay(under: Floats, patch: cv2.typing.MatLike, shade: float = 1.0) -> None:
     """Lay patch, brightened by shade, over under, both (h, w, 4); the patch is used up."""
     clear = 1 - cv2.extractChannel(patch, 3)
     # Half of the shadow lies under a petal's edge.
@@ -130,16 +102,10 @@ def lay(under: Floats, patch: cv2.typing.MatLike, shade: float) -> None:
 def paint_leaves(
     layer: Floats, leaf: Petals, colours: Colours | Floats, feet: Floats, length: float, rng: Generator
 ) -> None:
-    """Paint leaves on layer (H, W, 4), each from one of feet (n, 2), of about `length` pixels; blades stand upright."""
+    """Paint leaves on layer (H, W, 4), each from one of feet (n, 2), of about `length` pixels."""
     sprite = petal_sprite(leaf, colours, 0.7 * length, rng)
     for foot in feet:
-        angle = rng.normal(-np.pi / 2, 0.35) if leaf.outline == "blade" else rng.uniform(-np.pi, 0)
+        angle = rng.uniform(-np.pi, 0)
         along = np.array([np.cos(angle), np.sin(angle)]) * length * rng.uniform(0.7, 1.1)
         side = along[::-1] * [-1, 1] * rng.uniform(0.5, 1) * rng.choice([-1, 1])
         stamp(layer, sprite, foot, along, side, rng.uniform(0.65, 1.1))
-
-
-def leaf_colours(rng: Generator) -> Floats:
-    """Greens (2, 3) of one plant's leaves, as Colours."""
-    dark = np.array([50, 86, 36]) * rng.uniform(0.7, 1.2) + rng.normal(0, 9, 3)
-    return np.stack([dark, dark * rng.uniform(1.1, 1.5)])
