@@ -37,14 +37,14 @@ class Augment:
         if isinstance(spec, str) and spec in PRESETS:
             self._apply = PRESETS[spec]  # pyright: ignore[reportArgumentType]
             return
-        named = NAMED.get(spec) if isinstance(spec, str) else None
-        if isinstance(spec, str) and named is None:
-            _check_is_file(spec)
         from lightning_flowers.data.augmentation import pipelines  # imported late: albumentations takes seconds
 
-        if isinstance(spec, str) and named is None:
-            self.content = pipelines.load_pipeline(spec)
-        self._apply = pipelines.Pipeline(pipelines.read_pipeline(str(named) if named else spec, size))
+        if isinstance(spec, str):
+            content = pipelines.load_pipeline(str(_file_of(spec)))
+            self.content = spec if spec in NAMED else content
+            self._apply = pipelines.Pipeline(pipelines.read_pipeline(content, size, spec))
+        else:
+            self._apply = pipelines.Pipeline(pipelines.read_pipeline(spec, size))
 
     def __bool__(self) -> bool:
         """Whether it changes pictures."""
@@ -93,8 +93,9 @@ def _mixed(bits: int, number: int) -> int:
     return bits ^ bits >> 31
 
 
-def _check_is_file(spec: str) -> None:
-    if not Path(spec).expanduser().is_file():
+def _file_of(spec: str) -> Path:
+    if not Path(spec).expanduser().is_file() and spec not in NAMED:
         names = (*PRESETS, *NAMED)
         mend = did_you_mean(spec, names) or f": the presets are {', '.join(names)}"
         raise UserError(f"--data.augment={spec}: neither a preset nor a file{mend}")
+    return NAMED.get(spec, Path(spec))

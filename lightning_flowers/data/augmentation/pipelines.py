@@ -1,6 +1,7 @@
 """Albumentations pipelines, read from YAML and tried on a picture before the run."""
 
 import copy
+import os
 import random
 import threading
 from collections.abc import Mapping
@@ -13,30 +14,38 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lightning_flowers.data.augmentation.transforms import TRANSFORMS, A, Transform
 from lightning_flowers.errors import UserError, did_you_mean
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it must not ask the network for a newer release
+import albumentations as A
+
+Transform = A.BasicTransform | A.BaseCompose
+TRANSFORMS: dict[str, type[Any]] = {
+    name: value for name, value in vars(A).items() if isinstance(value, type) and issubclass(value, Transform)
+}
 
 TRIES = 4  # with every transform applied: what remains by chance is found in the run
 
 
-def read_pipeline(spec: str | list[Any] | dict[str, Any], size: int) -> A.Compose:
+def read_pipeline(spec: list[Any] | dict[str, Any], size: int, name: str = "") -> A.Compose:
     """Build a pipeline and try it on a picture.
 
     Args:
-        spec: a YAML file, or what such a file holds: a list such as
+        spec: what a YAML file holds: a list such as
             `[{"HorizontalFlip": {"p": 0.5}}, {"OneOf": {"p": 0.5, "transforms": [...]}}]`, or what albumentations'
             `save` and `to_dict` write.
         size: side of the pictures; the pipeline must keep it.
+        name: of the file, for errors.
 
     Raises:
-        UserError: no such file or transform, an argument that a transform does not take, or a pipeline that does not
-            give uint8 (size, size, 3).
+        UserError: no such transform, an argument that a transform does not take, or a pipeline that does not give
+            uint8 (size, size, 3).
     """
     try:
-        pipeline = A.Compose(_build_all(_load(spec) if isinstance(spec, str) else spec))
+        pipeline = A.Compose(_build_all(spec))
         _try(pipeline, size)
     except ValueError as error:
-        raise UserError(f"--data.augment{f'={spec}' if isinstance(spec, str) else ''}: {error}") from error
+        raise UserError(f"--data.augment{f'={name}' if name else ''}: {error}") from error
     return pipeline
 
 
@@ -90,18 +99,11 @@ def load_pipeline(path: str) -> Any:
         UserError: it cannot be read.
     """
     try:
-        return _load(path)
-    except ValueError as error:
-        raise UserError(f"--data.augment={path}: {error}") from error
-
-
-def _load(path: str) -> object:
-    try:
         return yaml.safe_load(Path(path).expanduser().read_text("utf-8"))
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
+        raise UserError(f"--data.augment={path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"--data.augment={path}: is not YAML: {' '.join(str(error).split())}") from error
 
 
 def _build_all(nodes: object) -> list[Transform]:

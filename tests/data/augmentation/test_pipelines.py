@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from lightning_flowers.data.augmentation.augment import Augment
-from lightning_flowers.data.augmentation.pipelines import Pipeline
-from lightning_flowers.data.augmentation.transforms import A, KernelAffine
+from lightning_flowers.data.augmentation.pipelines import A, Pipeline
 from lightning_flowers.errors import UserError
 
 SIZE = 24
@@ -22,7 +21,7 @@ READABLE = """
       - Rotate: {limit: 30}
       - HorizontalFlip: {p: 1.0}
 - Transpose
-- KernelAffine: {p: 0.3}
+- Affine: {p: 0.3, shear: [-5, 5]}
 """
 
 
@@ -46,13 +45,6 @@ def test_what_albumentations_saved_is_read_and_gives_the_same_pictures(tmp_path:
     A.save(A.Compose([crop, A.OneOf([A.Rotate(30), A.HorizontalFlip()])]), path, data_format=data_format)
     inline = [{"RandomResizedCrop": {"size": [SIZE, SIZE], "scale": [0.5, 1.0]}}]
     inline += [{"OneOf": {"transforms": [{"Rotate": {"limit": 30}}, "HorizontalFlip"]}}]
-    assert pictures(Augment(str(path), SIZE)) == pictures(Augment([{"Compose": {"transforms": inline}}], SIZE))
-
-
-def test_our_own_transform_can_be_saved_and_read(tmp_path: Path) -> None:
-    path = tmp_path / "saved.yaml"
-    inline = [{"KernelAffine": {"p": 0.5}}]
-    A.save(A.Compose([KernelAffine(p=0.5)]), path, data_format="yaml")
     assert pictures(Augment(str(path), SIZE)) == pictures(Augment([{"Compose": {"transforms": inline}}], SIZE))
 
 
