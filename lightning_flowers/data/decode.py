@@ -42,19 +42,13 @@ def decode_into(encoded: memoryview, out: NDArray[np.uint8]) -> bool:
     elif bytes(encoded[: len(_PNG_MAGIC)]) == _PNG_MAGIC:
         picture = _decode_any(encoded)
     else:
-        raise ValueError(f"the picture cannot be decoded: it is {_looks(encoded, height * width)}")
+        raise ValueError("the picture cannot be decoded: it is neither a JPEG nor a PNG")
     if picture.shape == out.shape:
         out[...] = picture
         return False
     shrinks = picture.shape[0] * picture.shape[1] > height * width
     cv2.resize(picture, (width, height), dst=out, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return True
-
-
-def _looks(encoded: memoryview, pixels: int) -> str:
-    raw = len(encoded) in (pixels, 3 * pixels, 4 * pixels, 12 * pixels)
-    likely = ", and as long as raw pixels are: write it as one" if raw else ""
-    return f"neither a JPEG nor a PNG{likely}"
 
 
 def _decode_jpeg(encoded: memoryview, colour: str) -> NDArray[np.uint8]:

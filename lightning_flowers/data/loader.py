@@ -63,7 +63,7 @@ class Loader:
     Attributes:
         sampler: the order; Lightning calls its `set_epoch`.
         waited: seconds that the consumer has spent waiting for batches, over all epochs.
-        resized: pictures of the last epoch that had another size and were resized.
+        resized: pictures of the last epoch that were decoded, had another size and were resized.
     """
 
     def __init__(
@@ -192,13 +192,11 @@ class Loader:
         if record in records.bad:  # though its picture may be kept, from before it was damaged
             raise records.shard.error(record, records.bad[record])
         cached = self.cache.of(records) if self.cache else None
-        picture = cached.get(record) if cached else None
-        if cached and picture is not None:
-            resized = cached.was_resized(record)
-        else:
+        picture, resized = cached.get(record) if cached else None, False
+        if picture is None:
             picture, resized = out, self._decode(out, position)
             if cached:
-                cached.put(record, out, resized)
+                cached.put(record, out)
         if self.augment:
             self.augment.into(picture, out, self.sampler.seed, epoch, position)
         elif picture is not out:

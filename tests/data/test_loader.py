@@ -332,16 +332,6 @@ def test_a_thread_copies_whole_batches_once_all_are_kept(
     assert set(taken) == shares
 
 
-def test_a_kept_picture_that_was_resized_is_counted_in_each_epoch(tmp_path: Path) -> None:
-    encoded = [simplejpeg.encode_jpeg(np.full((side, side, 3), 99, np.uint8), colorspace="RGB") for side in (32, 40)]
-    write_split(tmp_path, 32, [Record(image, 0, str(n)) for n, image in enumerate(encoded)], shards=1)
-    loader = Loader(open_split(tmp_path, 32, 4, labelled=True), Order(2, 2), cache=PictureCache(None, 32))
-    with pytest.warns(UserWarning, match="1 pictures are not 32x32"):
-        epoch(loader)
-    epoch(loader)
-    assert loader.resized == 1
-
-
 BAD = (0, 8, 131)  # the first row of a batch, of a thread's share, and one in another shard
 
 

@@ -52,12 +52,21 @@ def choose(mode: Mode, splits: Sequence[Split], folder: str | None, processes: i
     wanted = _what(splits)
     if mode == "disk":
         base = Path(folder or platformdirs.user_cache_dir("lightning_flowers")).expanduser()
-        return _on_disk(base / folder_name(), wanted)
-    choice = _in_shared_memory(free_space.SHARED_MEMORY / folder_name(), wanted) or _in_own_memory(wanted, processes)
-    why = _shortage(wanted, free_space.free_memory())
-    if choice is None and mode == "ram":
+        kept = _in_folder(base / folder_name(), wanted, free_space.free_disk, "on disk, in {}")
+        if isinstance(kept, str):
+            raise UserError(f"--data.cache=disk: {kept}: give another --data.cache_dir")
+        return kept
+    free = free_space.free_memory()
+    if free_space.SHARED_MEMORY.is_dir():
+        shared, where = free_space.SHARED_MEMORY / folder_name(), "in memory, in {}, where the next run finds them"
+        if isinstance(kept := _in_folder(shared, wanted, _free_shared, where), Choice):
+            return kept
+    if wanted.bytes * processes <= free:
+        return Choice(PictureCache(None, wanted.size), _describe("in this process's memory", wanted, 0))
+    why = _shortage(wanted, free)
+    if mode == "ram":
         raise UserError(f"--data.cache=ram: {why}: use --data.cache=disk or none")
-    return choice or Choice(None, f"none: {why} (--data.cache=disk would keep them on disk)")
+    return Choice(None, f"none: {why} (--data.cache=disk would keep them on disk)")
 
 
 def folder_name() -> str:
@@ -71,50 +80,27 @@ def _what(splits: Sequence[Split]) -> _Wanted:
     return _Wanted(splits[0].size, sum(room(len(split), split.size) for split in splits), list(known.values()))
 
 
-def _on_disk(folder: Path, wanted: _Wanted) -> Choice:
+def _in_folder(folder: Path, wanted: _Wanted, free: Callable[[Path], int], where: str) -> Choice | str:
+    """A cache in a folder, of which others' old pictures are removed where there is not enough room; or why not."""
     cache = PictureCache(folder, wanted.size)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept, free = _make_room(cache, folder, wanted, free_space.free_disk)
+        if not portable.owns(folder):  # in /dev/shm anybody can make folders, under any name
+            return f"{folder}: belongs to another user"
+        evict(
+            folder, wanted.bytes - _kept(cache, wanted) - free(folder), {cache.path(shard) for shard in wanted.shards}
+        )
+        left = free(folder)  # first: meanwhile another process may turn what is free into what is kept
     except OSError as error:
-        raise UserError(
-            f"--data.cache=disk: {folder}: cannot be written: {error.strerror}: give another --data.cache_dir"
-        ) from error
-    if wanted.bytes - kept > free:
-        raise UserError(
-            f"--data.cache=disk: {_shortage(wanted, kept + free)} in {folder}: give another --data.cache_dir"
-        )
-    return Choice(cache, _describe(f"on disk, in {folder}", wanted, kept))
+        return f"{folder}: cannot be written: {error.strerror}"
+    kept = _kept(cache, wanted)
+    if wanted.bytes - kept > left:
+        return f"{_shortage(wanted, kept + left)} in {folder}"
+    return Choice(cache, _describe(where.format(folder), wanted, kept))
 
 
-def _in_shared_memory(folder: Path, wanted: _Wanted) -> Choice | None:
-    cache = PictureCache(folder, wanted.size)
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if not portable.owns(folder):  # anybody can make folders there, under any name
-            return None
-        kept, free = _make_room(
-            cache, folder, wanted, lambda path: min(free_space.free_memory(), free_space.free_disk(path))
-        )
-    except OSError:  # there is no such memory here, or it cannot be written to
-        return None
-    if wanted.bytes - kept > free:
-        return None
-    return Choice(cache, _describe(f"in memory, in {folder}, where the next run finds them", wanted, kept))
-
-
-def _in_own_memory(wanted: _Wanted, processes: int) -> Choice | None:
-    if wanted.bytes * processes > free_space.free_memory():
-        return None
-    return Choice(PictureCache(None, wanted.size), _describe("in this process's memory", wanted, 0))
-
-
-def _make_room(cache: PictureCache, folder: Path, wanted: _Wanted, free: Callable[[Path], int]) -> tuple[int, int]:
-    """Bytes that are kept there already, and that may still be written once others' old pictures are gone."""
-    spared = {cache.path(shard) for shard in wanted.shards}
-    evict(folder, wanted.bytes - _kept(cache, wanted) - free(folder), spared)
-    left = free(folder)  # first: meanwhile another process may turn what is free into what is kept
-    return _kept(cache, wanted), left
+def _free_shared(folder: Path) -> int:
+    return min(free_space.free_memory(), free_space.free_disk(folder))
 
 
 def _kept(cache: PictureCache, wanted: _Wanted) -> int:

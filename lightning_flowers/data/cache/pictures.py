@@ -20,8 +20,6 @@ from lightning_flowers.data.tfrecord.file_bytes import Descriptor
 from lightning_flowers.data.tfrecord.index import ShardRecords
 from lightning_flowers.errors import as_given
 
-_AS_IT_WAS, _RESIZED = 1, 2  # what a record's byte says; 0: the picture is not there
-
 
 class ShardPictures:
     """The decoded pictures of one shard. Any thread may call any method.
@@ -46,11 +44,7 @@ class ShardPictures:
         """The picture uint8 (size, size, 3), not to be written to; None if it is not there yet."""
         return self._pictures[record] if self._flags[record] else None
 
-    def was_resized(self, record: int) -> bool:
-        """Whether a picture had another size before it was kept."""
-        return self._flags[record] == _RESIZED
-
-    def put(self, record: int, picture: NDArray[np.uint8], resized: bool) -> None:
+    def put(self, record: int, picture: NDArray[np.uint8]) -> None:
         """Keep a picture uint8 (size, size, 3); where there is no room left, keep no more, and warn.
 
         Two threads or processes may keep the same one at once: they write the same bytes.
@@ -63,7 +57,7 @@ class ShardPictures:
             self._full = True
             warnings.warn(as_given(f"--data.cache: no more pictures are kept: {error.strerror}"), stacklevel=2)
             return
-        self._there[record] = _RESIZED if resized else _AS_IT_WAS
+        self._there[record] = 1
 
     def lacks(self, bad: Collection[int] = ()) -> bool:
         """Whether a picture is still to come, other than of the records that cannot be used."""

@@ -46,7 +46,7 @@ def fill(choice: Choice, *splits: Split) -> list[Path]:
         for records, record in map(split.find, range(len(split))):
             pictures = choice.cache.of(records)
             assert pictures
-            pictures.put(record, GREY, False)
+            pictures.put(record, GREY)
     return sorted({*choice.cache.folder.glob("*.pictures")} - before)
 
 

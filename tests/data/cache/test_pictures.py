@@ -77,7 +77,7 @@ def fill(cache: PictureCache, records: ShardRecords, numbers: range | None = Non
     pictures = cache.of(records)
     assert pictures
     for number in numbers or range(len(records)):
-        pictures.put(number, grey(number), False)
+        pictures.put(number, grey(number))
 
 
 def levels(cache: PictureCache, records: ShardRecords) -> list[int | None]:
@@ -106,10 +106,9 @@ def test_a_picture_is_there_once_it_was_put_and_not_before(cache: PictureCache, 
     pictures = cache.of(records)
     assert pictures
     assert pictures is cache.of(records)
-    pictures.put(3, grey(7), resized=True)
-    pictures.put(5, grey(0), resized=False)
+    pictures.put(3, grey(7))
+    pictures.put(5, grey(0))
     assert levels(cache, records) == [None, None, None, 7, None, 0, *[None] * 8]
-    assert [pictures.was_resized(number) for number in (3, 5)] == [True, False]
 
 
 def test_pictures_cannot_be_written_to(cache: PictureCache, records: ShardRecords) -> None:

@@ -6,10 +6,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
 from lightning_flowers.data.tfrecord.shard import Shard
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
@@ -69,9 +67,3 @@ def test_other_features_are_listed_and_nothing_is_to_be_fetched(
     assert said in str(caught.value)
     assert "write the shard with 'image'" in str(caught.value)
     assert "fetch" not in str(caught.value)
-
-
-@pytest.mark.parametrize("values", [3, 12])
-def test_raw_pixels_are_called_so(values: int) -> None:
-    with pytest.raises(ValueError, match="neither a JPEG nor a PNG, and as long as raw pixels are"):
-        decode_into(memoryview(bytes(32 * 32 * values)), np.zeros((32, 32, 3), np.uint8))
