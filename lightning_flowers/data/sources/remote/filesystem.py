@@ -66,13 +66,13 @@ class FileSystem:
         finally:
             future.cancel()
 
-    def retry(self, shown: str, attempts: int, question: Callable[[int], _T]) -> _T:
+    def retry(self, shown: str, attempts: int, question: Callable[[], _T]) -> _T:
         """Ask a question, again with exponential back-off while the network is what fails.
 
         Args:
             shown: what is asked for, for errors.
             attempts: how often at most.
-            question: uses `call`; gets the number of the attempt, from 1.
+            question: uses `call`.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -84,14 +84,11 @@ class FileSystem:
             wait=BACKOFF,
             retry=retry_if_exception(lambda error: not self.stopped.is_set() and is_transient(error)),
             sleep=sleep_using_event(self.stopped),
+            before=lambda _: self.check_open(),
             reraise=True,
         )
         try:
-            for attempt in retrying:
-                self.check_open()
-                with attempt:
-                    return question(attempt.retry_state.attempt_number)
-            raise AssertionError("it asks once at least")
+            return retrying(question)
         except Exception as error:  # each driver has its own
             self.check_open()
             cause = _cause(error)

@@ -14,7 +14,7 @@ LISTING = "listing.txt"
 TABLES = ("classes.txt", "sample_submission.csv")
 _ASKED = 16  # files whose sizes are asked for at a time
 LISTING_ATTEMPTS = 2  # a mistyped host must be told of at once
-RANGE = 1 << 22  # bytes that are asked for at a time; half as many in each further attempt
+RANGE = 1 << 22  # bytes that are asked for at a time
 # Where stores say which version of a file they hold.
 _VERSIONS = ("ETag", "etag", "md5Hash", "generation", "Last-Modified", "LastModified", "updated", "mtime", "created")
 
@@ -83,14 +83,14 @@ class RemoteFolder:
         return self._known[path]
 
     def pieces(self, file: RemoteFile, start: int) -> Iterator[bytes]:
-        """The bytes of a file from `start` on, a range at a time; ranges shorten while the link fails.
+        """The bytes of a file from `start` on, a range at a time.
 
         Raises:
             DataError: a range did not come in all attempts, or cannot come.
         """
 
-        def read(attempt: int) -> bytes:
-            stop = min(start + (RANGE >> (attempt - 1)), file.size)
+        def read() -> bytes:
+            stop = min(start + RANGE, file.size)
             data: bytes = self.filesystem.call("cat_file", file.name, start=start, end=stop)
             if len(data) == file.size:  # all of it: what a server sends that knows no ranges
                 return data[start:]
@@ -109,7 +109,7 @@ class RemoteFolder:
     def _read_listing(self) -> list[str]:
         url, name = f"{self.url}/{LISTING}", self._name(LISTING)
         try:
-            data = self.filesystem.retry(url, LISTING_ATTEMPTS, lambda _: self.filesystem.call("cat_file", name))
+            data = self.filesystem.retry(url, LISTING_ATTEMPTS, lambda: self.filesystem.call("cat_file", name))
         except FileNotFoundError as error:
             raise DataError(
                 f"{url}: not there, and a web server cannot say which files it has: make it in the data's folder "
@@ -120,7 +120,7 @@ class RemoteFolder:
     def _find(self) -> dict[str, RemoteFile]:
         root = self.filesystem.root
         try:
-            find = lambda _: self.filesystem.call("find", root, detail=True)  # noqa: E731
+            find = lambda: self.filesystem.call("find", root, detail=True)  # noqa: E731
             infos = self.filesystem.retry(self.url, LISTING_ATTEMPTS, find)
         except FileNotFoundError:
             return {}
@@ -131,7 +131,7 @@ class RemoteFolder:
         url, name = f"{self.url}/{path}", self._name(path)
         self.filesystem.forget()
         try:
-            info = self.filesystem.retry(url, self.attempts, lambda _: self.filesystem.call("info", name))
+            info = self.filesystem.retry(url, self.attempts, lambda: self.filesystem.call("info", name))
         except FileNotFoundError as error:
             raise DataError(f"{url}: not there, though it is listed: put it there, or list anew") from error
         if info.get("size") is None:

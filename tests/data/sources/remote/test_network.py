@@ -26,11 +26,6 @@ def test_a_cut_connection_goes_on_where_it_was_cut(site, open_store, shards, fir
     assert site.sent[first] == SHARD + 5100
 
 
-def test_a_link_that_cuts_long_ranges_gets_short_ones(site, open_store, shards, first):
-    site.cuts[first] = [40_000, 30_000] * 2
-    assert open_store(site.url, attempts=3).get(first).read_bytes() == shards[first]
-
-
 def test_a_server_without_ranges_serves_too(site, open_store, shards, first):
     site.ranges = False
     store = open_store(site.url)
