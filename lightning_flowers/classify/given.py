@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lightning_flowers.classify.fetching import fetch
-from lightning_flowers.data.photograph import MAX_BYTES, File, PictureError
-from lightning_flowers.data.sources.loose_pictures import is_picture
+from lightning_flowers.data.photograph import MAX_BYTES, File, PictureError, is_picture
 from lightning_flowers.secrets import bare
 
 STANDARD_INPUT = "-"

@@ -107,6 +107,16 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is called as pictures are that can be read here."""
+    return path.suffix.lower() in _suffixes()
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats())
+
+
 @contextmanager
 def _opened(file: File, most_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
     with _told():

@@ -16,11 +16,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("Check every record and decode every picture; exit status 1 if anything is bad.", "root"),
     "stats": ("Draw the classes' histogram, find near-duplicates and leaks.", "root"),
     "show": ("Draw pictures with their classes' names, with --augment beside their augmented selves.", "root"),
-    "convert": ("Make shards of pictures in folders, or of those that a CSV names.", "source"),
+    "convert": ("Make shards of pictures of any kind.", "source"),
 }
 _POSITIONAL = {
     "root": "The folder that holds tfrecords-jpeg-SxS/{train,val,test}. Default: where fit finds its data.",
-    "source": "The folder of pictures: CLASS/*, or train, val and test with CLASS/* (test may be flat).",
+    "source": "A folder of CLASS/*, or of train, val and test with CLASS/* (test may be flat); a CSV, TFRecords, tars, "
+    "Parquet; a hub's URL.",
 }
 
 

@@ -7,9 +7,7 @@ from lightning_flowers.data.conversion.convert import Converted, Settings, conve
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs, list_labels, read_classes
 from lightning_flowers.data.conversion.kinds import read_pictures
-from lightning_flowers.data.conversion.names import check_features
 from lightning_flowers.data.conversion.plan import note_classes
-from lightning_flowers.data.conversion.table import read_table
 from lightning_flowers.data.photograph import Shape
 from lightning_flowers.errors import UserError
 from lightning_flowers.records.selection import own_flags
@@ -20,7 +18,6 @@ def convert_records(
     source: str | None = None,
     *,
     out: str,
-    csv: str | None = None,
     sizes: str = "224",
     shape: Shape = "crop",
     quality: int = 95,
@@ -35,11 +32,9 @@ def convert_records(
     """Make shards of pictures.
 
     Args:
-        source: the folder or file of pictures.
+        source: the folder or file of pictures. A CSV has the columns path, class (a name, or a whole number from 0)
+            and, if need be, split and id; paths start from its folder.
         out: folder to write to, a new one.
-        csv: table with the columns path, class (a name, or a whole number from 0), and if need be split and id, parted
-            by commas, semicolons or tabs. Its paths start from the folder of pictures if one is given, else from
-            the table's.
         sizes: sides of the pictures in pixels, with commas between.
         shape: crop (the largest square in the middle) or squash (the whole picture).
         quality: of the JPEGs, 1 to 100; chroma is kept in full (4:4:4).
@@ -56,9 +51,9 @@ def convert_records(
     settings = Settings(_parse_sizes(sizes), shape, quality, shards, val_fraction, test_fraction, seed, skip_bad)
     _check(settings)
     with own_flags():
-        inputs = _read(source, csv, classes, features or {})
+        inputs = _read(source, classes, features or {})
     folder = choose_out(out, out)
-    if source is not None and csv is None and _is_within(folder, Path(source).expanduser()):
+    if source is not None and _is_within(folder, Path(source).expanduser()):
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
     _report(folder, inputs.classes, convert(inputs, folder, settings, "--skip_bad", say))
     return 0
@@ -82,17 +77,11 @@ def _parse_sizes(text: str) -> list[int]:
     return sizes
 
 
-def _read(source: str | None, csv: str | None, classes: str | None, features: dict[str, str]) -> Inputs:
-    given = read_classes(classes)
-    check_features(features)
-    if csv is not None:
-        base = None if source is None else Path(source).expanduser()
-        inputs = read_table(Path(csv).expanduser(), base, given, features)
-    elif source is not None:
-        place = fetch(source) if is_hub(source) else Path(source).expanduser()
-        _, inputs = read_pictures(place, given, features)
-    else:
-        raise UserError("records convert: give a folder of pictures, or --csv=FILE")
+def _read(source: str | None, classes: str | None, features: dict[str, str]) -> Inputs:
+    if source is None:
+        raise UserError("records convert: give a folder of pictures, or a file that holds or names some")
+    place = fetch(source) if is_hub(source) else Path(source).expanduser()
+    _, inputs = read_pictures(place, read_classes(classes), features)
     for note in inputs.notes:
         say(f"note: {note}")
     return inputs

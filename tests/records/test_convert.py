@@ -156,15 +156,15 @@ def test_a_table_names_pictures_classes_splits_and_ids(records, tmp_path):
         save(tmp_path / "pictures" / f"{number}.jpg", (40 * number, 0, 0), quality=95)
     rows = [
         "path,class,split,id",
-        "0.jpg,rose,train,a",
-        "1.jpg,iris,train,b",
-        "2.jpg,rose,val,c",
-        "3.jpg,,test,d",
-        "4.jpg,iris,test,",
+        "pictures/0.jpg,rose,train,a",
+        "pictures/1.jpg,iris,train,b",
+        "pictures/2.jpg,rose,val,c",
+        "pictures/3.jpg,,test,d",
+        "pictures/4.jpg,iris,test,",
     ]
     (tmp_path / "t.csv").write_text("\n".join(rows))
     out = tmp_path / "out"
-    status = records("convert", tmp_path / "pictures", f"--csv={tmp_path / 't.csv'}", f"--out={out}", "--sizes=16")[0]
+    status = records("convert", tmp_path / "t.csv", f"--out={out}", "--sizes=16")[0]
     assert status == 0
     splits = open_all(out, 16, 2)
     assert sorted(zip(splits["train"].ids.tolist(), splits["train"].labels.tolist(), strict=True)) == [
@@ -180,7 +180,7 @@ def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path
     for number in range(4):
         save(tmp_path / f"{number}.jpg", (40 * number, 0, 0), quality=95)
     (tmp_path / "t.csv").write_text("path,label\n0.jpg,2\n1.jpg,0\n2.jpg,2\n3.jpg,2\n")
-    flags = ["convert", f"--csv={tmp_path / 't.csv'}", "--sizes=16", "--val_fraction=0"]
+    flags = ["convert", tmp_path / "t.csv", "--sizes=16", "--val_fraction=0"]
     assert "labels: 0=0, 1=2\n" in records(*flags, f"--out={tmp_path / 'a'}")[1]
     (tmp_path / "classes.txt").write_text("iris\nlily\nrose\n")
     assert records(*flags, f"--classes={tmp_path / 'classes.txt'}", f"--out={tmp_path / 'b'}")[0] == 0
@@ -214,7 +214,7 @@ def test_a_table_that_cannot_be_is_one_line(records, tmp_path, rows, said):
     for name in ("a", "b"):
         save(tmp_path / f"{name}.jpg")
     (tmp_path / "t.csv").write_text(rows)
-    status, _, err = records("convert", f"--csv={tmp_path / 't.csv'}", f"--out={tmp_path / 'out'}")
+    status, _, err = records("convert", tmp_path / "t.csv", f"--out={tmp_path / 'out'}")
     assert (status, len(err.splitlines())) == (2, 1)
     assert said in err
     assert list((tmp_path / "out").rglob("*.tfrec")) == []
@@ -223,7 +223,7 @@ def test_a_table_that_cannot_be_is_one_line(records, tmp_path, rows, said):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ([], "give a folder of pictures, or --csv=FILE"),
+        ([], "give a folder of pictures, or a file"),
         (["nowhere"], "nowhere: no such folder or file"),
         (["pictures", "--sizes=24,x"], "--sizes=24,x"),
         (["pictures", "--quality=0"], "--quality=0: must be 1 to 100"),

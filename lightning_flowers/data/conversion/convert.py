@@ -10,8 +10,8 @@ from pathlib import Path
 import simplejpeg
 from tqdm import tqdm
 
-from lightning_flowers.data.conversion.inputs import Inputs
-from lightning_flowers.data.conversion.plan import Planned, make_shards, place
+from lightning_flowers.data.conversion.inputs import Input, Inputs
+from lightning_flowers.data.conversion.plan import make_shards, place
 from lightning_flowers.data.photograph import PictureError, Shape, squares
 from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
@@ -38,7 +38,7 @@ class Settings:
 class Converted:
     """What was written; of `bad` pictures, which were not, the path and why."""
 
-    pictures: list[Planned] = field(default_factory=list)
+    pictures: list[Input] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     shards: int = 0
 
@@ -85,7 +85,7 @@ def convert(
     return done
 
 
-def _for_training(pictures: list[Planned]) -> list[Planned]:
+def _for_training(pictures: list[Input]) -> list[Input]:
     if not any(one.split == "train" for one in pictures):
         raise DataError("there is no picture for the train split")
     return pictures
@@ -101,7 +101,7 @@ def _refuse(inputs: Inputs, bad: list[tuple[str, str]], skip: str, tell_bad: Cal
 
 
 def _write_shard(
-    folder: Path, shard: tuple[str, int, Sequence[Planned]], inputs: Inputs, settings: Settings, done: Converted
+    folder: Path, shard: tuple[str, int, Sequence[Input]], inputs: Inputs, settings: Settings, done: Converted
 ) -> None:
     """Write a shard in all its sizes, a picture at a time: memory stays small. Its name tells how many it holds."""
     split, number, pictures = shard
@@ -111,13 +111,13 @@ def _write_shard(
         for part in parts.values():
             part.parent.mkdir(parents=True, exist_ok=True)
         files = [stack.enter_context(part.open("wb")) for part in parts.values()]
-        rendered = in_order(lambda picture: render(inputs, picture.path, settings), pictures)
+        rendered = in_order(lambda picture: render(inputs, picture, settings), pictures)
         for picture, images in zip(pictures, rendered, strict=True):
             if isinstance(images, str):
                 done.bad.append((picture.path, images))
                 continue
             for file, image in zip(files, images, strict=True):
-                file.write(frame(serialize(Record(image, None if split == "test" else picture.label, picture.id))))
+                file.write(frame(serialize(Record(image, None if split == "test" else picture.label, str(picture.id)))))
             done.pictures.append(picture)
     count = len(done.pictures) - before
     done.shards += count > 0
@@ -125,12 +125,12 @@ def _write_shard(
         part.rename(part.with_name(str(ShardName(number, size, count)))) if count else part.unlink()
 
 
-def render(inputs: Inputs, path: str, settings: Settings) -> list[bytes] | str:
+def render(inputs: Inputs, one: Input, settings: Settings) -> list[bytes] | str:
     """A picture as square JPEGs, RGB 4:4:4 as the competition's, one of each size; or why it cannot be used."""
     try:
         return [
             simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
-            for picture in squares(inputs.read(path), settings.sizes, settings.shape)
+            for picture in squares(inputs.read(one), settings.sizes, settings.shape)
         ]
     except PictureError as error:
         return str(error)
@@ -141,7 +141,7 @@ def _write_tables(folder: Path, classes: Sequence[str], done: Converted) -> None
     `test_labels.csv` where its labels are known, which the shards do not tell; `skipped.csv` if any were."""
     test = [one for one in done.pictures if one.split == "test"]
     names = {None: "", **dict(enumerate(classes))}
-    rows = sorted((one.id, one.split, names[one.label], one.path) for one in done.pictures)
+    rows = sorted((str(one.id), one.split or "", names[one.label], one.path) for one in done.pictures)
     write_text(folder / "classes.txt", "".join(f"{name}\n" for name in classes))
     write_text(folder / "pictures.csv", csv_text(("id", "split", "class", "path"), rows))
     if test:

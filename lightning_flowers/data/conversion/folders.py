@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lightning_flowers.data.conversion.inputs import Found, Inputs, class_name, gather
 from lightning_flowers.data.conversion.names import split_called
-from lightning_flowers.data.sources.loose_pictures import is_picture
+from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
 
 
@@ -62,10 +62,6 @@ def _list_folders(root: Path, notes: list[str]) -> list[tuple[Path, str | None, 
 def _list_classes(folder: Path, split: str | None, notes: list[str]) -> list[tuple[Path, str | None, str | None]]:
     _refuse_pictures(folder)
     listed = [(one, split, _class_name(one)) for one in _folders(folder)]
-    seen: dict[str, str] = {}
-    for one, _, name in listed:
-        if seen.setdefault(name, one.name) != one.name:
-            notes.append(f"the folders {seen[name]!a} and {one.name!a} are one class, {name!r}")
     if split and not listed:
         notes.append(f"the folder {folder.name} holds no class")
     return [*listed]

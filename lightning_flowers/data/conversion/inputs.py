@@ -1,6 +1,6 @@
 """Which pictures are to be converted, and what is known of each before it is opened."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,28 +14,29 @@ PETALS = "petals"  # as --classes: the competition's
 _LISTED = 12  # classes; of more, the first and the last
 
 
+class Place(NamedTuple):
+    """Where a picture lies that is no file of its own: the file it is in, and what reads it."""
+
+    file: Path
+    read: Callable[[], bytes]
+
+
 class Input(NamedTuple):
-    """A picture as it was given; None what was not said of it.
+    """A picture to be converted; None what was not said of it.
 
     Attributes:
-        path: relative to the inputs' base.
+        path: relative to the inputs' base; a name of its own, where it is no file of its own.
         split: train, val or test.
         label: of its class.
         id: its name in the shards.
+        place: where it lies, if `path` is not a file.
     """
 
     path: str
     split: str | None
     label: int | None
     id: str | None
-
-
-class Place(NamedTuple):
-    """Where a picture lies that is no file of its own: the file it is in, its size in bytes, and what reads it."""
-
-    file: Path
-    size: int
-    read: Callable[[], bytes]
+    place: Place | None = None
 
 
 class Found(NamedTuple):
@@ -58,24 +59,21 @@ class Inputs:
         classes: names in the order of their labels.
         pictures: in the order of their paths.
         notes: what is left out, or taken for something else than it says, in lines for people.
-        places: of the pictures that are no files, by their paths.
     """
 
     base: Path
     classes: tuple[str, ...]
     pictures: list[Input]
     notes: list[str] = field(default_factory=list)
-    places: Mapping[str, Place] = field(default_factory=dict)
 
-    def read(self, path: str) -> Path | bytes:
-        """The picture at one of the paths: its file, or its bytes.
+    def read(self, one: Input) -> Path | bytes:
+        """One of the pictures: its file, or its bytes.
 
         Raises:
             PictureError: it cannot be read.
         """
-        place = self.places.get(path)
         try:
-            return self.base / path if place is None else place.read()
+            return self.base / one.path if one.place is None else one.place.read()
         except (OSError, ValueError) as error:
             raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -100,9 +98,9 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
         labels = number_classes([name for _, name in named if name is not None], known)
     except (DataError, ValueError) as error:
         raise DataError(f"{base}: {error}") from error
-    pictures = [Input(one.path, one.split, None if name is None else labels[name], one.id) for one, name in named]
-    places = {one.path: one.place for one, _ in named if one.place is not None}
-    return Inputs(base, tuple(labels), pictures, list(notes), places)
+    numbered = ((one, None if name is None else labels[name]) for one, name in named)
+    pictures = [Input(one.path, one.split, label, one.id, one.place) for one, label in numbered]
+    return Inputs(base, tuple(labels), pictures, list(notes))
 
 
 def read_classes(given: str | None) -> tuple[str, ...] | None:

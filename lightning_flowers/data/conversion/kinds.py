@@ -11,8 +11,8 @@ from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
 from lightning_flowers.data.conversion.tars import read_tars
 from lightning_flowers.data.conversion.tfrecords import read_tfrecords, starts_as_tfrecord
+from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.data.sources.competition import read_classes
-from lightning_flowers.data.sources.loose_pictures import is_picture
 from lightning_flowers.errors import DataError, UserError
 
 # Files whose records have a class each, by what reads them.
@@ -53,7 +53,7 @@ def read_pictures(
     if kind in _READERS:
         return kind, _READERS[kind](base, found[kind], given, features)
     if kind == _TABLE:
-        return kind, read_table(found[kind][0], None, classes, features)
+        return kind, read_table(found[kind][0], classes, features)
     if features:
         raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
     try:

@@ -110,13 +110,12 @@ def _describe(inputs: Inputs) -> list[list[object]]:
     rows = []
     stat = cache(Path.stat)  # a file may hold many pictures
     for one in inputs.pictures:
-        place = inputs.places.get(one.path)
-        file = inputs.base / one.path if place is None else place.file
+        file = inputs.base / one.path if one.place is None else one.place.file
         try:
             status = stat(file)
         except OSError as error:
             raise UserError(f"{file}: cannot be read: {error.strerror}") from error
-        rows.append([*one, status.st_size, status.st_mtime_ns])
+        rows.append([*one[:4], status.st_size, status.st_mtime_ns])
     return rows
 
 

@@ -63,14 +63,14 @@ def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[li
         if wrong := next((cell for cell in rows[column] if not isinstance(cell, int | str | None)), None):
             raise DataError(f"{path}: the column {column!r} holds {type(wrong).__name__}s, not whole numbers or names")
     names = described.get(label, {}).get("names")
-    unpacked, size, count = _Unpacked(path, file, image), path.stat().st_size, file.metadata.num_rows
+    unpacked, count = _Unpacked(file, image), file.metadata.num_rows
     found = [
         Found(
             f"{name}/{row:07d}",
             split,
             _name(rows[label][row], names) if label else None,
             None if identity is None else str(rows[identity][row]),
-            Place(path, size, partial(unpacked.read, row)),
+            Place(path, partial(unpacked.read, row)),
         )
         for row in range(count)
     ]
@@ -109,8 +109,8 @@ class _Unpacked:
     """The pictures of one file, unpacked in their order, as far as they were asked for, into a nameless temporary file:
     a page of Parquet can be read as a whole only, and shards take pictures from everywhere."""
 
-    def __init__(self, path: Path, file: Any, column: str) -> None:
-        self._path, self._rows = path, self._read_rows(file, column)
+    def __init__(self, file: Any, column: str) -> None:
+        self._rows = self._read_rows(file, column)
         self._ends = [0]
         self._lock = Lock()
         self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this

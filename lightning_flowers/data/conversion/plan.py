@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,16 +10,7 @@ from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError, UserError
 
 
-class Planned(NamedTuple):
-    """A picture that has its place; `label` is None where nobody knows it."""
-
-    path: str
-    split: str
-    label: int | None
-    id: str
-
-
-def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: float, seed: int) -> list[Planned]:
+def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: float, seed: int) -> list[Input]:
     """Give each picture a split and an id.
 
     Of the pictures of each class that have no split of their own (or that are for training, where there is none for
@@ -39,7 +29,7 @@ def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: 
             raise UserError(f"--{name}_fraction={fraction}: there are pictures for {name} already: leave it out")
     wanted = 0.2 if val_fraction is None and "val" not in present else val_fraction or 0.0
     drawn = _draw(given, wanted, test_fraction, seed)
-    placed: dict[str, Planned] = {}
+    placed: dict[str, Input] = {}
     for number, one in enumerate(given):
         # Twelve hex digits, in the manner of the competition's ids.
         identity = one.id or hashlib.sha256(one.path.encode()).hexdigest()[:12]
@@ -47,11 +37,11 @@ def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: 
             raise DataError(
                 f"the id {identity!r} is that of {placed[identity].path} and of {one.path}: each needs its own"
             )
-        placed[identity] = Planned(one.path, drawn.get(number, one.split or "train"), one.label, identity)
+        placed[identity] = one._replace(split=drawn.get(number, one.split or "train"), id=identity)
     return list(placed.values())
 
 
-def make_shards(placed: Sequence[Planned], shards: int, seed: int) -> dict[str, list[list[Planned]]]:
+def make_shards(placed: Sequence[Input], shards: int, seed: int) -> dict[str, list[list[Input]]]:
     """Shuffle each split and cut it into shards of as equal counts as can be."""
     planned = {}
     for split, name in enumerate(SPLITS):
@@ -62,7 +52,7 @@ def make_shards(placed: Sequence[Planned], shards: int, seed: int) -> dict[str, 
     return planned
 
 
-def note_classes(classes: Sequence[str], placed: Sequence[Planned]) -> Iterator[str]:
+def note_classes(classes: Sequence[str], placed: Sequence[Input]) -> Iterator[str]:
     """Classes that nobody can learn, and whether nothing is left to validate on."""
     trained = {one.label for one in placed if one.split == "train"}
     if missing := [name for label, name in enumerate(classes) if label not in trained]:

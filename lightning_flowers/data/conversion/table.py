@@ -15,20 +15,18 @@ from lightning_flowers.errors import DataError
 _ROLES = ("path", "label", "split", "id")
 
 
-def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None, features: Features) -> Inputs:
+def read_table(path: Path, classes: tuple[str, ...] | None, features: Features) -> Inputs:
     """The pictures of a table.
 
     Args:
         path: of a CSV with a column for the path, and for the class (a name or a number), the split and the id; an
-            empty cell says nothing; commas, semicolons or tabs part the cells.
-        base: the folder that paths start from. Default: the table's.
+            empty cell says nothing; commas, semicolons or tabs part the cells. Paths start from its folder.
         classes: names in the order of their labels. Default: those in the table, sorted, numbers as numbers.
         features: columns of other than the usual names, by image, label and id.
 
     Raises:
         DataError: the table cannot be read, or says something that cannot be.
     """
-    base = base or path.parent
     header, lines = _read_csv(path)
     columns: dict[str, str | None] = {}
     for role in _ROLES:
@@ -37,11 +35,11 @@ def read_table(path: Path, base: Path | None, classes: tuple[str, ...] | None, f
     if twice := next((column for column in columns.values() if column and header.count(column) > 1), None):
         raise DataError(f"{path}: has two columns {twice}: remove one")
     try:
-        found = [_read_row(base, number, cells, columns) for number, cells in lines]
+        found = [_read_row(path.parent, number, cells, columns) for number, cells in lines]
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     others = ", ".join(repr(column) for column in header if column and column not in columns.values())
-    return gather(base, found, classes, [f"columns that are not read: {others}"] if others else [])
+    return gather(path.parent, found, classes, [f"columns that are not read: {others}"] if others else [])
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:

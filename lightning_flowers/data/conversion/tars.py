@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
-from lightning_flowers.data.sources.loose_pictures import is_picture
+from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
 
 _LABELS = ("cls", "json", "txt")  # in this order: a txt may be a caption
@@ -47,7 +47,7 @@ def _read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
                         f"{file}: {member.name} has no class: no {key}.cls, .json or .txt lies beside it, as in a "
                         "WebDataset (of a tar of folders: unpack it, and give the folder)"
                     )
-                place = Place(file, member.size, partial(read_part, file, member.offset_data, member.size))
+                place = Place(file, partial(read_part, file, member.offset_data, member.size))
                 yield Found(f"{name}/{member.name}", split, label, None, place)
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{file}: cannot be read as a tar that is not packed: {error}") from error

@@ -74,7 +74,7 @@ def _picture(
     text = {role: bytes(buffer[slice(*one[role].spans[0])]).decode("utf-8") for role in texts}
     label = one["label"].ints[0] if "label" in one and one["label"].ints else text.get("label")
     read = partial(_read_checked, file, span, start - span.offset, stop - span.offset)
-    return Found(path, split, label, text.get("id"), Place(file, stop - start, read))
+    return Found(path, split, label, text.get("id"), Place(file, read))
 
 
 def _one_value(name: str, feature: Feature, kinds: Sequence[str]) -> Feature:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lightning_flowers.data.class_names import clean_name, read_number
 from lightning_flowers.data.sources.folder import open_split
-from lightning_flowers.data.sources.loose_pictures import explain_pictures
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError
 
@@ -91,15 +90,13 @@ def open_source(root: Path) -> Source:
         DataError: no such folder, or no shards in it.
     """
     if not root.is_dir():
-        why = explain_pictures(root) or "no such folder: give --data.root=FOLDER, where the data lie now"
-        raise DataError(f"--data.root={root}: {why}")
+        raise DataError(f"--data.root={root}: no such folder: give --data.root=FOLDER, where the data lie now")
     sizes = find_sizes(root)
     if not sizes:
-        expected = (
-            "no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
-            "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
+        raise DataError(
+            f"--data.root={root}: no shards there; a folder tfrecords-jpeg-SxS with train, val and test was expected "
+            "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec; `records convert` makes such of pictures)"
         )
-        raise DataError(f"--data.root={root}: {explain_pictures(root) or expected}")
     return Source(root, read_classes(_find_beside(root, "classes.txt")), sizes)
 
 

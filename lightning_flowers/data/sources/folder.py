@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_flowers.data.sources.loose_pictures import explain_pictures
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import Rules, SplitShard
 from lightning_flowers.data.tfrecord.shard import ShardName
@@ -53,8 +52,6 @@ def find_shards(folder: Path, size: int) -> Sequence[Path]:
         files = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
-    if not any(".tfrec" in file.name for file in files) and (what := explain_pictures(folder)):
-        raise DataError(f"{folder}: {what}")
     return in_order(files, str(folder), size)
 
 
