@@ -5,12 +5,13 @@ import io
 import numpy as np
 from PIL import Image
 
+from lightning_flowers.data.cache.free_space import readable
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.example import Feature, read_example
 from lightning_flowers.errors import DataError
 from lightning_flowers.records.selection import Part, choose_parts, find
-from lightning_flowers.records.text import megabytes, say, table
+from lightning_flowers.records.text import say, table
 
 _NAMED = 6  # absent classes that are told by name
 
@@ -55,7 +56,7 @@ def _row(part: Part, split: Split) -> tuple[object, ...]:
     counts = counts[counts > 0]
     present = f"{len(counts)} of {part.classes}" if len(counts) else "-"
     span = f"{counts.min():,} to {counts.max():,}" if len(counts) else "not labelled"
-    size = megabytes(sum(shard.bytes or 0 for shard in split.shards))
+    size = readable(sum(shard.bytes or 0 for shard in split.shards))
     return part.size, part.split, len(split.shards), len(split), size, present, span
 
 

@@ -51,10 +51,5 @@ def bar(total: int, what: str, unit: str) -> tqdm:
     return tqdm(total=total, desc=what, unit=unit, disable=None, leave=False)
 
 
-def megabytes(number: int) -> str:
-    """A number of bytes, for people."""
-    return f"{number / 1e6:,.1f} MB"
-
-
 def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lightning_flowers.cgroups import cpu_count
+from lightning_flowers.data.cache.free_space import readable
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.folder import find_shards
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.selection import Part, choose_parts, find
-from lightning_flowers.records.text import bar, megabytes, say, table
+from lightning_flowers.records.text import bar, say, table
 
 FAILED = 1
 
@@ -114,7 +115,7 @@ def _report(checked: list[Checked], bad: list[Finding], seconds: float) -> None:
     single = sum(finding.record >= 0 for finding in bad)
     told = f"{single:,} records and {len(bad) - single:,} files or folders are bad" if bad else "all good"
     speed = f"{decoded:,} pictures decoded, {decoded / seconds:,.0f} images/s on {cpu_count()} cores"
-    say(f"{len(checked):,} shards, {records:,} records, {megabytes(size)}: {told} ({speed})")
+    say(f"{len(checked):,} shards, {records:,} records, {readable(size)}: {told} ({speed})")
 
 
 def _row(run: list[Finding]) -> tuple[str, str, str, str]:

@@ -1,9 +1,7 @@
 """Pictures in Parquet files, as Hugging Face's datasets are: a column of {bytes, path}, and one of labels."""
 
 import json
-import tempfile
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -13,11 +11,9 @@ from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gathe
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.errors import DataError, UserError
 
-_ROWS = 64  # pictures that are unpacked at a time
-
 
 def read_parquet(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
-    """The pictures of Parquet files; their bytes are unpacked when the first is asked for.
+    """The pictures of Parquet files; all bytes of a file are unpacked into memory when its first is asked for.
 
     Args:
         base: the folder that the files' names start from.
@@ -63,16 +59,16 @@ def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[li
         if wrong := next((cell for cell in rows[column] if not isinstance(cell, int | str | None)), None):
             raise DataError(f"{path}: the column {column!r} holds {type(wrong).__name__}s, not whole numbers or names")
     names = described.get(label, {}).get("names")
-    unpacked, count = _Unpacked(file, image), file.metadata.num_rows
+    read = _row_reader(file, image)
     found = [
         Found(
             f"{name}/{row:07d}",
             split,
             _name(rows[label][row], names) if label else None,
             None if identity is None else str(rows[identity][row]),
-            Place(path, partial(unpacked.read, row)),
+            Place(path, partial(read, row)),
         )
-        for row in range(count)
+        for row in range(file.metadata.num_rows)
     ]
     return found, names
 
@@ -105,28 +101,17 @@ def _name(label: str | int | None, names: Sequence[str] | None) -> str | int | N
     return names[label] if names and isinstance(label, int) and 0 <= label < len(names) else label
 
 
-class _Unpacked:
-    """The pictures of one file, unpacked in their order, as far as they were asked for, into a nameless temporary file:
-    a page of Parquet can be read as a whole only, and shards take pictures from everywhere."""
+def _row_reader(file: Any, column: str) -> Callable[[int], bytes]:
+    """Reads the bytes of one row's picture, empty where it has none. A page of Parquet can be read as a whole only, and
+    shards take pictures from everywhere: all are unpacked with the first."""
+    unpacked: list[Any] = []
+    lock = Lock()
 
-    def __init__(self, file: Any, column: str) -> None:
-        self._rows = self._read_rows(file, column)
-        self._ends = [0]
-        self._lock = Lock()
-        self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
-        weakref.finalize(self, self._copy.close)
+    def read(row: int) -> bytes:
+        with lock:
+            if not unpacked:
+                unpacked.append(file.read(columns=[column]).column(0))
+        cell = unpacked[0][row].as_py()
+        return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
-    def read(self, row: int) -> bytes:
-        """The bytes of one row's picture; empty where it has none."""
-        with self._lock:
-            while len(self._ends) <= row + 1:
-                self._copy.seek(0, 2)
-                self._copy.write(content := next(self._rows))
-                self._ends.append(self._ends[-1] + len(content))
-            self._copy.seek(self._ends[row])
-            return self._copy.read(self._ends[row + 1] - self._ends[row])
-
-    def _read_rows(self, file: Any, column: str) -> Iterator[bytes]:
-        for batch in file.iter_batches(_ROWS, columns=[column]):
-            for cell in batch.column(0).to_pylist():
-                yield (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
+    return read
