@@ -12,13 +12,14 @@ from lightning_flowers.grid import Shown, draw_grid
 from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
 from lightning_flowers.records.text import choose_out, say
 
+_COLUMNS = 5  # pictures beside each other, or pairs of them
+
 
 def show_records(
     root: str | None = None,
     size: int | None = None,
     split: str = "train",
     count: int = 20,
-    columns: int = 5,
     classes: str | None = None,
     augment: str | None = None,
     seed: int = 0,
@@ -31,13 +32,12 @@ def show_records(
         size: side of the pictures in pixels. Default: the one nearest to 224.
         split: train, val or test.
         count: pictures to show.
-        columns: pictures beside each other; with --augment, pairs.
         classes: names to choose from, with commas between. Default: all.
         augment: what --data.augment takes, such as study: each picture stands beside its augmented self.
         seed: of the choice, and of the augmentation, as of the first epoch of `fit --seed_everything`.
         out: PNG to write. Default: records.png, or the next name that is free.
     """
-    for name, value, least in (("count", count, 1), ("columns", columns, 1), ("seed", seed, 0)):
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
         if value < least:
             raise UserError(f"--{name}={value}: must be at least {least}")
     if split not in SPLITS:
@@ -51,21 +51,16 @@ def show_records(
     if augment is not None:
         shown = _beside_augmented(shown, positions, augment, seed)
     with atomic_file(path) as file:
-        draw_grid(shown, columns if augment is None else 2 * columns).savefig(file, format="png")
+        draw_grid(shown, _COLUMNS if augment is None else 2 * _COLUMNS).savefig(file, format="png")
     say(f"written: {path} ({len(positions)} of {len(records):,} records of {part})")
     return 0
 
 
 def _labels(wanted: str | None, classes: Sequence[str]) -> list[int] | None:
-    if wanted is None:
-        return None
-    return [_label(name.strip(), classes) for name in wanted.split(",")]
-
-
-def _label(name: str, classes: Sequence[str]) -> int:
-    if name not in classes:
-        raise UserError(f"--classes={name}: no such class{did_you_mean(name, classes)}: see classes.txt")
-    return classes.index(name)
+    names = [] if wanted is None else [name.strip() for name in wanted.split(",")]
+    if unknown := next((name for name in names if name not in classes), None):
+        raise UserError(f"--classes={unknown}: no such class{did_you_mean(unknown, classes)}: see classes.txt")
+    return None if wanted is None else [classes.index(name) for name in names]
 
 
 def _choose(split: Split, labels: list[int] | None, count: int, seed: int) -> list[int]:

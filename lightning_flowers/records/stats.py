@@ -55,8 +55,6 @@ def stats_records(
         rows = ((label, *row) for label, row in enumerate(columns))
         write_text(folder / "classes.csv", csv_text(("label", "class", *counts), rows))
     write_text(folder / "duplicates.csv", csv_text(Pair._fields, pairs))
-    for name, split in opened.items():
-        say(f"{name}: {len(split):,} records{_describe_counts(counts.get(name))}")
     compared = len(hashes) * (len(hashes) - 1) // 2
     say(f"near-duplicates, {distance} of {BITS} bits or fewer apart ({compared:,} pairs in {seconds:.1f} s):")
     say(as_table(pairs, [*opened]))
@@ -99,11 +97,3 @@ def _draw_histogram(path: Path, classes: Sequence[str], counts: Mapping[str, NDA
     axes.legend(loc="lower right")
     with atomic_file(path) as part:
         figure.savefig(part, format="png")
-
-
-def _describe_counts(count: NDArray[np.int64] | None) -> str:
-    if count is None:
-        return ""
-    present = count[count > 0]
-    few = f"{present.min():,} to {present.max():,} a class, median {np.median(present):,.0f}"
-    return f", {len(present)} of {len(count)} classes, {few}"

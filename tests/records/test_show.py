@@ -9,11 +9,11 @@ def size(path):
 
 
 def test_a_grid_of_pictures_is_drawn(records, petals_root, tmp_path):
-    status, out, err = records("show", petals_root, "--count=7", "--columns=3", f"--out={tmp_path / 'grid.png'}")
+    status, out, err = records("show", petals_root, "--count=23", f"--out={tmp_path / 'grid.png'}")
     assert (status, err) == (0, "")
-    assert out == f"written: {tmp_path / 'grid.png'} (7 of 40 records of 32 px train)\n"
+    assert out == f"written: {tmp_path / 'grid.png'} (23 of 40 records of 32 px train)\n"
     width, height = size(tmp_path / "grid.png")
-    assert width == pytest.approx(height, rel=0.2)  # 3 columns, 3 rows
+    assert width == pytest.approx(height, rel=0.2)  # 5 columns, 5 rows
 
 
 def test_the_same_seed_shows_the_same_pictures(records, petals_root, tmp_path):
@@ -25,9 +25,9 @@ def test_the_same_seed_shows_the_same_pictures(records, petals_root, tmp_path):
 
 def test_augmented_pictures_stand_beside_the_originals(records, petals_root, tmp_path):
     shown = tmp_path / "pairs.png"
-    assert records("show", petals_root, "--augment=study", "--count=2", "--columns=1", f"--out={shown}")[0] == 0
+    assert records("show", petals_root, "--augment=study", "--count=1", f"--out={shown}")[0] == 0
     width, height = size(shown)
-    assert width == pytest.approx(height, rel=0.2)  # 2 rows of one pair
+    assert width == pytest.approx(2 * height, rel=0.2)  # one pair
     picture = np.asarray(Image.open(shown).convert("RGB"), np.float64)
     left, right = picture[:, : width // 2], picture[:, width // 2 :]
     assert np.abs(left - right).mean() > 5

@@ -7,14 +7,14 @@ from pathlib import Path
 from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.data.conversion.tars import read_part
-from lightning_flowers.data.tfrecord.example import Feature, read_example
+from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
 from lightning_flowers.data.tfrecord.framing import Span, masked_crc, read_span
 from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
 
-_KINDS = {"image": ("bytes",), "label": ("int64", "bytes"), "id": ("bytes",)}
+_KINDS: dict[str, tuple[Kind, ...]] = {"image": ("bytes",), "label": ("int64", "bytes"), "id": ("bytes",)}
 
 
 def read_tfrecords(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
@@ -68,21 +68,13 @@ def _picture(
         role: choose(role, found, features, what, role == "image" or (role == "label" and split != "test"))
         for role in _KINDS
     }
-    one = {role: _one_value(name, found[name], _KINDS[role]) for role, name in names.items() if name}
+    one = {role: one_value(name, found[name], _KINDS[role]) for role, name in names.items() if name}
     start, stop = one["image"].spans[0]
     texts = [role for role, feature in one.items() if feature.spans and role != "image"]
     text = {role: bytes(buffer[slice(*one[role].spans[0])]).decode("utf-8") for role in texts}
     label = one["label"].ints[0] if "label" in one and one["label"].ints else text.get("label")
     read = partial(_read_checked, file, span, start - span.offset, stop - span.offset)
     return Found(path, split, label, text.get("id"), Place(file, read))
-
-
-def _one_value(name: str, feature: Feature, kinds: Sequence[str]) -> Feature:
-    if feature.kind not in kinds:
-        raise ValueError(f"the feature {name!r} is of kind {feature.kind}, not {' or '.join(kinds)}")
-    if (count := len(feature.spans) + len(feature.ints)) != 1:
-        raise ValueError(f"the feature {name!r} holds {count} values, not one")
-    return feature
 
 
 def _read_checked(file: Path, span: Span, start: int, stop: int) -> bytes:

@@ -5,7 +5,7 @@ picture. So the wire format is walked by hand here, by the rules of https://prot
 for the three nested messages of https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from lightning_flowers.data.tfrecord.file_bytes import Bytes
@@ -45,6 +45,19 @@ def read_example(buffer: Bytes, start: int, stop: int) -> dict[str, Feature]:
             name, feature = _read_entry(buffer, *entry)
             features[name] = feature
     return features
+
+
+def one_value(name: str, feature: Feature, kinds: Sequence[Kind]) -> Feature:
+    """The feature, which must hold one value, of one of these kinds.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if feature.kind not in kinds:
+        raise ValueError(f"the feature {name!r} is of kind {feature.kind}, not {' or '.join(kinds)}")
+    if (count := len(feature.spans) + len(feature.ints)) != 1:
+        raise ValueError(f"the feature {name!r} holds {count} values, not one")
+    return feature
 
 
 def _read_entry(buffer: Bytes, start: int, stop: int) -> tuple[str, Feature]:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.data.tfrecord.example import Feature, read_example
+from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
 from lightning_flowers.data.tfrecord.file_bytes import FileBytes
 from lightning_flowers.data.tfrecord.shard import Shard, ShardName
 from lightning_flowers.errors import RecordError
@@ -220,16 +220,9 @@ def _unchecked(buffer: FileBytes, features: dict[str, Feature], offset: int) -> 
     return repr((where, kinds[1].ints, identity))
 
 
-def _one_value(name: str, features: dict[str, Feature], kind: str) -> Feature:
-    feature = features.get(name, Feature("nothing", [], []))
-    count = len(feature.spans) + len(feature.ints)
-    if feature.kind == kind and count == 1:
-        return feature
-    wrong = f"the feature {name!r} is of kind {feature.kind}, not {kind}"
-    if feature.kind == kind:
-        wrong = f"the feature {name!r} holds {count} values, not one"
+def _one_value(name: str, features: dict[str, Feature], kind: Kind) -> Feature:
     if name not in features:
         found = [f"{other!r} ({it.kind})" for other, it in sorted(features.items())[:_SHOWN]]
         more = f" and {len(features) - _SHOWN} more" if len(features) > _SHOWN else ""
-        wrong = f"the record has no feature {name!r}, only {', '.join(found) or 'none'}{more}"
-    raise ValueError(wrong)
+        raise ValueError(f"the record has no feature {name!r}, only {', '.join(found) or 'none'}{more}")
+    return one_value(name, features[name], (kind,))

@@ -1,7 +1,6 @@
 """The demo data set: drawn flowers of 16 species in the competition's layout and record format, so that nothing need be
 downloaded to see a run from end to end."""
 
-import csv
 import hashlib
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from lightning_flowers.data.sources.demo.draw import draw_flower
 from lightning_flowers.data.sources.demo.species import SPECIES
 from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import csv_text, write_text
 
 VERSION = 3  # of the drawings: another one gets another folder
 SIZE = 192
@@ -57,7 +57,7 @@ def write(root: Path, seed: int = 0) -> None:
         OSError: the folder cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
-    (root / "classes.txt").write_text("".join(f"{species.name}\n" for species in SPECIES), "utf-8")
+    write_text(root / "classes.txt", "".join(f"{species.name}\n" for species in SPECIES))
     tqdm.write(f"drawing the demo petals, once, into {root.parent}", file=sys.stderr)
     total = sum(PICTURES_PER_SPECIES.values()) * len(SPECIES)
     with tqdm(total=total, desc="drawing demo petals", unit="picture", disable=None) as bar:
@@ -65,7 +65,8 @@ def write(root: Path, seed: int = 0) -> None:
             records = _draw_split(number, name, seed, bar)
             if name == "test":  # as the competition gives them; their labels go to a table of their own
                 for table, labels in zip(TABLES, ([0] * len(records), [one.label for one in records]), strict=True):
-                    _write_csv(root / table, [(one.id, label) for one, label in zip(records, labels, strict=True)])
+                    rows = zip([one.id for one in records], labels, strict=True)
+                    write_text(root / table, csv_text(("id", "label"), rows))
                 records = [record._replace(label=None) for record in records]
             write_split(_folder(root, name), SIZE, records, SHARDS[name])
 
@@ -100,8 +101,3 @@ def _make(root: Path) -> None:
 
 def _folder(root: Path, split: str) -> Path:
     return root / f"tfrecords-jpeg-{SIZE}x{SIZE}" / split
-
-
-def _write_csv(path: Path, rows: list[tuple[str, int | None]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as lines:
-        csv.writer(lines).writerows([("id", "label"), *rows])

@@ -1,7 +1,7 @@
 """The folder under a URL: the list of its files, their versions, and their bytes, range by range."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -12,7 +12,7 @@ from lightning_flowers.secrets import bare
 
 LISTING = "listing.txt"
 TABLES = ("classes.txt", "sample_submission.csv")
-_ASKED = 16  # files whose sizes are asked for at a time
+_ASKED = 4  # files whose sizes are asked for at a time
 LISTING_ATTEMPTS = 2  # a mistyped host must be told of at once
 RANGE = 1 << 22  # bytes that are asked for at a time
 # Where stores say which version of a file they hold.
@@ -59,7 +59,8 @@ class RemoteFolder:
         if not self._sizes:
             if self._by_listing:
                 wanted = [path for path in self._read_listing() if _is_wanted(path)]
-                with ThreadPoolExecutor(_ASKED) as pool:
+                # Not concurrent.futures: fsspec closes sessions where garbage is collected, also under its lock.
+                with ThreadPool(_ASKED) as pool:
                     found = dict(zip(wanted, pool.map(self._ask_version, wanted), strict=True))
             else:
                 found = {path: file for path, file in self._find().items() if _is_wanted(path)}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import platformdirs
 from filelock import FileLock
@@ -17,7 +18,7 @@ from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.portable import mark_used, open_number, remove_unused
 
 THREADS = 3  # files that are fetched ahead at a time
-_LOOK = 0.1  # seconds between looks for what to do
+_LOOK = 0.1  # seconds between looks for room
 _JOIN = 5.0  # seconds: drivers that are not asynchronous cannot be interrupted
 
 
@@ -43,7 +44,7 @@ class RemoteStore:
         self._remote = RemoteFolder(url, attempts)
         self._folder = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / "shards"
         self.url, self._limit, self._stopped = self._remote.url, limit, self._remote.filesystem.stopped
-        self._lock = threading.Lock()  # for all that follows
+        self._lock = threading.Condition(threading.Lock())  # for all that follows
         self._planned: list[str] = []
         self._needed: dict[str, int] = {}  # bytes of those in use, being fetched, or fetched ahead
         self._threads: list[threading.Thread] = []
@@ -120,29 +121,21 @@ class RemoteStore:
 
     def _work(self) -> None:
         """Fetch what is planned, until nothing is."""
-        while self._goes_on():
+        while path := self._take_next():
             with suppress(UserError, StoppedError):  # somebody will ask for it, and be told
-                if path := self._take_next():
-                    self._fetch(path)
-                else:
-                    self._stopped.wait(_LOOK)
-
-    def _goes_on(self) -> bool:
-        with self._lock:
-            goes_on = bool(self._planned) and not self._stopped.is_set()
-            if not goes_on:
-                self._threads.remove(threading.current_thread())
-            return goes_on
+                self._fetch(path)
 
     def _take_next(self) -> str | None:
-        """What is planned next, if it fits beside what else is needed."""
+        """Take what is planned next, once it fits beside what else is needed; None where nothing is planned."""
         with self._lock:
-            path = next(iter(self._planned), None)
-            size = self.files()[path] if path else 0
-            if path is None or (self._needed and sum(self._needed.values()) + size > self._limit):
-                return None
-            self._take(path, size)
-            return path
+            while self._planned and not self._stopped.is_set():
+                path, sizes = self._planned[0], self.files()
+                if not self._needed or sum(self._needed.values()) + sizes[path] <= self._limit:
+                    self._take(path, sizes[path])
+                    return path
+                self._lock.wait(_LOOK)
+            self._threads.remove(threading.current_thread())
+            return None
 
     def _fetch(self, path: str) -> Path:
         """Bring a file that was taken from the plan; one that is damaged once more, as that was perhaps on its way."""
@@ -177,11 +170,8 @@ class RemoteStore:
             (self._folder / "locks").mkdir(parents=True, exist_ok=True)
             lock.acquire(cancel_check=self._stopped.is_set)
             try:  # meanwhile nobody else, of all threads and processes, fetches it
-                if whole.exists():
-                    os.utime(whole)  # it was used now
-                    return ""
-                self._make_room(file.size)
-                return self._fill(file, whole)
+                part = self._begin(file, whole)
+                return self._fill(file, part, whole) if part else ""
             finally:
                 lock.release()
         except OSError as error:
@@ -190,6 +180,18 @@ class RemoteStore:
                 f"{self._folder}: remote files cannot be kept there: {error.strerror or error}: make room, or "
                 "set XDG_CACHE_HOME to another folder"
             ) from error
+
+    def _begin(self, file: RemoteFile, whole: Path) -> BinaryIO | None:
+        """Open what has come of a file, once there is room for all of it; None where it is there already."""
+        with FileLock(self._folder / "locks" / "folder.lock"):
+            if whole.exists():
+                os.utime(whole)  # it was used now
+                return None
+            self._make_room(file.size)
+            whole.parent.mkdir(exist_ok=True)
+            part = whole.with_name(f"{whole.name}.part").open("ab")
+            mark_used(part.fileno())
+            return part
 
     def _make_room(self, size: int) -> None:
         """Remove files that nobody needs here, nor has open anywhere, the longest unused first."""
@@ -206,20 +208,18 @@ class RemoteStore:
                     left -= status.st_size
                     path.parent.rmdir()
 
-    def _fill(self, file: RemoteFile, whole: Path) -> str:
+    def _fill(self, file: RemoteFile, part: BinaryIO, whole: Path) -> str:
         """Fetch a file, or go on from what has come of it; gives what is wrong with it."""
-        part = whole.with_name(f"{whole.name}.part")
-        part.parent.mkdir(exist_ok=True)
-        with part.open("ab") as out:
-            mark_used(out.fileno())
-            for piece in self._remote.pieces(file, out.tell()):
-                out.write(piece)
-                out.flush()
-            os.fsync(out.fileno())
-        if wrong := _check(part, whole, file):
-            part.unlink()
+        with part:
+            for piece in self._remote.pieces(file, part.tell()):
+                part.write(piece)
+                part.flush()
+            os.fsync(part.fileno())
+            wrong = _check(Path(part.name), whole, file)  # while it is open nobody removes it
+        if wrong:
+            Path(part.name).unlink()
             return wrong
-        os.replace(part, whole)
+        os.replace(part.name, whole)
         return ""
 
 
