@@ -91,16 +91,17 @@ class Campaign:
             UserError: nothing could be trained.
         """
         kept = 0.0  # for the last round of the models so far, which is worth more than the next model
+        members: dict[str, list[str]] = {}
         for job in plan.jobs:
             if job.is_last_round:
                 kept += job.seconds
-            elif self._train(job, kept):
-                self._blender.submit(self._members(plan))
-        names = self._members(plan)
-        if not names:
+            elif self._train(job, kept) and (now := self._members(plan)) != members:
+                members = now
+                self._blender.submit(list(members))
+        if not members:
             raise self._nothing()
-        views = all(self._predict_views(plan, name) for name in names)
-        answer = self._blender.submit(names, views, told=True)
+        views = all(self._predict_views(name, parts) for name, parts in members.items())
+        answer = self._blender.submit(list(members), views, told=True)
         return self._blender.submit_last_round(answer) if self._last_round(plan, answer) else answer
 
     def _look_for_leaks(self, root: str | None) -> None:
@@ -155,9 +156,8 @@ class Campaign:
         self._state["cut"] = sorted({*self._state["cut"], job.name} if is_cut else {*self._state["cut"]} - {job.name})
         self._save()
 
-    def _predict_views(self, plan: Plan, name: str) -> bool:
+    def _predict_views(self, name: str, parts: Sequence[str]) -> bool:
         """Whether a member's predictions of mirrored pictures are there, made now if they are not."""
-        parts = self._parts(plan)[name]
         if not all(self._predict_mirrored(part) for part in parts):
             return False
         if self._folds:
@@ -172,23 +172,21 @@ class Campaign:
         work = partial(jobs.predict_views, self.runs, name, self._shared, self.log)
         return self._budget.left > 0 and self._try(out, work)
 
-    def _members(self, plan: Plan) -> list[str]:
-        """What can be blended now: runs, or models by the folds that they have; of unfinished folds the first alone."""
-        parts = self._parts(plan)
-        if not self._folds:
-            return list(parts)
-        names = [name for name, folds in parts.items() if len(folds) == self._folds] or list(parts)[:1]
-        for name in names:
-            join_folds([RunFolder(self.runs / part) for part in parts[name]], RunFolder(self.runs / name))
-        return names
-
-    def _parts(self, plan: Plan) -> dict[str, list[str]]:
-        """The runs that are there of each member, but for the last round's."""
+    def _members(self, plan: Plan) -> dict[str, list[str]]:
+        """What can be blended now, and the runs that each is made of: itself, or its folds. Of models whose folds are
+        not all there the first counts, where there is no other."""
         parts: dict[str, list[str]] = {}
         for job in plan.jobs:
             if not job.is_last_round and jobs.is_done(self.runs, job.name):
                 parts.setdefault(job.member, []).append(job.name)
-        return parts
+        if not self._folds:
+            return parts
+        whole = {name: folds for name, folds in parts.items() if len(folds) == self._folds} or dict(
+            list(parts.items())[:1]
+        )
+        for name, folds in whole.items():
+            join_folds([RunFolder(self.runs / fold) for fold in folds], RunFolder(self.runs / name))
+        return whole
 
     def _try(self, name: str, work: Callable[[], object]) -> bool:
         """Whether work succeeds; what fails is told and left out."""

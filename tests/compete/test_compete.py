@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.compete import jobs
 from lightning_flowers.compete.folds import read_test
 from lightning_flowers.compete.jobs import max_time
-from lightning_flowers.compete.plan import Model
+from lightning_flowers.compete.plan import Job, Model
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
@@ -32,15 +33,19 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def commands(here, monkeypatch, petals_root):
+def commands(here, monkeypatch, petals_root, request):
     """Stands in for what compete starts: gives the commands, and a dict of exit statuses by a run's name."""
     given, fails = [], {}
+    leaked = request.param if hasattr(request, "param") else ()
     test = np.loadtxt(petals_root / "test_labels.csv", delimiter=",", skiprows=1, dtype=str)
 
     def execute(args, log):
         given.append(args)
         flags = dict(arg.split("=", 1) for arg in args[1:] if "=" in arg)
         if args[0] == "records":
+            found = Path(flags["--out"]) / "duplicates.csv"
+            found.parent.mkdir(parents=True)
+            found.write_text("split,id,split_2,id_2,leak\n" + "".join(f"train,t,val,v{n},True\n" for n in leaked))
             return
         name = flags.get("--name") or flags.get("--out", "").rpartition("/")[2]
         if fails.get(name) == INTERRUPTED:
@@ -50,15 +55,21 @@ def commands(here, monkeypatch, petals_root):
         run = RunFolder(here / "runs/compete/runs" / name)
         run.make()
         rng = np.random.default_rng(len(given))
+        folds = {name: int(flags[f"--data.{name}"]) for name in ("folds", "fold") if "--data.fold" in flags}
+        val = np.arange(12)[folds.get("fold", 0) :: folds.get("folds", 1)]
+        if args[0] == "predict":  # of a fold its val
+            ids = Predictions.load(RunFolder(Path(flags["--run"])).predictions("val")).ids
+            val = np.array([int(one[1:]) for one in ids])
         for split, ids, labels in (
-            ("val", np.array([f"v{n}" for n in range(12)]), np.arange(12) % 4),
+            ("val", np.array([f"v{n}" for n in val]), val % 4),
             ("test", test[:, 0], None),
         ):
             probabilities = rng.dirichlet(np.ones(4), len(ids)).astype(np.float32)
             run.predictions(split).parent.mkdir(exist_ok=True)
             Predictions(ids, probabilities, labels).save(run.predictions(split))
         train_on = flags.get("--data.train_on", "train")
-        data = {"root": str(petals_root), "train_on": train_on, "classes": 4}
+        data = {"root": str(petals_root), "train_on": train_on, "classes": 4, **folds}
+        run.config.write_text("trainer: {max_epochs: 1}\n")
         run.write_summary({"status": "finished", "predictions": {}, "data": data, "backbone": "x", "epochs": 1})
 
     def probe(name, flags, folds, folder, log):
@@ -108,6 +119,58 @@ def test_the_last_round_stands_in_for_the_runs_that_were_chosen(here, commands):
     )
     assert np.allclose(ours, chosen, atol=1e-6)
     assert not np.allclose(ours, flips, atol=1e-6)
+
+
+def test_folds_are_blended_as_one_run_by_their_out_of_fold_predictions(here, commands):
+    given, _ = commands
+    assert main(["compete", "--hours=1.1", "--backbones=a,b", "--folds=3"]) == 0
+    assert trained(given) == ["a-seed0-fold0", "a-seed0-fold1", "a-seed0-fold2"]  # of b not all would fit
+    runs = here / "runs/compete/runs"
+    joined, *folds = (RunFolder(runs / name) for name in ("a-seed0", "a-seed0-fold0", "a-seed0-fold1", "a-seed0-fold2"))
+    val, test = (Predictions.load(joined.predictions(split)) for split in ("val", "test"))
+    assert sorted(val.ids) == sorted(f"v{n}" for n in range(12))
+    first = Predictions.load(folds[0].predictions("val"))
+    assert np.array_equal(val.probabilities[np.isin(val.ids, first.ids)], first.probabilities)
+    mean = np.mean([Predictions.load(fold.predictions("test")).probabilities for fold in folds], axis=0)
+    assert np.allclose(test.probabilities, mean, atol=1e-6)
+    page = (here / "runs/compete/campaign.md").read_text()
+    assert "all but fold 2 of 3" in page
+    assert "the fold that was not trained on it" in page
+    assert len(submitted(here)) == RECORDS["test"]
+
+
+def test_after_the_first_fold_there_is_a_submission(here, commands):
+    commands[1]["a-seed0-fold1"] = INTERRUPTED
+    assert main(["compete", "--hours=1.1", "--backbones=a", "--folds=3"]) == INTERRUPTED
+    assert len(submitted(here)) == RECORDS["test"]
+
+
+@pytest.mark.parametrize("commands", [range(3)], indirect=True)
+def test_leaked_records_are_told_of_and_nothing_is_chosen_by_them(here, commands, capsys):
+    assert main(["compete", "--hours=0.4", "--backbones=a"]) == 0
+    page, out = (here / "runs/compete/campaign.md").read_text(), capsys.readouterr().out
+    assert "leak       3 pairs of pictures in train and val" in out
+    for told in (page, out):
+        assert "3 records were left out of it" in told
+
+
+def test_hours_that_are_used_up_leave_what_is_there(here, commands, capsys):
+    assert main(["compete", "--hours=0.7", "--backbones=a"]) == 0
+    page = (here / "runs/compete/campaign.md").read_text()
+    (here / "runs/compete/seconds-used.txt").write_text("3000")
+    commands[0].clear()
+    assert main(["compete", "--hours=0.7", "--backbones=a"]) == 0
+    assert "0.83 of 0.7 are used: no time is left" in capsys.readouterr().out
+    assert not commands[0]
+    assert (here / "runs/compete/campaign.md").read_text() == page
+
+
+def test_a_campaign_goes_on_where_data_and_files_lie_elsewhere(here, commands, petals_root):
+    for folder in ("old", "new"):
+        (here / folder).mkdir()
+        (here / folder / "a.yaml").write_text("model: {lr: 0.1}\n")
+        flags = [f"--data.root={folder}", f"--backbones={folder}/a.yaml"]
+        assert main(["compete", "--hours=0.4", *flags]) == 0
 
 
 def test_what_was_interrupted_goes_on(here, commands, capsys):
@@ -193,6 +256,8 @@ def test_what_a_probe_leaves_out_is_not_refused_in_it(here, flags, capsys):
         (["--hours=0"], "--hours=0: must be above 0"),
         (["--hours=nan"], "--hours=nan: must be above 0"),
         ([], "the following arguments are required: --hours"),
+        (["--hours=1", "--folds=1"], "--folds=1: must be 2 or more"),
+        (["--hours=1", "--data.folds=3"], "give --folds"),
         (["--hours=1", "--backbones=a,a"], "give different backbones"),
         (["--hours=1", "--backbones=a.yaml"], "a.yaml: no such file"),
         (["--hours=1", "--resume=x"], "the same command goes on by itself"),
@@ -232,6 +297,41 @@ def test_a_probe_that_ends_early_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "execute", execute)
     with pytest.raises(jobs.CommandError, match="ended before its second epoch"):
         jobs.probe("a", [], [], tmp_path / "probes", tmp_path / "log.txt")
+
+
+@pytest.fixture
+def job(here, monkeypatch):
+    """A job, its run's folder and the commands that it takes, which leave two of its three epochs."""
+    given, run = [], RunFolder(here / "a-seed0")
+
+    def execute(args, log):
+        given.append(args)
+        run.best.parent.mkdir(parents=True, exist_ok=True)
+        run.best.touch()
+        run.last.touch()
+        run.config.write_text("trainer: {max_epochs: 3}\n")
+        run.metrics.write_text("epoch\n1\n2\n")
+        run.write_summary({"status": "finished", "predictions": {}})
+
+    monkeypatch.setattr(jobs, "execute", execute)
+    return Job("a-seed0", "a", ("--data.root=x", "--model.lr=1"), 10.0, "a-seed0"), run, given
+
+
+def test_a_run_that_was_cut_short_goes_on_from_its_checkpoint_where_the_data_are_now(here, job):
+    job, run, given = job
+    assert jobs.train(job, here, here / "log", seconds=0)
+    assert jobs.progress(here, cut=["a-seed0"]) == {"a-seed0": pytest.approx(2 / 3)}
+    assert jobs.train(job, here, here / "log", seconds=0)
+    assert given[1][1:3] == [f"--resume={run.path}", "--data.root=x"]
+    assert "--model.lr=1" not in given[1]
+
+
+def test_a_run_that_ends_by_itself_is_done_and_keeps_its_best_checkpoint_alone(here, job):
+    job, run, _ = job
+    assert not jobs.train(job, here, here / "log", seconds=1000)
+    assert run.best.is_file()
+    assert not run.last.exists()
+    assert jobs.progress(here, cut=[]) == {"a-seed0": 1.0}
 
 
 @pytest.mark.slow
