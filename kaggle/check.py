@@ -36,7 +36,7 @@ def main(python: str, wheels: Path) -> None:
         old, new = Path(folder, "old"), Path(folder, "new")
         data = write_petals(old / "input" / "tpu-getting-started", **PICTURES)
         shutil.copytree(wheels, old / "input" / "lightning-flowers-wheels")
-        session(python, old, [*FLAGS, f"--data.root={data}"], minutes=4)
+        session(python, old, [*FLAGS, f"--data.root={data}"], minutes=5)
         first = check_output(old, data)
         check(RUN in (old / "working" / "runs" / NAME / "campaign.json").read_text(), "the first run was cut short")
 
@@ -44,7 +44,7 @@ def main(python: str, wheels: Path) -> None:
         data = move(data, new / "input" / "competitions" / "tpu-getting-started")
         move(old / "input" / "lightning-flowers-wheels", new / "input" / "datasets" / "someone" / "wheels")
         move(old / "working", new / "input" / "notebooks" / "someone" / "petals")
-        session(python, new, [*FLAGS, f"--data.root={data}"], minutes=1.5)
+        session(python, new, [*FLAGS, f"--data.root={data}"], minutes=3)
         second = check_output(new, data)
         check(second[: len(first)] == first and len(second) > len(first), "the second session goes on with the first")
 

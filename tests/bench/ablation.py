@@ -5,6 +5,9 @@ train, and all of val, both made 160 px; tf_efficientnet_lite0, 6 epochs. Classe
 for those that are not have little to do. Scored is the last epoch, on val, so that nothing is chosen by the score. All
 rows are run with the first seed, then with the second and so on, each run a `fit` of its own; a row is written when its
 run has ended, and a call goes on where the last one came to. A row of other versions or photographs is made anew.
+
+`--imbalanced` is a protocol of its own, with a table of its own, for those options: the photographs of a class are as
+many as its rank among the competition's has, 782 to 18, scaled down to 80 to 2 (fewer where there are fewer).
 """
 
 import argparse
@@ -13,9 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,8 +37,7 @@ from lightning_flowers.run.summary import versions
 
 from . import rows as table
 
-TABLE = Path(__file__).with_name("ablation.csv")
-REPOSITORY, MADE = Path(__file__).parents[2], Path("build/ablation/hard")
+REPOSITORY = Path(__file__).parents[2]
 EACH, SIZE, EPOCHS, DRAW, SHARDS, QUALITY = 12, 160, 6, 0, 4, 95
 SEEDS, NOISE = (0, 1, 2), 0.05
 # Around the default, the first: what is changed of it. Learning rates of other optimizers are those usual of them.
@@ -53,6 +56,36 @@ VARIANTS = (
     *("model.optimizer=nadamw", "model.optimizer=lamb model.lr=5e-3"),
     *("model.optimizer=lion model.lr=1e-4 model.weight_decay=0.1", "model.optimizer=sgd model.lr=5e-2"),
     *("model.loss=focal", "model.loss=logit_adjusted", "model.class_balance=0.999", "data.balance=1"),
+)
+# For classes that are not alike in size.
+BALANCING = (
+    *("", "data.balance=0.5", "data.balance=1"),
+    *(f"model.class_balance={beta}" for beta in (0.9, 0.99, 0.999)),
+    *("model.loss=focal", "model.loss=logit_adjusted", "data.balance=0.5 model.loss=logit_adjusted"),
+)
+# Training images of the competition's classes, the most first.
+COMPETITION = (
+    782, 743, 703, 563, 460, 460, 422, 390, 306, 272, 263, 261, 260, 227, 201, 172, 167, 153, 146, 139, 139, 137,
+    136, 134, 131, 127, 125, 125, 120, 119, 119, 118, 115, 112, 111, 110, 109, 106, 105, 105, 105, 104, 101, 100,
+    96, 96, 96, 94, 93, 92, 90, 89, 87, 87, 86, 85, 84, 83, 73, 64, 63, 63, 58, 58, 57, 55,
+    55, 50, 48, 46, 43, 41, 37, 36, 36, 34, 34, 33, 31, 31, 29, 29, 28, 27, 26, 26, 26, 25,
+    24, 24, 24, 23, 21, 21, 21, 21, 20, 20, 19, 19, 19, 18, 18, 18,
+)  # fmt: skip
+LARGEST = 80
+
+
+class Protocol(NamedTuple):
+    """What is varied on which photographs, and where the results are."""
+
+    table: Path
+    made: Path
+    variants: tuple[str, ...]
+    is_imbalanced: bool = False
+
+
+HARD = Protocol(Path(__file__).with_name("ablation.csv"), Path("build/ablation/hard"), VARIANTS)
+IMBALANCED = Protocol(
+    Path(__file__).with_name("ablation-imbalanced.csv"), Path("build/ablation/imbalanced"), BALANCING, True
 )
 
 
@@ -77,12 +110,12 @@ def open_photographs() -> Source:
         raise SystemExit(f"BENCH_ROOT: must name real photographs, in shards as the competition's: {error}") from None
 
 
-def draw(source: Source, target: Path) -> str:
+def draw(source: Source, target: Path, is_imbalanced: bool = False) -> str:
     """Write the protocol's photographs as shards; gives their fingerprint."""
     size, splits = source.choose_size(None), []
     for name in ("train", "val"):
         split = source.open(name, size)
-        chosen = drawn(split.labels) if name == "train" else range(len(split))
+        chosen = drawn(split.labels, wanted(split.labels, is_imbalanced)) if name == "train" else range(len(split))
         splits.append((name, [_record(split, int(position)) for position in chosen]))
     target.mkdir(parents=True, exist_ok=True)
     (target / "classes.txt").write_text("\n".join(source.classes), "utf-8")
@@ -95,13 +128,24 @@ def draw(source: Source, target: Path) -> str:
     return "-".join(made.open(name, SIZE).fingerprint[:8] for name in ("train", "val"))
 
 
-def drawn(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def drawn(labels: NDArray[np.int64], counts: Mapping[int, int]) -> NDArray[np.int64]:
     """Positions of so many photographs of each class, in their order."""
     order = np.random.default_rng(DRAW).permutation(len(labels))
-    return np.sort(np.concatenate([order[labels[order] == label][:EACH] for label in np.unique(labels)]))
+    return np.sort(np.concatenate([order[labels[order] == label][:count] for label, count in counts.items()]))
 
 
-def run(changed: str, seed: int, seconds: float) -> tuple[Run, float]:
+def wanted(labels: NDArray[np.int64], is_imbalanced: bool) -> dict[int, int]:
+    """How many photographs of each class are wanted; of unlike ones the most of the class that has most."""
+    found, there = np.unique(labels, return_counts=True)
+    if not is_imbalanced:
+        return dict.fromkeys(found.tolist(), EACH)
+    ranks = np.linspace(0, len(COMPETITION) - 1, len(found))
+    counts = np.interp(ranks, np.arange(len(COMPETITION)), COMPETITION) * LARGEST / COMPETITION[0]
+    order = np.argsort(-there, kind="stable")
+    return dict(zip(found[order].tolist(), np.rint(counts).astype(int).tolist(), strict=True))
+
+
+def run(changed: str, seed: int, seconds: float, made: Path) -> tuple[Run, float]:
     """A run on the photographs that were drawn, and the seconds of the whole command.
 
     Raises:
@@ -109,7 +153,7 @@ def run(changed: str, seed: int, seconds: float) -> tuple[Run, float]:
         CalledProcessError: it failed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        protocol = [f"--data.root={MADE}", f"--data.size={SIZE}", f"--trainer.max_epochs={EPOCHS}"]
+        protocol = [f"--data.root={made}", f"--data.size={SIZE}", f"--trainer.max_epochs={EPOCHS}"]
         given = [*protocol, "--predict=false", "--report=false", f"--runs_dir={folder}", "--name=run"]
         flags = [f"--{flag}" for flag in changed.split()]
         command = [sys.executable, "-m", "lightning_flowers", "fit", *given, f"--seed_everything={seed}", *flags]
@@ -118,18 +162,19 @@ def run(changed: str, seed: int, seconds: float) -> tuple[Run, float]:
         return read_run(Path(folder) / "run"), time.monotonic() - began
 
 
-def make(minutes: float, seeds: Sequence[int]) -> Iterator[list[Scored]]:
+def make(minutes: float, seeds: Sequence[int], of: Protocol) -> Iterator[list[Scored]]:
     """The rows so far, after each new one; none is begun that the minutes would not do for, as the last one took."""
-    end, took, photographs = time.monotonic() + 60 * minutes, 0.0, draw(open_photographs(), REPOSITORY / MADE)
+    end, took = time.monotonic() + 60 * minutes, 0.0
+    photographs = draw(open_photographs(), REPOSITORY / of.made, of.is_imbalanced)
     now = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("torch", "timm"))
-    rows = [row for row in table.read(TABLE, Scored) if (row.versions, row.photographs) == (now, photographs)]
-    missing = [(changed, seed) for seed in seeds for changed in VARIANTS if not _find(rows, changed, seed)]
+    rows = [row for row in table.read(of.table, Scored) if (row.versions, row.photographs) == (now, photographs)]
+    missing = [(changed, seed) for seed in seeds for changed in of.variants if not _find(rows, changed, seed)]
     for number, (changed, seed) in enumerate(missing, 1):
         if (left := end - time.monotonic()) < took:
             return
         print(f"{number} of {len(missing)}: {changed or 'default'}, seed {seed}", file=sys.stderr)
         try:
-            found, took = run(changed, seed, left)
+            found, took = run(changed, seed, left, of.made)
         except subprocess.TimeoutExpired:
             return
         except subprocess.CalledProcessError as error:
@@ -141,20 +186,20 @@ def make(minutes: float, seeds: Sequence[int]) -> Iterator[list[Scored]]:
         yield rows
 
 
-def write(rows: list[Scored]) -> None:
+def write(rows: list[Scored], of: Protocol) -> None:
     """Write the table, seed by seed, in the order of the variants."""
-    order = {changed: number for number, changed in enumerate(VARIANTS)}
+    order = {changed: number for number, changed in enumerate(of.variants)}
     known = [row for row in rows if row.changed in order]
-    table.write(TABLE, Scored, sorted(known, key=lambda row: (row.seed, order[row.changed])))
+    table.write(of.table, Scored, sorted(known, key=lambda row: (row.seed, order[row.changed])))
 
 
-def markdown(rows: list[Scored]) -> str:
+def markdown(rows: list[Scored], of: Protocol) -> str:
     """The table: differences are of runs with the same seed; sorted as they were run."""
     lines = [
         "| changed | seeds | macro F1 | spread | to the default | p | accuracy | s |",
         f"|---|{'---:|' * 7}",
     ]
-    known = [changed for changed in VARIANTS if any(row.changed == changed for row in rows)]
+    known = [changed for changed in of.variants if any(row.changed == changed for row in rows)]
     differences = {changed: _differences(rows, changed) for changed in known if changed}
     chances = adjusted(differences)
     for changed in known:
@@ -190,11 +235,13 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="a round each (default: 0 1 2)")
     parser.add_argument("--print", action="store_true", help="print the table as it is")
+    parser.add_argument("--imbalanced", action="store_true", help="options for classes of unlike sizes, on such")
     given = parser.parse_args()
+    of = IMBALANCED if given.imbalanced else HARD
     if not given.print:
-        for rows in make(given.minutes, given.seeds):
-            write(rows)
-    print(markdown(table.read(TABLE, Scored)))
+        for rows in make(given.minutes, given.seeds, of):
+            write(rows, of)
+    print(markdown(table.read(of.table, Scored), of))
 
 
 def _record(split: Split, position: int) -> Record:

@@ -21,30 +21,45 @@ def scored(changed="", seed=0, macro_f1=0.85, **others):
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """The runs that are asked for, in place of trained ones; two rows, and an empty table."""
+    """The runs that are asked for, in place of trained ones."""
     asked = []
 
-    def run(changed, seed, seconds):
+    def run(changed, seed, seconds, made):
         asked.append((changed, seed))
         epochs = (Epoch(epoch=0, val_macro_f1_present=0.9, val_accuracy=0.9), last)
         return Run(path=tmp_path, history=epochs, hardware=Hardware(device="a CPU")), 60.0
 
     last = Epoch(epoch=1, val_macro_f1_present=0.8, val_accuracy=0.85)
-    monkeypatch.setattr(ablation, "TABLE", tmp_path / "ablation.csv")
-    monkeypatch.setattr(ablation, "VARIANTS", ("", "model.mixup=0.2"))
     monkeypatch.setattr(ablation, "versions", lambda: {"torch": "1", "timm": "1", "python": "3"})
-    monkeypatch.setattr(ablation, "draw", lambda source, target: "drawn")
+    monkeypatch.setattr(ablation, "draw", lambda source, target, is_imbalanced: "drawn")
     monkeypatch.setattr(ablation, "open_source", lambda root: None)
     monkeypatch.setattr(ablation, "run", run)
     monkeypatch.setenv("BENCH_ROOT", str(tmp_path))
     return asked
 
 
+@pytest.fixture
+def few(tmp_path):
+    """A protocol of two rows, and an empty table."""
+    return ablation.HARD._replace(table=tmp_path / "ablation.csv", variants=("", "model.mixup=0.2"))
+
+
 def test_so_many_photographs_of_each_class_are_drawn_the_same_each_time():
     labels = np.repeat([3, 5, 7], [40, 12, 5])
-    chosen = ablation.drawn(labels)
+    counts = ablation.wanted(labels, is_imbalanced=False)
+    chosen = ablation.drawn(labels, counts)
     assert np.bincount(labels[chosen]).tolist() == [0, 0, 0, 12, 0, 12, 0, 5]
-    assert chosen.tolist() == sorted(set(chosen)) == ablation.drawn(labels).tolist()
+    assert chosen.tolist() == sorted(set(chosen)) == ablation.drawn(labels, counts).tolist()
+
+
+def test_unlike_classes_are_as_unlike_as_the_competitions():
+    assert (len(ablation.COMPETITION), sum(ablation.COMPETITION)) == (104, 12753)
+    labels = np.repeat(np.arange(104), 90)
+    counts = ablation.wanted(labels, is_imbalanced=True)
+    assert sorted(counts.values()) == sorted(round(count * 80 / 782) for count in ablation.COMPETITION)
+    few = ablation.wanted(np.repeat([3, 5, 7], [40, 100, 5]), is_imbalanced=True)
+    assert (few[5], few[7]) == (80, 2)  # the class that has most gets most
+    assert 2 < few[3] < 80
 
 
 def test_photographs_are_drawn_into_shards_of_the_protocols_size(make_petals, tmp_path):
@@ -59,38 +74,38 @@ def test_photographs_are_drawn_into_shards_of_the_protocols_size(make_petals, tm
     assert ablation.draw(open_source(root), tmp_path / "hard") == first
 
 
-def test_all_rows_have_a_seed_before_any_has_the_next_and_the_last_epoch_counts(runs):
-    for rows in ablation.make(10, [0, 1]):
-        ablation.write(rows)
+def test_all_rows_have_a_seed_before_any_has_the_next_and_the_last_epoch_counts(runs, few):
+    for rows in ablation.make(10, [0, 1], few):
+        ablation.write(rows, few)
     assert runs == [("", 0), ("model.mixup=0.2", 0), ("", 1), ("model.mixup=0.2", 1)]
-    written = read(ablation.TABLE, ablation.Scored)
+    written = read(few.table, ablation.Scored)
     assert [(row.changed, row.seed) for row in written] == runs
     assert written[0] == scored(macro_f1=0.8, accuracy=0.85)
 
 
-def test_a_table_goes_on_where_it_was_but_not_with_other_versions_or_photographs(runs):
+def test_a_table_goes_on_where_it_was_but_not_with_other_versions_or_photographs(runs, few):
     ablation.write(
-        [scored(), scored("model.mixup=0.2", versions="torch 0, timm 1"), scored(seed=1, photographs="other")]
+        [scored(), scored("model.mixup=0.2", versions="torch 0, timm 1"), scored(seed=1, photographs="other")], few
     )
-    for rows in ablation.make(10, [0, 1]):
-        ablation.write(rows)
+    for rows in ablation.make(10, [0, 1], few):
+        ablation.write(rows, few)
     assert runs == [("model.mixup=0.2", 0), ("", 1), ("model.mixup=0.2", 1)]
 
 
-def test_no_run_is_begun_that_the_minutes_would_not_do_for(runs):
-    assert len(list(ablation.make(0.9, [0, 1]))) == 1
+def test_no_run_is_begun_that_the_minutes_would_not_do_for(runs, few):
+    assert len(list(ablation.make(0.9, [0, 1], few))) == 1
 
 
-def test_a_run_that_fails_does_not_stop_the_others(runs, monkeypatch, capsys):
+def test_a_run_that_fails_does_not_stop_the_others(runs, few, monkeypatch, capsys):
     works = ablation.run
 
-    def fails(changed, seed, seconds):
+    def fails(changed, seed, seconds, made):
         if changed:
             raise subprocess.CalledProcessError(1, ["fit", changed])
-        return works(changed, seed, seconds)
+        return works(changed, seed, seconds, made)
 
     monkeypatch.setattr(ablation, "run", fails)
-    assert [row.seed for row in list(ablation.make(10, [0, 1]))[-1]] == [0, 1]
+    assert [row.seed for row in list(ablation.make(10, [0, 1], few))[-1]] == [0, 1]
     assert "left out of this call: fit model.mixup=0.2" in capsys.readouterr().err
 
 
@@ -101,7 +116,7 @@ def test_differences_are_paired_by_seed_and_tested():
     rows += [scored(name, seed, base[seed] + gain) for name, of in gains.items() for seed, gain in enumerate(of)]
     chances = [scipy.stats.ttest_rel(base, np.add(base, of)).pvalue for of in gains.values()]
     expected = scipy.stats.false_discovery_control(chances)
-    lines = ablation.markdown(rows).splitlines()
+    lines = ablation.markdown(rows, ablation.HARD).splitlines()
     assert lines[2] == "| the default | 3 | 0.8500 | 0.0500 |  |  | 0.9000 | 60 |"
     assert lines[3] == f"| `model.mixup=0.2` | 3 | 0.8710 | 0.0510 | +0.0210 | {expected[0]:.2f} | 0.9000 | 60 |"
     assert lines[4].split("|")[5:7] == [" +0.0010 ", f" {expected[1]:.2f}, noise "]
@@ -112,24 +127,25 @@ def test_one_seed_is_not_tested_and_the_same_difference_throughout_is_no_evidenc
     assert ablation.adjusted({"a": [0.1], "b": [0.0, 0.0]}) == {"b": 1.0}
 
 
-def test_every_variant_is_what_fit_takes():
-    for changed in ablation.VARIANTS:
+@pytest.mark.parametrize("of", [ablation.HARD, ablation.IMBALANCED])
+def test_every_variant_is_what_fit_takes(of):
+    for changed in of.variants:
         make_parser("fit").parse_args([f"--{flag}" for flag in changed.split()])
 
 
 def test_the_table_in_the_repository_is_of_the_variants():
-    rows = read(ablation.TABLE, ablation.Scored)
-    assert {row.changed for row in rows} <= set(ablation.VARIANTS)
+    rows = read(ablation.HARD.table, ablation.Scored)
+    assert {row.changed for row in rows} <= set(ablation.HARD.variants)
     assert len({(row.changed, row.seed) for row in rows}) == len(rows)
 
 
 def test_the_table_of_the_readme_is_of_the_file():
-    assert ablation.markdown(read(ablation.TABLE, ablation.Scored)) in (ablation.REPOSITORY / "README.md").read_text(
-        "utf-8"
-    )
+    assert ablation.markdown(read(ablation.HARD.table, ablation.Scored), ablation.HARD) in (
+        ablation.REPOSITORY / "README.md"
+    ).read_text("utf-8")
 
 
 def test_photographs_that_are_not_there_are_told_of_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_ROOT", str(tmp_path / "none"))
     with pytest.raises(SystemExit, match=r"^BENCH_ROOT: must name .*no such folder"):
-        next(ablation.make(1, [0]))
+        next(ablation.make(1, [0], ablation.HARD))

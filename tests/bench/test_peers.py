@@ -52,7 +52,7 @@ def test_it_is_scored_over_the_classes_that_val_has(tmp_path):
 
 def test_peers_read_the_very_pictures_that_ours_reads(make_petals, tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "MADE", tmp_path / "made")
-    monkeypatch.setattr(ablation, "MADE", tmp_path / "hard")
+    monkeypatch.setattr(ablation, "HARD", ablation.HARD._replace(made=tmp_path / "hard"))
     source = open_source(make_petals(tmp_path / "petals", size=192, train=40, val=6, test=4, shards=1))
     protocol = peers.prepare("hard", source)
     split = open_source(protocol.root).open("train", protocol.size)

@@ -79,7 +79,7 @@ def prepare(name: str, source: Source) -> Protocol:
     """Make what the trainers read: shards for ours, the very same JPEGs in folders for the others."""
     root, size = source.root, source.choose_size(None)
     if name == "hard":
-        root, size = REPOSITORY / ablation.MADE, ablation.SIZE
+        root, size = REPOSITORY / ablation.HARD.made, ablation.SIZE
         ablation.draw(source, root)
     made, folders = open_source(root), MADE / name
     for split_name in ("train", "val"):
