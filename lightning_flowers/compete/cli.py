@@ -58,7 +58,7 @@ def run(args: Sequence[str]) -> int:
 def make_parser() -> Parser:
     """The flags of `compete`."""
     parser = Parser("compete")
-    parser.add_argument("--hours", type=float, required=True, help="the budget, of all that the campaign takes")
+    parser.add_argument("--hours", type=float, required=True, help="the budget, of all its sessions together")
     models = "with commas between, the most promising first: names of backbones, or YAMLs of settings of fit"
     parser.add_argument(
         "--backbones", default="tf_efficientnet_lite0", help=f"{models} (default: tf_efficientnet_lite0)"

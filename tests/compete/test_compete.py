@@ -3,6 +3,9 @@
 import csv
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -335,11 +338,26 @@ def test_a_run_that_ends_by_itself_is_done_and_keeps_its_best_checkpoint_alone(h
 
 
 @pytest.mark.slow
-def test_a_whole_campaign(here, petals_root, capfd):
-    given = ["--backbones=test_resnet", f"--data.root={petals_root}", *TINY]
-    assert main(["compete", "--hours=0.006", *given]) == 0
+def test_a_whole_campaign_that_is_killed_in_the_middle(here, petals_root, capfd):
+    given = ["compete", "--backbones=test_resnet", f"--data.root={petals_root}", *TINY, "--trainer.max_epochs=60"]
+    run = RunFolder(here / "runs/compete/runs/test_resnet-seed0")
+    with subprocess.Popen([sys.executable, "-m", "lightning_flowers", *given, "--hours=0.1"]) as process:
+        deadline = time.monotonic() + 400
+        while not (run.last.is_file() and len(rows_of(run)) > 2) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    before, used = rows_of(run)[:2], float((here / "runs/compete/seconds-used.txt").read_text())
+    assert before
+    assert main([*given, f"--hours={(used + 25) / 3600}"]) == 0
+    assert rows_of(run)[:2] == before  # it went on with the run
+    assert len(submitted(here)) == RECORDS["test"]
+    assert float((here / "runs/compete/seconds-used.txt").read_text()) > used
     state = json.loads((here / "runs/compete/campaign.json").read_text())
     assert state["probes"]["test_resnet"]["train"] > 0
-    assert len(submitted(here)) == RECORDS["test"]
-    assert (here / "runs/compete/runs/test_resnet-seed0/report.html").exists() is False
-    assert "no picture was found in two splits" in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert out.count("probe      test_resnet") == 1
+    assert "no picture was found in two splits" in out
+
+
+def rows_of(run):
+    return run.metrics.read_text().splitlines()[1:] if run.metrics.is_file() else []
