@@ -4,7 +4,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
@@ -47,9 +46,7 @@ class Budget:
         self._beats.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._beats.join()
         self._write()

@@ -91,7 +91,8 @@ class Campaign:
             UserError: nothing could be trained.
         """
         kept = 0.0  # for the last round of the models so far, which is worth more than the next model
-        members: dict[str, list[str]] = {}
+        # What was there before has had its submission, which may be of more than a choice by these: of a last round.
+        members = self._members(plan) if (self.folder / "submission.csv").is_file() else {}
         for job in plan.jobs:
             if job.is_last_round:
                 kept += job.seconds

@@ -189,6 +189,16 @@ def test_what_was_interrupted_goes_on(here, commands, capsys):
     assert "a-seed0" not in trained(given)
 
 
+def test_what_goes_on_leaves_the_submission_until_there_is_more(here, commands):
+    given, fails = commands
+    assert main(["compete", "--hours=0.7", "--backbones=a"]) == 0
+    assert trained(given) == ["a-seed0", "a-seed0-all"]
+    before = (here / "runs/compete/submission.csv").read_text()
+    fails["a-seed1"] = INTERRUPTED
+    assert main(["compete", "--hours=1.4", "--backbones=a"]) == INTERRUPTED
+    assert (here / "runs/compete/submission.csv").read_text() == before
+
+
 def test_what_fails_is_left_out_and_named(here, commands, capsys):
     commands[1].update({"b": 2, "a-seed0-all": 2})
     assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
