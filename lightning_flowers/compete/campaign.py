@@ -149,7 +149,7 @@ class Campaign:
             self._leave_out(job.name, "no time is left for it")
             return is_there
         left = self._budget.left
-        say("train", f"{job.name}: about {job.seconds / 60:.1f} of {left / 60:.1f} minutes")
+        say("train", f"{job.name}: about {job.seconds / 60:.1f} of {max(left, 0) / 60:.1f} minutes")
         return self._try(job.name, partial(self._fit, job, left * (1 - RESERVE)))
 
     def _fit(self, job: Job, seconds: float) -> None:
