@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from sklearn.metrics import accuracy_score, f1_score
 
 from lightning_flowers.data.sources.competition import Source, open_source
-from lightning_flowers.model.lite0 import lite0_state_dict
+from lightning_flowers.model.weights import lite0_state_dict
 from lightning_flowers.run.results import read_run
 
 from .. import ablation
