@@ -1,5 +1,4 @@
 import pytest
-import yaml
 
 from lightning_flowers.compare.groups import group_runs
 from lightning_flowers.run.results import read_run
@@ -72,10 +71,7 @@ def test_what_cannot_be_compared_stands_apart_and_says_what_it_is_of(groups, dat
 
 
 def test_a_run_on_a_part_of_the_batches_stands_apart(make_run):
-    whole, part = make_run("whole"), make_run("part")
-    config = yaml.safe_load((part / "config.yaml").read_text())
-    config["trainer"] |= {"limit_val_batches": 0.5, "overfit_batches": 0.0}
-    (part / "config.yaml").write_text(yaml.safe_dump(config))
+    whole, part = make_run("whole"), make_run("part", limits={"limit_val_batches": 0.5})
     _, apart = group_runs([read_run(whole), read_run(part)])
     assert apart.data == f"{ALL}, limit_val_batches=0.5"
     assert not apart.is_the_studys
