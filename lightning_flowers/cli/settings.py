@@ -182,6 +182,14 @@ _TABLE = (
         "runs are made in --runs_dir: use that",
     ),
     _idle(
+        "runs_dir", lambda s: s.resume and s.runs_dir != "runs", "--resume keeps to the run's own folder: leave it out"
+    ),
+    _idle(
+        "trainer.gradient_clip_algorithm",
+        lambda s: s.trainer.gradient_clip_algorithm is not None and s.trainer.gradient_clip_val is None,
+        "nothing is clipped without --trainer.gradient_clip_val: give that too",
+    ),
+    _idle(
         "trainer.callbacks",
         _tunes,
         f"{' and '.join(_TUNERS)} do not reach our loaders and schedules: leave them out, and give --data.batch_size "

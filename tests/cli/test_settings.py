@@ -35,6 +35,7 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
         ),
         (["--data.balance=1", "--trainer.overfit_batches=2"], "--data.balance=1.0", "--trainer.overfit_batches"),
         (["--trainer.default_root_dir=elsewhere"], "--trainer.default_root_dir=elsewhere", "--runs_dir"),
+        (["--trainer.gradient_clip_algorithm=norm"], "--trainer.gradient_clip_algorithm=norm", "gradient_clip_val"),
         (["--trainer.callbacks+=LearningRateFinder"], "--trainer.callbacks", "--model.lr"),
         (["--trainer.callbacks+=BatchSizeFinder"], "--trainer.callbacks", "--data.batch_size"),
     ],
@@ -64,6 +65,8 @@ def test_settings_of_a_run_that_is_used_again_are_taken_as_they_are(tmp_path, mo
     assert main(["validate", "--run=runs/old"]) == 0
     assert main(["validate", "--run=runs/old", "--data.remote_limit=1000"]) == MISUSED
     assert "--data.remote_limit=1000: would have no effect" in capsys.readouterr().err
+    assert main(["fit", "--resume=runs/old", "--runs_dir=elsewhere"]) == MISUSED
+    assert "--runs_dir=elsewhere: would have no effect" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--data.cache=disk", "--data.cache_dir=kept"], ["--model.warmup_epochs=0.5"]])
