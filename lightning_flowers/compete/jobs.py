@@ -99,6 +99,7 @@ def train(job: Job, folder: Path, log: Path, seconds: float) -> bool:
     """
     path, began = RunFolder(folder / job.name), time.monotonic()
     limit = f"--trainer.max_time={max_time(seconds)}"
+    shutil.rmtree(_of_views(folder, job.name).path, ignore_errors=True)  # of the weights that it had until now
     if path.last.is_file():
         execute(["fit", f"--resume={path.path}", *places(job.flags), limit, *_QUIET], log)
     else:
@@ -154,7 +155,7 @@ def predict_views(folder: Path, name: str, flags: Sequence[str], log: Path) -> N
     Raises:
         CommandError: it did not end well.
     """
-    out = RunFolder(folder / f"{name}-{FLIPS}")
+    out = _of_views(folder, name)
     if "predictions" not in out.read_summary():
         shutil.rmtree(out.path, ignore_errors=True)  # cut off
         where = [f"--run={folder / name}", f"--out={out.path}"]
@@ -193,6 +194,10 @@ def max_time(seconds: float) -> str:
     minutes, rest = divmod(max(1, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours // 24:02}:{hours % 24:02}:{minutes:02}:{rest:02}"
+
+
+def _of_views(folder: Path, name: str) -> RunFolder:
+    return RunFolder(folder / f"{name}-{FLIPS}")
 
 
 def _share(run: RunFolder) -> float:

@@ -78,7 +78,7 @@ def make_plan(
     """Choose what fits: each model once, and again on train and val together; then with further seeds.
 
     With folds each model's come in place of these two; all of a model's, or none. The first run is always planned, so
-    that there is a submission.
+    that there is a submission, and so is what has begun: cut short, it may have answers that are blended.
 
     Args:
         records: how many there are of train, val and test; with folds, of the first of them.
@@ -89,10 +89,11 @@ def make_plan(
     jobs: list[Job] = []
     for group in _folds(models, records, folds) if folds else _pairs(models, records):
         wanted = [job._replace(seconds=job.seconds * (1 - progress.get(job.name, 0.0))) for job in group]
-        if folds and jobs and sum(job.seconds for job in wanted) > left:
+        begun = {job.name for job in wanted if progress.get(job.name)}
+        if folds and jobs and sum(job.seconds for job in wanted) > left and len(begun) < folds:
             continue
         for job in wanted:
-            if job.seconds > max(left, 0) and jobs:
+            if job.seconds > max(left, 0) and jobs and job.name not in begun:
                 break
             jobs.append(job)
             left -= job.seconds

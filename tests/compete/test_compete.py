@@ -334,9 +334,12 @@ def test_a_run_that_was_cut_short_goes_on_from_its_checkpoint_where_the_data_are
     job, run, given = job
     assert jobs.train(job, here, here / "log", seconds=0)
     assert jobs.progress(here, cut=["a-seed0"]) == {"a-seed0": pytest.approx(2 / 3)}
+    of_views = here / "a-seed0-flips"
+    of_views.mkdir()
     assert jobs.train(job, here, here / "log", seconds=0)
     assert given[1][1:3] == [f"--resume={run.path}", "--data.root=x"]
     assert "--model.lr=1" not in given[1]
+    assert not of_views.exists()  # what the weights until then predicted
 
 
 def test_a_run_that_ends_by_itself_is_done_and_keeps_its_best_checkpoint_alone(here, job):

@@ -59,6 +59,13 @@ def test_what_is_done_stays_in_the_plan_when_the_budget_is_used_up():
     assert names(again) == names(once)
 
 
+@pytest.mark.parametrize("folds", [None, 2])
+def test_what_was_cut_short_stays_in_the_plan_when_the_rest_of_it_does_not_fit(folds):
+    once = make_plan([QUICK, SLOW], RECORDS, 3600, {}, folds)
+    again = make_plan([QUICK, SLOW], RECORDS, -5, {**dict.fromkeys(names(once), 1.0), names(once)[3]: 0.5}, folds)
+    assert names(again) == names(once)
+
+
 def test_a_run_that_was_begun_costs_what_is_left_of_it():
     whole, rest = (make_plan([SLOW], RECORDS, 1, there).jobs[0].seconds for there in ({}, {"slow-seed0": 0.75}))
     assert rest == pytest.approx(whole / 4)
