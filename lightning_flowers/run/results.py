@@ -172,7 +172,7 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     path = Path(path)
     folder = RunFolder(path)
     if not path.is_dir():
-        raise UserError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")
+        raise UserError(f"{path}: {'not a folder: give that of a run' if path.exists() else 'no such folder'}")
     if not folder.summary.is_file():
         raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
     summary: Any = folder.read_summary()
