@@ -142,15 +142,15 @@ class Campaign:
             kept: seconds of what is left that are not for it.
         """
         is_there, is_cut = jobs.is_done(self.runs, job.name), job.name in self._state["cut"]
-        if is_there and (not is_cut or self._budget.left <= 0):
+        left = self._budget.left
+        if is_there and (not is_cut or left <= kept):
             return True
         first = is_cut or not any(jobs.is_done(self.runs, path.name) for path in self.runs.glob("*"))
-        if self._budget.left - kept < job.seconds and not first:
+        if left - kept < job.seconds and not first:
             self._leave_out(job.name, "no time is left for it")
-            return is_there
-        left = self._budget.left
+            return False
         say("train", f"{job.name}: about {job.seconds / 60:.1f} of {max(left, 0) / 60:.1f} minutes")
-        return self._try(job.name, partial(self._fit, job, left * (1 - RESERVE)))
+        return self._try(job.name, partial(self._fit, job, (left - kept * is_cut) * (1 - RESERVE)))
 
     def _fit(self, job: Job, seconds: float) -> None:
         is_cut = jobs.train(job, self.runs, self.log, seconds)

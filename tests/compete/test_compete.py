@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -166,6 +167,29 @@ def test_hours_that_are_used_up_leave_what_is_there(here, commands, capsys):
     assert "0.83 of 0.7 are used: no time is left" in capsys.readouterr().out
     assert not commands[0]
     assert (here / "runs/compete/campaign.md").read_text() == page
+
+
+@pytest.mark.parametrize("left", [0, 1440])
+def test_what_was_cut_short_counts_and_takes_no_time_of_the_last_round(here, commands, monkeypatch, left):
+    folder, asked, train = here / "runs/compete", {}, jobs.train
+    assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
+    shutil.rmtree(folder / "runs/a-seed0-all")
+    run = RunFolder(folder / "runs/b-seed0")
+    run.last.touch()
+    run.config.write_text("trainer: {max_epochs: 3}\n")
+    state = json.loads((folder / "campaign.json").read_text())
+    (folder / "campaign.json").write_text(json.dumps({**state, "cut": ["b-seed0"]}))
+    (folder / "seconds-used.txt").write_text(str(1.4 * 3600 - left))
+
+    def trains(job, runs, log, seconds):
+        asked[job.name] = seconds
+        return job.name == "b-seed0" or train(job, runs, log, seconds)
+
+    monkeypatch.setattr(jobs, "train", trains)
+    assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
+    assert "b-seed0" in (folder / "campaign.md").read_text()
+    assert sorted(asked) == (["a-seed0-all", "b-seed0"] if left else [])
+    assert asked.get("b-seed0", 0) < 0.9 * 440  # the last round takes 1000 seconds
 
 
 def test_a_campaign_goes_on_where_data_and_files_lie_elsewhere(here, commands, petals_root):
