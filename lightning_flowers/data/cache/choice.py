@@ -56,11 +56,11 @@ def choose(mode: Mode, splits: Sequence[Split], folder: str | None, processes: i
         if isinstance(kept, str):
             raise UserError(f"--data.cache=disk: {kept}: give another --data.cache_dir")
         return kept
-    free = free_space.free_memory()
     if free_space.SHARED_MEMORY.is_dir():
         shared, where = free_space.SHARED_MEMORY / folder_name(), "in memory, in {}, where the next run finds them"
         if isinstance(kept := _in_folder(shared, wanted, _free_shared, where), Choice):
             return kept
+    free = free_space.free_memory()  # after others' old pictures may have gone from there
     if wanted.bytes * processes <= free:
         return Choice(PictureCache(None, wanted.size), _describe("in this process's memory", wanted, 0))
     why = _shortage(wanted, free)
@@ -85,7 +85,8 @@ def _in_folder(folder: Path, wanted: _Wanted, free: Callable[[Path], int], where
     cache = PictureCache(folder, wanted.size)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not portable.owns(folder):  # in /dev/shm anybody can make folders, under any name
+        # Anybody can make folders in shared memory, under any name; on a network's disk we may seem to be another user.
+        if folder.parent == free_space.SHARED_MEMORY and not portable.owns(folder):
             return f"{folder}: belongs to another user"
         evict(
             folder, wanted.bytes - _kept(cache, wanted) - free(folder), {cache.path(shard) for shard in wanted.shards}
