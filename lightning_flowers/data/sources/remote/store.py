@@ -183,7 +183,7 @@ class RemoteStore:
 
     def _begin(self, file: RemoteFile, whole: Path) -> BinaryIO | None:
         """Open what has come of a file, once there is room for all of it; None where it is there already."""
-        with FileLock(self._folder / "locks" / "folder.lock"):
+        with self._folder_lock():
             if whole.exists():
                 os.utime(whole)  # it was used now
                 return None
@@ -216,11 +216,14 @@ class RemoteStore:
                 part.flush()
             os.fsync(part.fileno())
             wrong = _check(Path(part.name), whole, file)  # while it is open nobody removes it
-        if wrong:
-            Path(part.name).unlink()
-            return wrong
-        os.replace(part.name, whole)
-        return ""
+            with self._folder_lock():  # nor between its closing, without which Windows does not move it, and its move
+                part.close()
+                Path(part.name).unlink() if wrong else os.replace(part.name, whole)
+        return wrong
+
+    def _folder_lock(self) -> FileLock:
+        """For those who move or remove files, or look at all that are there."""
+        return FileLock(self._folder / "locks" / "folder.lock")
 
 
 def _check(part: Path, whole: Path, file: RemoteFile) -> str:
