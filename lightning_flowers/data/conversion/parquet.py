@@ -1,8 +1,10 @@
 """Pictures in Parquet files, as Hugging Face's datasets are: a column of {bytes, path}, and one of labels."""
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,9 +13,11 @@ from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gathe
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.errors import DataError, UserError
 
+_ROWS = 64  # pictures that are unpacked at a time
+
 
 def read_parquet(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
-    """The pictures of Parquet files; all bytes of a file are unpacked into memory when its first is asked for.
+    """The pictures of Parquet files; all of a file are unpacked, onto the disk, when its first is asked for.
 
     Args:
         base: the folder that the files' names start from.
@@ -110,8 +114,20 @@ def _row_reader(file: Any, column: str) -> Callable[[int], bytes]:
     def read(row: int) -> bytes:
         with lock:
             if not unpacked:
-                unpacked.append(file.read(columns=[column]).column(0))
+                unpacked.append(_unpack(file, column))
         cell = unpacked[0][row].as_py()
         return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
     return read
+
+
+def _unpack(file: Any, column: str) -> Any:
+    """A column, in a nameless temporary file that is mapped: data sets may be larger than the memory is."""
+    import pyarrow as pa
+
+    with tempfile.TemporaryFile() as copy:
+        with pa.ipc.new_file(copy, pa.schema([file.schema_arrow.field(column)])) as writer:
+            for batch in file.iter_batches(_ROWS, columns=[column]):
+                writer.write_batch(batch)
+        copy.flush()
+        return pa.ipc.open_file(pa.py_buffer(mmap(copy.fileno(), 0, access=ACCESS_READ))).read_all().column(0)
