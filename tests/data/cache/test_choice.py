@@ -95,8 +95,12 @@ def test_a_small_shared_memory_leaves_each_process_its_own(splits: list[Split], 
     assert choose("auto", splits, None, 3).cache is None
 
 
-def test_a_folder_that_is_another_user_s_is_left_alone(
-    splits: list[Split], has: Callable[..., None], own_shared_memory: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_in_shared_memory_that_is_another_user_s_is_left_alone(
+    splits: list[Split],
+    has: Callable[..., None],
+    own_shared_memory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     has()
     monkeypatch.setattr(os, "getuid", lambda: 4711)
@@ -104,6 +108,7 @@ def test_a_folder_that_is_another_user_s_is_left_alone(
     cache, _ = choose("auto", splits, None, 1)
     assert cache
     assert cache.folder is None
+    assert choose("disk", splits, str(tmp_path / "disk"), 1).cache  # a network's disk may show all as another's
 
 
 def test_a_system_without_shared_memory_uses_its_own(
