@@ -1,7 +1,9 @@
 """The data set at a root of any kind: shards as they are, pictures of any kind as shards that are made of them once."""
 
+import glob
 import hashlib
 import json
+import shutil
 import sys
 from dataclasses import asdict, replace
 from functools import cache
@@ -79,6 +81,8 @@ def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) 
     try:
         base.mkdir(parents=True, exist_ok=True)
         with FileLock(base / f".{folder.name}.lock"):  # other processes wait, and find it done
+            for left in base.glob(f".{glob.escape(folder.name)}.*/"):  # by one that was killed
+                shutil.rmtree(left, ignore_errors=True)
             if not folder.exists():
                 _convert(kind, inputs, folder, settings, root)
     except OSError as error:
