@@ -87,10 +87,11 @@ def open_source(root: Path) -> Source:
     """The data set in one folder.
 
     Raises:
-        DataError: no such folder, or no shards in it.
+        DataError: no such folder, a file, or no shards in it.
     """
     if not root.is_dir():
-        raise DataError(f"--data.root={root}: no such folder: give --data.root=FOLDER, where the data lie now")
+        what = "not a folder" if root.exists() else "no such folder"
+        raise DataError(f"--data.root={root}: {what}: give --data.root=FOLDER, where the data lie now")
     sizes = find_sizes(root)
     if not sizes:
         raise DataError(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_flowers.__main__ import main
 from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.decode import decode_into
@@ -83,6 +84,17 @@ def test_a_damaged_picture_is_told_or_left_out(tmp_path, capsys):
         open_data(str(root), SIZE)
     assert len(PetalsDataModule(str(root), SIZE, on_bad_record="skip").splits["train"]) == 11
     assert "1 pictures were left out: see " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--data.root=0.jpg", "--data.extra_roots=[0.jpg]"])
+def test_a_picture_names_the_flag_that_it_was_given_to(petals_root, tmp_path, monkeypatch, capsys, flag):
+    monkeypatch.chdir(tmp_path)
+    Path("0.jpg").touch()
+    where = [] if flag.startswith("--data.root") else [f"--data.root={petals_root}"]
+    assert main(["fit", "--trainer.accelerator=cpu", *where, flag]) == 2
+    err = capsys.readouterr().err
+    assert flag.partition("=")[0] in err
+    assert "0.jpg: one picture is no data set: give its folder" in err
 
 
 def test_a_size_that_cannot_be_is_refused(tmp_path):

@@ -64,7 +64,7 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_file_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "root").touch()
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="not a folder"):
         find_source(str(tmp_path / "root"))
 
 
