@@ -30,11 +30,8 @@ def new_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to, as `atomic_file` does; of the files of its kind the longest unused go."""
     with atomic_file(path) as part:
         yield part
-    taken, files = 0, path.parent.glob(f"[!.]*{path.suffix}")
-    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
-        taken += file.stat().st_size
-        if taken > MAX_BYTES:
-            file.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # another process lets files go too
+        _let_go(path.parent, path.suffix)
 
 
 def fingerprint(told: object, *models: nn.Module) -> str:
@@ -45,3 +42,11 @@ def fingerprint(told: object, *models: nn.Module) -> str:
             digest.update(name.encode())
             digest.update(tensor.cpu().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _let_go(folder: Path, suffix: str) -> None:
+    taken, files = 0, folder.glob(f"[!.]*{suffix}")
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+        taken += file.stat().st_size
+        if taken > MAX_BYTES:
+            file.unlink()

@@ -45,8 +45,11 @@ def follow() -> None:
 
     Else a campaign that was killed and begun again would have two processes train one run.
     """
-    if os.environ.pop(_FOLLOWS, ""):  # what it starts itself may have another stdin
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    if os.environ.pop(_FOLLOWS, ""):  # what it starts itself has another stdin
+        pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)  # on Windows, a process that begins with a pipe that another one reads waits for that read
+        os.close(nothing)
+        threading.Thread(target=_end_with, args=[pipe], daemon=True).start()
 
 
 def last_words(text: str) -> str:
@@ -78,8 +81,8 @@ def _digest(value: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if is_yaml else ""
 
 
-def _end_with_stdin() -> None:
-    while os.read(0, 1):  # not by sys.stdin, whose lock would be held when this process ends
+def _end_with(pipe: int) -> None:
+    while os.read(pipe, 1):
         pass
     os._exit(INTERRUPTED)
 

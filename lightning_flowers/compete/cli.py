@@ -33,6 +33,7 @@ _OWN = {
     "data.folds": "give --folds",
     "data.fold": "it trains all of them",
     "data.train_on": "the last round is trained on train and val",
+    "trainer.max_time": "give --hours",
 }
 
 
