@@ -170,7 +170,8 @@ def markdown(rows: Sequence[Scored]) -> str:
         scores = [row.macro_f1 for row in own]
         spread = f"{stdev(scores):.4f}" if len(scores) > 1 else ""
         means = f"{mean(row.accuracy for row in own):.4f} | {mean(row.cpu_seconds for row in own):.0f}"
-        settings = f"`{known[2]}`" if known[2] else "as it is"
+        changed = known[2].removeprefix(_TIMM).strip()
+        settings = f"`{changed}`" if changed else "as it is"
         lines.append(f"| {known[0]} | {known[1]} | {settings} | {len(own)} | {mean(scores):.4f} | {spread} | {means} |")
     return "\n".join(lines)
 
