@@ -118,9 +118,12 @@ class FlowersCLI(LightningCLI):
             check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
         check_data(self.command, self.config, self.datamodule, own)
         if self.folder is not None:
-            self.datamodule.splits.begun_external = bool(self.folder.read_summary().get("data", {}).get("external"))
+            known, splits = self.folder.read_summary().get("data", {}), self.datamodule.splits
+            splits.begun_external, splits.pseudo_labelled = bool(known.get("external")), known.get("pseudo_labelled", 0)
         elif given is not None and given.of_run:
             judge_origin(given.file, self.datamodule)
+        if self.command == "fit" and self.config.data.pseudo_labels is not None:
+            judge_origin(Path(self.config.data.pseudo_labels).expanduser(), self.datamodule)
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
         config = hardware.for_trainer({**self.config_init["trainer"], **kwargs})

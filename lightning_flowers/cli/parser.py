@@ -37,7 +37,10 @@ _TRAINER_OF_FIT = {
     "deterministic": "true or warn: the same sums on the same hardware",
     "fast_dev_run": "true or a number: so many batches of each split, and no run folder",
 }
-_DATA_OF_FIT = ("data.augment", "data.balance", "data.train_on", "data.folds", "data.fold", "data.extra_roots")
+_DATA_OF_FIT = (
+    "data.augment", "data.balance", "data.train_on", "data.folds", "data.fold", "data.extra_roots",
+    "data.pseudo_labels", "data.pseudo_threshold",
+)  # fmt: skip
 
 
 class Parser(LightningArgumentParser):

@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 
 from lightning_flowers.data.conversion.hubs import is_hub
 from lightning_flowers.data.conversion.opening import holds_shards
+from lightning_flowers.data.datamodule import PSEUDO_THRESHOLD
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, is_url
 from lightning_flowers.errors import UserError
 
@@ -151,6 +152,11 @@ _TABLE = (
         "data.balance",
         lambda s: bool(s.data.balance) and (bool(s.model.class_balance) or s.model.loss == "logit_adjusted"),
         "classes would be balanced twice: leave it, or --model.class_balance and --model.loss=logit_adjusted, out",
+    ),
+    _idle(
+        "data.pseudo_threshold",
+        lambda s: s.data.pseudo_threshold != PSEUDO_THRESHOLD and s.data.pseudo_labels is None,
+        "it is of --data.pseudo_labels: give them too",
     ),
     _idle(
         "data.features",

@@ -69,6 +69,7 @@ def describe(run: Run) -> str:
         f"trained on {data.train_on}" if data.train_on != "train" else "",
         f"fold {data.fold} of {data.folds}" if data.folds else "",
         external[data.external],
+        f"{data.pseudo_labelled:,} pseudo-labels of test" if data.pseudo_labelled else "",
         *(f"{name}={value}" for name, value in run.limits.items() if name != "limit_test_batches"),
     ]
     return ", ".join(part for part in parts if part)

@@ -160,6 +160,8 @@ def _marks(run: Run) -> list[str]:
     if run.estimated:
         return ["estimated"]
     marks = [_ORIGIN[run.data.external]]
+    if run.data.pseudo_labelled:
+        marks.append("pseudo-labels")
     if not run.finished:
         marks.append(f"{facts.status(run)}, {facts.epochs(run)} epochs")
     if run.data.train_on != "train":

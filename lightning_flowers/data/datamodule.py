@@ -20,6 +20,7 @@ from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
+PSEUDO_THRESHOLD = 0.9
 
 
 class PetalsDataModule(LightningDataModule):
@@ -49,6 +50,9 @@ class PetalsDataModule(LightningDataModule):
         features: names of image, label and id in pictures to convert, if unusual: {"image": NAME, ...}.
         remote_limit: bytes of a URL's shards that this host keeps at a time.
         test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
+        pseudo_labels: predictions/test.csv of a run or blend: test records to train on too, with the classes that it
+            says; the run is marked so. Labels by a model that has seen val make val's scores too good.
+        pseudo_threshold: the least probability of a pseudo-label that is trained on.
         seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.
 
     Attributes:
@@ -81,6 +85,8 @@ class PetalsDataModule(LightningDataModule):
         features: dict[str, str] | None = None,
         remote_limit: int = REMOTE_LIMIT,
         test_labels: str | None = None,
+        pseudo_labels: str | None = None,
+        pseudo_threshold: float = PSEUDO_THRESHOLD,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -96,6 +102,8 @@ class PetalsDataModule(LightningDataModule):
                 )
         if not 0 <= balance <= 1:
             raise UserError(f"--data.balance={balance}: must be in 0..1")
+        if not 0 <= pseudo_threshold <= 1:
+            raise UserError(f"--data.pseudo_threshold={pseudo_threshold}: must be in 0..1")
         if seed < 0:
             raise UserError(f"--data.seed={seed}: must not be negative")
         skip = on_bad_record == "skip"
@@ -105,7 +113,8 @@ class PetalsDataModule(LightningDataModule):
         self.augment = Augment(augment, self.size)
         self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
         extra = [_find_extra(other, self.size, features, skip, remote_limit) for other in extra_roots]
-        self.splits = Splits(self.source, self.size, train_on, folds, fold, extra, skip, test_labels)
+        pseudo = (pseudo_labels, pseudo_threshold)
+        self.splits = Splits(self.source, self.size, train_on, folds, fold, extra, skip, test_labels, *pseudo)
         self.wrap: Callable[[Loader, str], Any] | None = None
         self._cache_mode: choice.Mode = cache
         self._cache_dir = cache_dir

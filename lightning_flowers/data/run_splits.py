@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lightning_flowers.data.class_names import class_order
+from lightning_flowers.data.pseudo_labels import with_pseudo_labels
 from lightning_flowers.data.sources.competition import SPLITS, Source, read_labels
 from lightning_flowers.data.splits.folds import fold_positions
 from lightning_flowers.data.splits.split import Split, join
@@ -28,6 +29,8 @@ class Splits(dict[str, Split]):
         extra: data sets whose train split is trained on too.
         skip: whether damaged records are left out.
         test_labels: CSV with the columns id and label of the test split.
+        pseudo_labels: CSV of records of test that are trained on too, with these labels.
+        threshold: the least probability of a pseudo-label.
 
     Raises:
         UserError: settings that exclude each other, or another data set that does not fit.
@@ -43,10 +46,13 @@ class Splits(dict[str, Split]):
         extra: Sequence[Source] = (),
         skip: bool = False,
         test_labels: str | None = None,
+        pseudo_labels: str | None = None,
+        threshold: float = 0.0,
     ) -> None:
         super().__init__()
         self.source, self.size, self.train_on, self.folds, self.fold = source, size, train_on, folds, fold
         self.extra, self.skip, self.test_labels = extra, skip, test_labels
+        self.pseudo_labels, self.threshold, self.pseudo_labelled = pseudo_labels, threshold, 0
         self.begun_external = False  # whether the weights that training begins with have learnt from other data sets
         if (self.folds is None) != (self.fold is None):
             raise UserError("--data.folds and --data.fold belong together: the number of folds, and which is val")
@@ -80,19 +86,22 @@ class Splits(dict[str, Split]):
         return len(self.extra) > 0 or self.begun_external
 
     def label(self, name: str | None, default: str, seed: int) -> str:
-        """A run's name: `name`, else `default` with fold, train+val and any seed but 0; then if data are external."""
+        """A run's name: `name`, else `default` with fold, train+val and any seed but 0; then whether it has
+        pseudo-labels, and whether data are external."""
         parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
         if name is None:
             parts += [f"fold{self.fold}"] if self.folds else []
             parts += [] if self.validates else ["trainval"]
             parts += [f"seed{seed}"] if seed else []
+        parts += ["pseudo"] if self.pseudo_labels else []
         return "-".join([*parts, *(["external"] if self.external else [])])
 
     def describe(self) -> str:
         """How many records there are, in words, and of which other data sets; and which classes cannot be learnt."""
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.items())
         more = f", with external data of {', '.join(map(self._name_extra, self.extra))}" if self.extra else ""
-        return f"records: {counts}{more}{self._describe_missing()}"
+        pseudo = f", of which {self.pseudo_labelled} of test with pseudo-labels" if self.pseudo_labelled else ""
+        return f"records: {counts}{pseudo}{more}{self._describe_missing()}"
 
     def summary(self) -> dict[str, Any]:
         """What a run's summary says of its splits."""
@@ -103,6 +112,7 @@ class Splits(dict[str, Split]):
             "folds": self.folds,
             "fold": self.fold,
             "external": self.external,
+            "pseudo_labelled": self.pseudo_labelled,
             "extra_roots": [other.where for other in self.extra],
             "bad_records": {name: list(split.bad.values()) for name, split in self.items() if split.bad},
         }
@@ -126,7 +136,7 @@ class Splits(dict[str, Split]):
             split = self._open(self.source, name)
         if name == "test" and self.test_labels is not None:
             split.labels = np.array(self._read_test_labels(self.test_labels, split), dtype=np.int64)
-        return self._with_extra(split) if name == "train" else split
+        return self._with_pseudo_labels(self._with_extra(split)) if name == "train" else split
 
     def _train_and_val(self) -> Split:
         parts = [part for part in ("train", "val") if self.source.has(part, self.size)] or ["train"]
@@ -149,6 +159,14 @@ class Splits(dict[str, Split]):
             [train, *(self._open(self._mapped(other), "train") for other in self.extra)],
             f"{train.name} and external data",
         )
+
+    def _with_pseudo_labels(self, train: Split) -> Split:
+        if self.pseudo_labels is None:
+            return train
+        test, path = self._open(self.source, "test"), Path(self.pseudo_labels).expanduser()
+        both = with_pseudo_labels(train, test, path, self.threshold, self.source.classes)
+        self.pseudo_labelled = len(both) - len(train)
+        return both
 
     def _open(self, source: Source, name: str) -> Split:
         return source.open(name, self.size, self.skip)

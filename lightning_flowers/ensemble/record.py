@@ -69,6 +69,7 @@ def data_of(members: Members) -> Data:
             "fingerprints": _shared([data.fingerprints for data in all_data]),
             "bad_records": _shared([data.bad_records for data in all_data]),
             "external": members.external or (None if unknown else False),
+            "pseudo_labelled": max(data.pseudo_labelled for data in all_data),
         }
     )
 

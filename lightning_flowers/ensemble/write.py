@@ -59,7 +59,8 @@ def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source
     predictions = _predictions(outcome.members, test, blend)
     decided = _save(folder, "test", predictions, outcome, lines)
     sample = source.sample_submission() if source else None
-    mark = " (trained on external data)" if predictions.external else ""
+    beyond = data_of(outcome.members).beyond
+    mark = f" (trained on {beyond})" if beyond else ""
     for path in submission.write_submission(folder.submission, predictions, sample, decided):
         lines.append(_line("submission", f"{path}{mark}"))
     if sample is None:
@@ -68,8 +69,9 @@ def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source
 
 
 def _how_to_send(folder: RunFolder, members: Members, source: Source | None) -> list[str]:
-    classes = data_of(members).class_names or (source.classes if source else ())
-    message = f"{folder.path.name}{', external data' if members.external else ''}"
+    data = data_of(members)
+    classes = data.class_names or (source.classes if source else ())
+    message = ", ".join(filter(None, [folder.path.name, data.beyond]))
     command = submission.how_to_send(folder.submission, classes, source.where if source else "", message)
     return [_line("send it", command)] if command else []
 

@@ -78,7 +78,7 @@ class Rehearsal(FlowersCLI):
         steps = max(STEPS, int(config.trainer.accumulate_grad_batches) + 1)  # both with and without an update
         write_pictures(self._folder, classes, self.size, {"train": steps * batch - 1, "val": 2 * batch - 1})
         _set(config.data, root=folder, size=self.size, cache="none")
-        _set(config.data, extra_roots=[], features=None, folds=None, fold=None, test_labels=None)
+        _set(config.data, extra_roots=[], features=None, folds=None, fold=None, test_labels=None, pseudo_labels=None)
         _set(config.trainer, **_NO_LIMITS, max_epochs=EPOCHS, accelerator="tpu", default_root_dir=folder)
         _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
         _set(config.model, weights="none", head_epochs=0)

@@ -45,7 +45,9 @@ def badges(run: Run, external: bool | None) -> list[Badge]:
         external: whether it is trained on other data sets too; None if that is unknown.
     """
     limits = [Badge("warning", f"part of the data: {name}={value}") for name, value in run.limits.items()]
-    return [_origin(external), _status(run), *_validation(run), *limits]
+    pseudo = run.data.pseudo_labelled
+    of_test = [Badge("warning", f"{pseudo:,} PSEUDO-LABELS of test trained on")] if pseudo else []
+    return [_origin(external), *of_test, _status(run), *_validation(run), *limits]
 
 
 def status(run: Run) -> str | None:

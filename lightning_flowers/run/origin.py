@@ -1,4 +1,4 @@
-"""What the weights that a run begins with were trained on, and what that means for its scores."""
+"""What the weights or pseudo-labels that a run begins with have learnt from, and what that means for its scores."""
 
 import warnings
 from pathlib import Path
@@ -10,23 +10,24 @@ from lightning_flowers.run.messages import say
 from lightning_flowers.run.results import Data, read_run
 
 
-def judge_origin(checkpoint: Path, data: PetalsDataModule) -> None:
-    """Mark a run as external where it begins with weights that were, or that learnt from another data set; warn where
-    they have seen its val records. Of a checkpoint outside of a run's folder nothing is known.
+def judge_origin(file: Path, data: PetalsDataModule) -> None:
+    """Mark a run as external where it begins with what is of an external run, or of another data set; warn where that
+    has seen its val records. Of files outside of a run's folder nothing is known.
 
     Args:
-        checkpoint: of a run.
+        file: a checkpoint or predictions of a run.
         data: of the run that begins with it; its splits are open.
     """
-    folder = RunFolder(checkpoint.absolute().parent.parent)
-    if folder.checkpoints != checkpoint.absolute().parent or not folder.summary.is_file():
+    folder = RunFolder(file.absolute().parent.parent)
+    known_places = (folder.checkpoints, folder.answers("test").parent)
+    if file.absolute().parent not in known_places or not folder.summary.is_file():
         return
     known, splits = read_run(folder.path).data, data.splits
     if known.external or not _of_same(known, data):
         splits.begun_external = True
-        say("weights", f"these have learnt from other data ({known.root}): the run is marked external")
+        say("external", f"{folder.path} has learnt from other data ({known.root}): the run is marked external")
     elif splits.validates and _cut(known) != (splits.train_on, splits.folds, splits.fold):
-        warnings.warn(f"{folder.path}: its weights have seen records that are val here: scores will be too good, "
+        warnings.warn(f"{folder.path}: has seen records that are val here: scores will be too good, "
                       "--data.train_on, .folds and .fold as there would keep them apart", stacklevel=2)  # fmt: skip
 
 

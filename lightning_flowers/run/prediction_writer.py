@@ -22,6 +22,7 @@ from lightning_flowers.run import submission
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import in_words, say
 from lightning_flowers.run.predictions import Predictions, write_answers
+from lightning_flowers.run.results import Data
 
 
 class PredictionCollector(Callback):
@@ -126,9 +127,10 @@ def _by_split(data: PetalsDataModule, results: list[NDArray[np.float32]]) -> dic
 def _submit(
     folder: RunFolder, data: PetalsDataModule, predictions: Predictions, labels: NDArray[np.int64] | None
 ) -> None:
+    beyond = Data.model_validate(data.summary()).beyond
     for path in submission.write_submission(folder.submission, predictions, data.source.sample_submission(), labels):
-        say("submission", f"{path}{' (trained on external data)' if data.splits.external else ''}")
-    message = f"{folder.path.name}{', external data' if data.splits.external else ''}"
+        say("submission", f"{path}{f' (trained on {beyond})' if beyond else ''}")
+    message = ", ".join(filter(None, [folder.path.name, beyond]))
     send = submission.how_to_send(folder.submission, data.classes, data.source.where, message)
     if send:
         say("send it", send)

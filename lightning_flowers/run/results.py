@@ -62,7 +62,14 @@ class Data(_Part):
     folds: int | None = None
     fold: int | None = None
     external: bool | None = None
+    pseudo_labelled: int = 0
     bad_records: dict[str, list[str]] = {}
+
+    @property
+    def beyond(self) -> str:
+        """What was trained on beyond the data set's own labels, in words; "" if nothing was."""
+        pseudo = f"{self.pseudo_labelled:,} pseudo-labels of test" if self.pseudo_labelled else ""
+        return " and ".join(filter(None, ["external data" if self.external else "", pseudo]))
 
 
 class Member(_Part):

@@ -17,7 +17,7 @@ from lightning_flowers.run.folder import RunFolder
 _FREE = {
     "data": (
         *("root", "features", "threads", "cache", "cache_dir", "remote_limit"),
-        *("on_bad_record", "test_labels", "batch_size", "micro_batch"),
+        *("on_bad_record", "test_labels", "pseudo_labels", "batch_size", "micro_batch"),
     ),
     "model": (
         *("weights", "lr", "weight_decay", "warmup_epochs", "feature_cache", "ema_decay"),

@@ -254,6 +254,9 @@ def test_folds_validate_every_labelled_record_once(run, here):
         (["--data.extra_roots=[/no/such/folder]"], "/no/such/folder"),
         (["--data.augment=no.yaml"], "--data.augment=no.yaml: neither a preset nor a file"),
         (["--data.remote_limit=0"], "--data.remote_limit=0"),
+        (["--data.pseudo_labels=no.csv"], "no.csv: not a readable CSV with the columns id, name and probability"),
+        (["--data.pseudo_threshold=0.5"], "it is of --data.pseudo_labels"),
+        (["--data.pseudo_threshold=2", "--data.pseudo_labels=no.csv"], "must be in 0..1"),
     ],
 )
 def test_settings_that_cannot_be_are_answered_in_one_line(run, here, flags, said):
@@ -278,6 +281,24 @@ def test_other_data_are_trained_on_and_named_as_external(run, here, make_petals,
     assert ids_in(folder, "val") == [f"val{n:04d}" for n in range(12)]
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     assert settings["data"]["extra_roots"] == [str(other.resolve())]
+
+
+def test_what_a_run_says_of_test_is_trained_on_and_told_of(run, here):
+    sure = here / "sure.csv"
+    lines = ["id,name,probability", "test0003,flower 1,0.95", "test0001,flower 2,0.9", "test0002,flower 0,0.4"]
+    sure.write_text("\n".join(lines) + "\n", "utf-8")
+    status, out, err = run("fit", *UNCACHED, "--data.pseudo_labels=sure.csv")
+    assert status == 0, err
+    folder = here / "runs/test_resnet-pseudo"
+    data = summary_of(folder)["data"]
+    assert (data["records"]["train"], data["pseudo_labelled"], data["external"]) == (42, 2, False)
+    assert "42 train, 12 val, 9 test, of which 2 of test with pseudo-labels" in out
+    assert "submission.csv (trained on 2 pseudo-labels of test)" in out
+    assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["pseudo_labels"] == str(sure)
+    status, out, err = run("predict", f"--run={folder}", "--out=again", "--report=false")
+    assert "submission.csv (trained on 2 pseudo-labels of test)" in out, err
+    sure.write_text("\n".join([*lines, "test0000,flower 3,0.99"]) + "\n", "utf-8")
+    assert_refused(run("fit", f"--resume={folder}", "--trainer.max_epochs=2"), "not the train split of the run")
 
 
 def test_other_data_must_be_of_the_same_classes_and_size(run, here, make_petals, tmp_path_factory):

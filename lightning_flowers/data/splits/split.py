@@ -39,6 +39,7 @@ class Split:
 
     Attributes:
         bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
+        relabelled: a hash of labels to train on that are not the shards' own, for the fingerprint; "" without.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Split:
         self._places: list[list[int]] = self.rows.tolist()  # the same: a list answers sooner than an array
         self.skips = any(shard.rules.skip for shard in shards)
         self.bad: dict[int, str] = {}
+        self.relabelled = ""
         self._labels: NDArray[np.int64] | None = None
         self._lock = Lock()
         if not len(self.rows):
@@ -134,6 +136,8 @@ class Split:
     def _digest(self, lines: list[str]) -> str:
         if not np.array_equal(self.rows, _all_rows(self.shards)):
             lines = [*lines, hashlib.sha256(self.rows.astype("<i8").tobytes()).hexdigest()]
+        if self.relabelled:
+            lines = [*lines, self.relabelled]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def error(self, position: int, what: str) -> RecordError:
