@@ -14,7 +14,8 @@ from lightning_flowers.compete.plan import ALL
 from lightning_flowers.ensemble.members import read_members
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
-from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.predictions import Predictions, write_answers
+from lightning_flowers.run.results import read_run
 from lightning_flowers.run.submission import write_submission
 
 
@@ -51,10 +52,12 @@ class Blender:
 
     Attributes:
         leaks: records of val that nothing is chosen by.
+        answers: the table of the last submission: names and probabilities.
     """
 
     def __init__(self, folder: Path, sample: Path | None) -> None:
         self._folder, self._sample, self.leaks = folder, sample, NONE
+        self.answers = RunFolder(folder).answers("test")
 
     def submit(self, names: Sequence[str], views: bool = False, told: bool = False) -> Answer:
         """Choose by val, and write the submission.
@@ -95,5 +98,7 @@ class Blender:
         blend, decided = decide(option, weights, val.probabilities[option.views], val.labels, probabilities)
         predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
         predictions.save(self._folder / "predictions" / "test.npz")
+        classes = read_run(self.of_views(names[0], PLAIN).path).data.class_names
+        write_answers(RunFolder(self._folder), "test", predictions, classes, decided)
         for path in write_submission(self._folder / "submission.csv", predictions, self._sample, decided):
             say("submission", str(path))

@@ -11,9 +11,9 @@ from lightning_flowers.compete import jobs
 from lightning_flowers.compete.answer import Answer, Blender
 from lightning_flowers.compete.budget import Budget
 from lightning_flowers.compete.choice import FLIPS, PLAIN
-from lightning_flowers.compete.folds import join_folds
+from lightning_flowers.compete.folds import join_folds, write_teacher
 from lightning_flowers.compete.leaks import FILE, NONE, read_leaks
-from lightning_flowers.compete.plan import ALL, RESERVE, Job, Model, Plan, fold_flags, make_plan
+from lightning_flowers.compete.plan import ALL, DISTILLED, RESERVE, Job, Model, Plan, fold_flags, make_plan
 from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
@@ -30,6 +30,8 @@ class Campaign:
         shared: flags of `fit` that all have.
         budget: its time.
         folds: into how many train and val are cut; None trains on train and chooses by val.
+        pseudo_labels: whether models learn from what they say of test too.
+        distilled: name and flags of a model that learns from the blend in the end.
 
     Attributes:
         failed: what was left out, and why.
@@ -46,7 +48,10 @@ class Campaign:
         shared: Sequence[str],
         budget: Budget,
         folds: int | None = None,
+        pseudo_labels: bool = False,
+        distilled: tuple[str, Sequence[str]] | None = None,
     ) -> None:
+        self._pseudo_labels, self._distilled = pseudo_labels, distilled
         self.folder, self.runs, self.log = folder, folder / "runs", folder / "log.txt"
         self._models, self._shared, self._budget, self._folds = models, list(shared), budget, folds
         self._state: dict[str, Any] = {"asked": {}, "probes": {}, "records": {}, "cut": []}
@@ -54,7 +59,8 @@ class Campaign:
         if self._file.is_file():
             self._state |= json.loads(self._file.read_text("utf-8"))
         known = self._state["asked"]
-        asked = {name: _asked([*flags, *self._shared, *fold_flags(folds)]) for name, flags in models.items()}
+        wanted = models | ({DISTILLED: [f"--distill={distilled[0]}", *distilled[1]]} if distilled else {})
+        asked = {name: _asked([*flags, *self._shared, *fold_flags(folds)]) for name, flags in wanted.items()}
         if any(known.get(name, flags) != flags for name, flags in asked.items()):
             raise UserError(f"{folder}: was begun with other settings: give another --name, or the same")
         self._state["asked"] = known | asked
@@ -82,7 +88,9 @@ class Campaign:
         if not known:
             raise self._nothing()
         there = jobs.progress(self.runs, self._state["cut"])
-        return make_plan(known, self._state["records"], self._budget.left, there, self._folds)
+        small = self._probe(self._distilled[0], [*self._distilled[1], *self._shared]) if self._distilled else None
+        more = (self._folds, self._pseudo_labels, small)
+        return make_plan(known, self._state["records"], self._budget.left, there, *more)
 
     def run(self, plan: Plan) -> Answer:
         """Train what is planned, blend, and train the chosen on train and val together.
@@ -90,20 +98,28 @@ class Campaign:
         Raises:
             UserError: nothing could be trained.
         """
-        kept = 0.0  # for the last round of the models so far, which is worth more than the next model
+        # For the last round of the models so far, which is worth more than the next model, and for the distilled one.
+        kept = sum(job.seconds for job in plan.jobs if job.name == DISTILLED)
         # What was there before has had its submission, which may be of more than a choice by these: of a last round.
         members = self._members(plan) if (self.folder / "submission.csv").is_file() else {}
         for job in plan.jobs:
             if job.is_last_round:
                 kept += job.seconds
-            elif self._train(job, kept) and (now := self._members(plan)) != members:
+            elif job.is_chosen_by and self._train(job, kept) and (now := self._members(plan)) != members:
                 members = now
                 self._blender.submit(list(members))
         if not members:
             raise self._nothing()
         views = all(self._predict_views(name, parts) for name, parts in members.items())
         answer = self._blender.submit(list(members), views, told=True)
-        return self._blender.submit_last_round(answer) if self._last_round(plan, answer) else answer
+        if self._distilled and not (self.runs / DISTILLED).exists():
+            write_text(self._labels(DISTILLED), self._blender.answers.read_text("utf-8"))  # of what has not seen val
+        if self._last_round(plan, answer):
+            answer = self._blender.submit_last_round(answer)
+        for job in plan.jobs:
+            if job.name == DISTILLED and self._train(job):
+                say(DISTILLED, f"{self.runs / DISTILLED}: give it to serve, classify or export")
+        return answer
 
     def _look_for_leaks(self, root: str | None) -> None:
         say("check", "pictures that stand in two splits, or twice in one")
@@ -153,9 +169,24 @@ class Campaign:
         return self._try(job.name, partial(self._fit, job, (left - kept * is_cut) * (1 - RESERVE)))
 
     def _fit(self, job: Job, seconds: float) -> None:
+        if job.is_taught:
+            job = job._replace(flags=(*job.flags, f"--data.pseudo_labels={self._taught(job)}"))
         is_cut = jobs.train(job, self.runs, self.log, seconds)
         self._state["cut"] = sorted({*self._state["cut"], job.name} if is_cut else {*self._state["cut"]} - {job.name})
         self._save()
+
+    def _taught(self, job: Job) -> Path:
+        """The labels that it is trained with; a run that goes on has the same."""
+        path = self._labels(job.name)
+        if not path.is_file():
+            there = [RunFolder(self.runs / name) for name in job.teachers if jobs.is_done(self.runs, name)]
+            if not there:
+                raise jobs.CommandError("none of its teachers is there")
+            write_teacher(there, RunFolder(path.parents[1]))
+        return path
+
+    def _labels(self, name: str) -> Path:
+        return RunFolder(self.folder / "teachers" / name).answers("test")
 
     def _predict_views(self, name: str, parts: Sequence[str]) -> bool:
         """Whether a member's predictions of mirrored pictures are there, made now if they are not."""
@@ -178,7 +209,7 @@ class Campaign:
         not all there the first counts, where there is no other."""
         parts: dict[str, list[str]] = {}
         for job in plan.jobs:
-            if not job.is_last_round and jobs.is_done(self.runs, job.name):
+            if job.is_chosen_by and jobs.is_done(self.runs, job.name):
                 parts.setdefault(job.member, []).append(job.name)
         if not self._folds:
             return parts

@@ -33,6 +33,7 @@ _OWN = {
     "data.folds": "give --folds",
     "data.fold": "it trains all of them",
     "data.train_on": "the last round is trained on train and val",
+    "data.pseudo_labels": "give --pseudo_labels alone",
     "trainer.max_time": "give --hours",
 }
 
@@ -46,11 +47,15 @@ def run(args: Sequence[str]) -> int:
     given, flags = make_parser().parse_known_args(args)
     _check(given, flags)
     folder = RunFolder.new(Path(given.runs_dir), given.name).path.with_name(given.name)
-    models = _models(given.backbones)
+    models = _models("backbones", given.backbones)
+    distilled = list(_models("distill", given.distill).items()) if given.distill else [None]
+    if len(distilled) > 1:
+        raise UserError(f"--distill={given.distill}: give one")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0), Budget(folder / "seconds-used.txt", given.hours * 3600) as budget:
-            _compete(Campaign(folder, models, flags, budget, given.folds), budget, given.hours, args)
+            more = (given.folds, given.pseudo_labels, *distilled)
+            _compete(Campaign(folder, models, flags, budget, *more), budget, given.hours, args)
     except Timeout as error:
         raise UserError(f"{folder}: another process is at it: wait for it, or give another --name") from error
     return 0
@@ -67,6 +72,10 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--folds", type=int, metavar="K", help="train K folds of train+val in place of train, and choose by all of them"
     )
+    pseudo = "have models learn from what they say of test too, before further seeds"
+    parser.add_argument("--pseudo_labels", action="store_true", help=pseudo)
+    distilled = "backbone, or YAML, of a model that learns from the blend in the end, to be served in its place"
+    parser.add_argument("--distill", metavar="BACKBONE", help=distilled)
     parser.add_argument("--name", default="compete", help="the folder's name; the same goes on (default: compete)")
     parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
     parser.epilog = "All other flags are those of fit, for every run; give their values with =."
@@ -103,15 +112,15 @@ def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
             raise UserError(f"compete: --{name}: {_OWN[name]}")
 
 
-def _models(given: str) -> dict[str, Sequence[str]]:
+def _models(flag: str, given: str) -> dict[str, Sequence[str]]:
     """Flags of each model by its name: a file's stem, or the backbone's."""
     models: dict[str, Sequence[str]] = {}
     for one in map(str.strip, given.split(",")):
         is_file = Path(one).suffix in (".yaml", ".yml")
         if is_file and not Path(one).is_file():
-            raise UserError(f"--backbones={given}: {one}: no such file")
+            raise UserError(f"--{flag}={given}: {one}: no such file")
         name = re.sub(r"[^\w.+-]", "-", Path(one).stem if is_file else one)  # runs' folders are called so
         if not name or name in models:
-            raise UserError(f"--backbones={given}: give different backbones or files, with commas between")
+            raise UserError(f"--{flag}={given}: give different backbones or files, with commas between")
         models[name] = [f"--config={one}"] if is_file else [f"--model.backbone={one}"]
     return models

@@ -1,4 +1,4 @@
-"""The folds of a model as one run: each record of train and val predicted by the fold that was not trained on it."""
+"""Runs' predictions as one: the folds of a model, and what teaches others by its answers about test."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.predictions import Predictions, write_answers
 from lightning_flowers.run.results import read_run
 
 
@@ -47,3 +47,14 @@ def join_folds(parts: Sequence[RunFolder], target: RunFolder) -> None:
     data = {**first["data"], "fold": None, "records": {"val": len(ids), "test": len(mean)}, "fingerprints": {}}
     write_text(target.config, parts[0].config.read_text("utf-8"))
     target.write_summary({**first, "data": data, "best": None, "folds_of": [part.path.name for part in parts]})
+
+
+def write_teacher(runs: Sequence[RunFolder], target: RunFolder) -> None:
+    """Leave the answers about test that are those of the mean of some runs.
+
+    Raises:
+        UserError: the runs are not of the same data.
+    """
+    test = read_test(runs)
+    mean = np.stack([each.probabilities for each in test]).mean(0)
+    write_answers(target, "test", Predictions(test[0].ids, mean), read_run(runs[0].path).data.class_names)

@@ -31,7 +31,7 @@ _SHOWN = re.compile(r"epoch |best |features |warning: |no picture was found in t
 _MOST = 0.9  # of a run that has not ended: it has predictions to make
 # Flags that say where and on what to work: they may be others when a campaign goes on, on another machine or mount.
 _PLACES = re.compile(
-    r"--(data\.(root|features|threads|cache|cache_dir|remote_limit|test_labels)|trainer\.(accelerator|devices))="
+    r"--(data\.(root|features|threads|cache|cache_dir|remote_limit|test_labels|pseudo_labels)|trainer\.(accelerator|devices))="
 )
 _QUIET = ("--report=false", "--trainer.enable_progress_bar=false")
 

@@ -13,7 +13,7 @@ from lightning_flowers.compete.answer import Answer
 from lightning_flowers.compete.leaks import FILE, Leaks
 from lightning_flowers.files import write_text
 from lightning_flowers.markdown import markdown_table, number
-from lightning_flowers.run.results import Run
+from lightning_flowers.run.results import Data, Run
 
 _STEPS = """\
 Macro F1 on val, over all classes. "in-sample" is of the records that weights and decision were fitted on; \
@@ -68,7 +68,7 @@ def _runs(answer: Answer, runs: Sequence[Run]) -> Section:
     rows = [
         [
             run.path.name,
-            run.data.train_on if run.data.folds is None else f"all but fold {run.data.fold} of {run.data.folds}",
+            _trained_on(run.data),
             str(run.epochs or 0),
             number(run.best.val_macro_f1 if run.best else None, 4),
             number(sum(epoch.seconds or 0.0 for epoch in run.history) / 60, 1),
@@ -77,6 +77,11 @@ def _runs(answer: Answer, runs: Sequence[Run]) -> Section:
         for run in runs
     ]
     return Section("Runs", "Each has a page of its own in its folder.", header, rows, header[2:])
+
+
+def _trained_on(data: Data) -> str:
+    own = data.train_on if data.folds is None else f"all but fold {data.fold} of {data.folds}"
+    return f"{own}, {data.pseudo_labelled:,} pseudo-labels" if data.pseudo_labelled else own
 
 
 def _markdown(title: str, sections: Sequence[Section], command: str) -> str:

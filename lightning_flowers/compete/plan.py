@@ -7,6 +7,8 @@ from lightning_flowers.markdown import number, text_table
 
 RESERVE = 0.15  # of the budget, for what probes do not see: starts of processes, checkpoints, blends
 ALL = "-all"  # how the name of a run of the last round ends
+PSEUDO = "-pseudo"  # and that of a member that is trained on what the others say of test
+DISTILLED = "distilled"  # the run that learns from the blend
 _TTA_VIEWS = 2  # flips: val and test are predicted once more, twice each
 _MOST_SEEDS = 5  # of a model: seeds beyond it bring next to nothing
 
@@ -40,6 +42,7 @@ class Job(NamedTuple):
     flags: of `fit`.
     seconds: that it is expected to take, or what is left of them; 0 of one that is there.
     member: what it is blended as: the name of the run itself, or of all its model's folds.
+    teachers: runs whose mean says what pseudo-labels it is trained with; none without.
     """
 
     name: str
@@ -47,11 +50,22 @@ class Job(NamedTuple):
     flags: tuple[str, ...]
     seconds: float
     member: str
+    teachers: tuple[str, ...] = ()
 
     @property
     def is_last_round(self) -> bool:
         """Whether it is trained on train and val together."""
         return self.name.endswith(ALL)
+
+    @property
+    def is_chosen_by(self) -> bool:
+        """Whether it may be blended, and is scored on val."""
+        return not self.is_last_round and self.name != DISTILLED
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether it is trained with pseudo-labels."""
+        return bool(self.teachers) or self.name == DISTILLED
 
 
 class Plan(NamedTuple):
@@ -74,6 +88,8 @@ def make_plan(
     seconds: float,
     progress: Mapping[str, float],
     folds: int | None = None,
+    pseudo_labels: bool = False,
+    distilled: Model | None = None,
 ) -> Plan:
     """Choose what fits: each model once, and again on train and val together; then with further seeds.
 
@@ -84,10 +100,15 @@ def make_plan(
         records: how many there are of train, val and test; with folds, of the first of them.
         seconds: the budget.
         progress: how much of each run is there, by its name; 1 of what costs nothing any more.
+        pseudo_labels: have the models learn from what they say of test too, before further seeds.
+        distilled: a model that learns from the blend in the end.
     """
     left = seconds * (1 - RESERVE)
     jobs: list[Job] = []
-    for group in _folds(models, records, folds) if folds else _pairs(models, records):
+    last = [_distilled(distilled, records, folds, progress)] if distilled else []
+    left -= sum(job.seconds for job in last)
+    members = list(_members(models, records, pseudo_labels))
+    for group in _folds(members, folds) if folds else _pairs(members):
         wanted = [job._replace(seconds=job.seconds * (1 - progress.get(job.name, 0.0))) for job in group]
         begun = {job.name for job in wanted if progress.get(job.name)}
         if folds and jobs and sum(job.seconds for job in wanted) > left and len(begun) < folds:
@@ -98,28 +119,46 @@ def make_plan(
             jobs.append(job)
             left -= job.seconds
     planned = {job.model for job in jobs}
-    return Plan(tuple(jobs), tuple(model.name for model in models if model.name not in planned))
+    return Plan((*jobs, *last), tuple(model.name for model in models if model.name not in planned))
 
 
-def _pairs(models: Sequence[Model], records: Mapping[str, int]) -> Iterator[list[Job]]:
-    """The run of each model by which choices are made, and that of the last round; all models before the next seed."""
-    everything = {**records, "train": records["train"] + records["val"], "val": 0}
-    for model, member, flags in _members(models):
+class _Member(NamedTuple):
+    """A model with a seed, and with teachers or none; records: what it is trained and scored on, and predicts."""
+
+    name: str
+    model: Model
+    flags: tuple[str, ...]
+    records: Mapping[str, int]
+    teachers: tuple[str, ...] = ()
+
+
+def _pairs(members: Sequence[_Member]) -> Iterator[list[Job]]:
+    """The run of each member by which choices are made, and that of the last round."""
+    for name, model, flags, records, teachers in members:
+        everything = {**records, "train": records["train"] + records["val"], "val": 0}
         again = (*flags, "--data.train_on=train+val")
         yield [
-            Job(member, model.name, flags, seconds_of(model, records), member),
-            Job(f"{member}{ALL}", model.name, again, seconds_of(model, everything), member),
+            Job(name, model.name, flags, seconds_of(model, records), name, teachers),
+            Job(f"{name}{ALL}", model.name, again, seconds_of(model, everything), name, teachers),
         ]
 
 
-def _folds(models: Sequence[Model], records: Mapping[str, int], folds: int) -> Iterator[list[Job]]:
-    """All folds of each model; all models before the next seed."""
-    for model, member, flags in _members(models):
+def _folds(members: Sequence[_Member], folds: int) -> Iterator[list[Job]]:
+    """All folds of each member, each taught by the same fold of others: these have not seen its val either."""
+    for name, model, flags, records, teachers in members:
         seconds = seconds_of(model, records)
-        yield [
-            Job(f"{member}-fold{fold}", model.name, (*flags, *fold_flags(folds, fold)), seconds, member)
-            for fold in range(folds)
-        ]
+        jobs = []
+        for fold in range(folds):
+            own, of = (*flags, *fold_flags(folds, fold)), f"-fold{fold}"
+            jobs.append(Job(f"{name}{of}", model.name, own, seconds, name, tuple(f"{each}{of}" for each in teachers)))
+        yield jobs
+
+
+def _distilled(model: Model, records: Mapping[str, int], folds: int | None, progress: Mapping[str, float]) -> Job:
+    """Of folds, what the blend says of test has learnt from all of train and val."""
+    flags = (*model.flags, "--data.pseudo_threshold=0", *(["--data.train_on=train+val"] if folds else []))
+    seconds = seconds_of(model, {**records, "train": records["train"] + records["val"] * bool(folds) + records["test"]})
+    return Job(DISTILLED, model.name, flags, seconds * (1 - progress.get(DISTILLED, 0.0)), DISTILLED)
 
 
 def fold_flags(folds: int | None, fold: int = 0) -> list[str]:
@@ -127,16 +166,23 @@ def fold_flags(folds: int | None, fold: int = 0) -> list[str]:
     return [f"--data.folds={folds}", f"--data.fold={fold}"] if folds else []
 
 
-def _members(models: Sequence[Model]) -> Iterator[tuple[Model, str, tuple[str, ...]]]:
+def _members(models: Sequence[Model], records: Mapping[str, int], pseudo_labels: bool) -> Iterator[_Member]:
+    """All models before the next seed."""
+    more, teachers = {**records, "train": records["train"] + records["test"]}, tuple(f"{m.name}-seed0" for m in models)
     for seed in range(_MOST_SEEDS):
+        flags = f"--seed_everything={seed}"
         for model in models:
-            yield model, f"{model.name}-seed{seed}", (*model.flags, f"--seed_everything={seed}")
+            yield _Member(f"{model.name}-seed{seed}", model, (*model.flags, flags), records)
+        if pseudo_labels and seed == 0:
+            for model in models:
+                yield _Member(f"{model.name}{PSEUDO}", model, (*model.flags, flags), more, teachers)
 
 
 def _trained_on(job: Job) -> str:
-    if job.is_last_round:
-        return "train+val"
-    return "train" if job.name == job.member else "folds of train+val"
+    with_test = " and pseudo-labels of test" if job.is_taught else ""
+    if job.is_last_round or "--data.train_on=train+val" in job.flags:
+        return f"train+val{with_test}"
+    return f"{'train' if job.name == job.member else 'folds of train+val'}{with_test}"
 
 
 def seconds_of(model: Model, records: Mapping[str, int]) -> float:

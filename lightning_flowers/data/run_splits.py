@@ -86,13 +86,13 @@ class Splits(dict[str, Split]):
         return len(self.extra) > 0 or self.begun_external
 
     def label(self, name: str | None, default: str, seed: int) -> str:
-        """A run's name: `name`, else `default` with fold, train+val and any seed but 0; then whether it has
-        pseudo-labels, and whether data are external."""
-        parts = [default.rpartition("/")[2] if name is None else name]  # hf-hub:OWNER/BACKBONE
-        if name is None:
-            parts += [f"fold{self.fold}"] if self.folds else []
-            parts += [] if self.validates else ["trainval"]
-            parts += [f"seed{seed}"] if seed else []
+        """A run's name: `name`, else `default` with fold, train+val, any seed but 0, and what was trained on beside."""
+        if name is not None:
+            return name
+        parts = [default.rpartition("/")[2]]  # hf-hub:OWNER/BACKBONE
+        parts += [f"fold{self.fold}"] if self.folds else []
+        parts += [] if self.validates else ["trainval"]
+        parts += [f"seed{seed}"] if seed else []
         parts += ["pseudo"] if self.pseudo_labels else []
         return "-".join([*parts, *(["external"] if self.external else [])])
 

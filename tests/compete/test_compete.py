@@ -143,6 +143,54 @@ def test_folds_are_blended_as_one_run_by_their_out_of_fold_predictions(here, com
     assert len(submitted(here)) == RECORDS["test"]
 
 
+def labels_of(commands, name):
+    """What a run was given as pseudo-labels: class by id."""
+    args = next(args for args in commands if f"--name={name}" in args)
+    path = next(arg.partition("=")[2] for arg in args if arg.startswith("--data.pseudo_labels="))
+    return {row["id"]: int(row["label"]) for row in csv.DictReader(Path(path).read_text().splitlines())}
+
+
+def mean_of(here, *names):
+    found = [Predictions.load(here / f"runs/compete/runs/{name}/predictions/test.npz") for name in names]
+    mean = np.mean([each.probabilities for each in found], axis=0)
+    return dict(zip(found[0].ids.tolist(), mean.argmax(1).tolist(), strict=True))
+
+
+def test_models_learn_from_what_all_say_of_test_before_further_seeds(here, commands):
+    given, _ = commands
+    assert main(["compete", "--hours=3", "--backbones=a,b", "--pseudo_labels"]) == 0
+    alone = [name for name in trained(given) if not name.endswith("-all")]
+    assert alone[:4] == ["a-seed0", "b-seed0", "a-pseudo", "b-pseudo"]
+    assert labels_of(given, "a-pseudo") == labels_of(given, "b-pseudo") == mean_of(here, "a-seed0", "b-seed0")
+    assert "a-pseudo" in (here / "runs/compete/campaign.md").read_text()
+
+
+def test_a_fold_learns_from_those_that_have_not_seen_its_val(here, commands):
+    given, _ = commands
+    assert main(["compete", "--hours=1.6", "--backbones=a", "--folds=2", "--pseudo_labels"]) == 0
+    assert trained(given) == ["a-seed0-fold0", "a-seed0-fold1", "a-pseudo-fold0", "a-pseudo-fold1"]
+    assert labels_of(given, "a-pseudo-fold1") == mean_of(here, "a-seed0-fold1")
+
+
+def test_a_small_model_learns_from_the_blend_as_it_was_before_the_last_round(here, commands, capsys):
+    given, _ = commands
+    assert main(["compete", "--hours=0.4", "--backbones=a"]) == 0
+    before = {row["id"]: int(row["label"]) for row in submitted(here)}
+    command = ["compete", "--hours=0.8", "--backbones=a", "--distill=small"]
+    assert main(command) == 0
+    assert trained(given) == ["a-seed0", "a-seed0-all", "distilled"]
+    assert [arg for args in given for arg in args if "backbone=small" in arg]
+    assert "distilled  runs/compete/runs/distilled: give it to serve" in capsys.readouterr().out
+    assert labels_of(given, "distilled") == before
+    assert before != {row["id"]: int(row["label"]) for row in submitted(here)}
+    runs = (here / "runs/compete/campaign.md").read_text().partition("## Runs")[2]
+    assert "| distilled " in runs
+    assert main(command) == 0
+    assert trained(given).count("distilled") == 1
+    assert main([*command[:-1], "--distill=other"]) == MISUSED
+    assert "was begun with other settings" in capsys.readouterr().err
+
+
 def test_after_the_first_fold_there_is_a_submission(here, commands):
     commands[1]["a-seed0-fold1"] = INTERRUPTED
     assert main(["compete", "--hours=1.1", "--backbones=a", "--folds=3"]) == INTERRUPTED

@@ -192,6 +192,7 @@ def test_the_summary_tells_the_data_apart(data: PetalsDataModule, petals_root: P
         "fold": None,
         "augment": "flips",
         "external": False,
+        "pseudo_labelled": 0,
         "extra_roots": [],
         "bad_records": {},
     }
@@ -274,7 +275,8 @@ def test_external_data_mark_the_run(petals_root: Path, make_petals: MakePetals, 
     assert data.splits.external
     assert read(data.train_dataloader()) == list(range(46))
     assert read(data.val_dataloader()) == list(range(12))
-    assert data.splits.label("mine", "run", 0) == "mine-external"
+    assert data.splits.label("mine", "run", 0) == "mine"
+    assert data.splits.label(None, "run", 0) == "run-external"
     assert f"with external data of {extra}" in data.describe()
     assert data.summary()["extra_roots"] == [str(extra)]
 
