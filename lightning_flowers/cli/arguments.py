@@ -83,7 +83,7 @@ def run_config(settings: dict[str, Any], data: PetalsDataModule) -> str:
     if settings["data"].get("root") is not None:
         settings["data"]["root"] = data.source.origin or data.source.where
     settings["model"]["weights"] = _absolute(settings["model"]["weights"])
-    if labels := settings["data"]["pseudo_labels"]:
+    if labels := settings["data"].get("pseudo_labels"):
         settings["data"]["pseudo_labels"] = str(Path(labels).expanduser().absolute())
     settings["data"]["augment"] = data.augment.content
     settings["data"]["extra_roots"] = [other.origin or other.where for other in data.splits.extra]
