@@ -116,6 +116,10 @@ class FlowersCLI(LightningCLI):
         self.model.say = say
         if self._checkpoint:
             check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
+        labels = self.datamodule.source.test_labels() if self.command == "test" else None
+        if labels is not None and self.datamodule.splits.test_labels is None:
+            self.datamodule.splits.test_labels = str(labels)
+            say("labels", str(labels))
         check_data(self.command, self.config, self.datamodule, own)
         if self.folder is not None:
             known, splits = self.folder.read_summary().get("data", {}), self.datamodule.splits

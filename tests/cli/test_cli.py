@@ -190,10 +190,11 @@ def test_validate_gives_the_best_epochs_scores(a_run, run):
     assert f"loss {best['val_loss']:.4f}" in out
 
 
-def test_test_scores_by_labels_given_beside(a_run, run, petals_root):
-    status, out, _ = run(
-        "test", "--run", str(a_run), f"--data.test_labels={petals_root / 'test_labels.csv'}", data=None
-    )
+@pytest.mark.parametrize("given", [True, False])
+def test_test_scores_by_labels_given_or_beside_the_shards(a_run, run, petals_root, given):
+    beside = petals_root / "test_labels.csv"
+    status, out, _ = run("test", "--run", str(a_run), *([f"--data.test_labels={beside}"] if given else []), data=None)
+    assert given or f"labels     {beside}" in out
     submitted = [int(row["label"]) for row in rows_of(a_run / "submission.csv")]
     labels = [int(row["label"]) for row in rows_of(petals_root / "test_labels.csv")]
     score = f1_score(labels, submitted, average="macro", labels=range(4))
@@ -515,8 +516,9 @@ def test_a_run_on_data_of_other_classes_is_refused(a_run, run, make_petals, tmp_
     assert_refused(run("validate", "--run", str(a_run), data=other), "has other classes than", "flower 4")
 
 
-def test_test_needs_labels(a_run, run):
-    assert_refused(run("test", "--run", str(a_run), data=None), "--data.test_labels")
+def test_test_needs_labels(a_run, run, petals_root, tmp_path):
+    root = shutil.copytree(petals_root, tmp_path / "petals", ignore=shutil.ignore_patterns("test_labels.csv"))
+    assert_refused(run("test", "--run", str(a_run), data=root), "--data.test_labels")
 
 
 @pytest.mark.parametrize("command", [["validate", "--run"], ["fit", "--resume"]])

@@ -82,6 +82,10 @@ class Source:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""
         return _find_beside(self.root, "sample_submission.csv")
 
+    def test_labels(self) -> Path | None:
+        """The labels of test, where they lie beside the shards, as conversions leave them."""
+        return _find_beside(self.root, "test_labels.csv")
+
 
 def open_source(root: Path) -> Source:
     """The data set in one folder.
