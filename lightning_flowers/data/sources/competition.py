@@ -80,11 +80,15 @@ class Source:
 
     def sample_submission(self) -> Path | None:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""
-        return _find_beside(self.root, "sample_submission.csv")
+        return self.beside("sample_submission.csv")
 
     def test_labels(self) -> Path | None:
         """The labels of test, where they lie beside the shards, as conversions leave them."""
-        return _find_beside(self.root, "test_labels.csv")
+        return self.beside("test_labels.csv")
+
+    def beside(self, name: str) -> Path | None:
+        """A file that lies beside the shards."""
+        return _find_beside(self.root, name)
 
 
 def open_source(root: Path) -> Source:

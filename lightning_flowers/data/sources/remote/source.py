@@ -60,9 +60,9 @@ class RemoteSource(Source):
         together = sum(sizes[place] for name in SPLITS for place in self._places(name, size))
         return Split(folder, shards, size, streams=together > self.limit)
 
-    def sample_submission(self) -> Path | None:
-        """The competition's `sample_submission.csv`, where it lies under the URL."""
-        return self.store.get("sample_submission.csv") if "sample_submission.csv" in self.store.files() else None
+    def beside(self, name: str) -> Path | None:
+        """A file of that name, where it lies under the URL."""
+        return self.store.get(name) if name in self.store.files() else None
 
     def _places(self, split: str, size: int) -> list[str]:
         folder = self.sizes[size] / split
