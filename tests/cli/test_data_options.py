@@ -255,7 +255,7 @@ def test_folds_validate_every_labelled_record_once(run, here):
         (["--data.augment=no.yaml"], "--data.augment=no.yaml: neither a preset nor a file"),
         (["--data.remote_limit=0"], "--data.remote_limit=0"),
         (["--data.pseudo_labels=no.csv"], "no.csv: not a readable CSV with the columns id, name and probability"),
-        (["--data.pseudo_threshold=0.5"], "it is of --data.pseudo_labels"),
+        (["--data.pseudo_threshold=0.7"], "it is of --data.pseudo_labels"),
         (["--data.pseudo_threshold=2", "--data.pseudo_labels=no.csv"], "must be in 0..1"),
     ],
 )
