@@ -15,7 +15,13 @@ from .rows import read
 
 
 def scored(changed="", seed=0, macro_f1=0.85, **others):
-    known = {"accuracy": 0.9, "seconds": 60, "device": "a CPU", "versions": "torch 1, timm 1", "photographs": "drawn"}
+    known = {
+        "accuracy": 0.9,
+        "cpu_seconds": 60,
+        "device": "a CPU",
+        "versions": "torch 1, timm 1",
+        "photographs": "drawn",
+    }
     return ablation.Scored(changed=changed, seed=seed, macro_f1=macro_f1, **{**known, **others})
 
 
@@ -27,7 +33,7 @@ def runs(tmp_path, monkeypatch):
     def run(changed, seed, seconds, made):
         asked.append((changed, seed))
         epochs = (Epoch(epoch=0, val_macro_f1_present=0.9, val_accuracy=0.9), last)
-        return Run(path=tmp_path, history=epochs, hardware=Hardware(device="a CPU")), 60.0
+        return Run(path=tmp_path, history=epochs, hardware=Hardware(device="a CPU")), 60.0, 60.0
 
     last = Epoch(epoch=1, val_macro_f1_present=0.8, val_accuracy=0.85)
     monkeypatch.setattr(ablation, "versions", lambda: {"torch": "1", "timm": "1", "python": "3"})
@@ -90,6 +96,11 @@ def test_a_table_goes_on_where_it_was_but_not_with_other_versions_or_photographs
     for rows in ablation.make(10, [0, 1], few):
         ablation.write(rows, few)
     assert runs == [("model.mixup=0.2", 0), ("", 1), ("model.mixup=0.2", 1)]
+
+
+def test_the_default_is_run_beside_what_is_asked_for(runs, few):
+    list(ablation.make(10, [0], few._replace(variants=("", "model.cutmix=1", "model.mixup=0.2")), only="mixup"))
+    assert runs == [("", 0), ("model.mixup=0.2", 0)]
 
 
 def test_no_run_is_begun_that_the_minutes_would_not_do_for(runs, few):
