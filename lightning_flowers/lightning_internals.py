@@ -63,6 +63,11 @@ def inside_epoch(trainer: Trainer) -> bool:
     return progress.current.processed < progress.current.started
 
 
+def set_epochs(trainer: Trainer, epochs: int) -> None:
+    """Have a run that is under way end after so many epochs."""
+    trainer.fit_loop.max_epochs = epochs
+
+
 def begin_epoch(trainer: Trainer) -> None:
     """Go on with a new epoch. With --trainer.max_steps Lightning takes every resumed run for one that was cut off
     inside an epoch: it would end the last one again, and count that as the next."""

@@ -1,5 +1,6 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -33,10 +34,12 @@ from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import views_of
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.report.live_curves import Curves
+from lightning_flowers.run.budget import Budget
 from lightning_flowers.run.callbacks import check_callbacks
 from lightning_flowers.run.checkpoints import Checkpoints, ReadByFirst
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
+from lightning_flowers.run.hours import Hours
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.origin import judge_origin
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
@@ -60,10 +63,12 @@ class FlowersCLI(LightningCLI):
 
     folder: RunFolder | None = None
     trains = False
+    budget: Budget | None = None
     model: FlowerClassifier
     datamodule: PetalsDataModule
 
     def __init__(self, args: list[str]) -> None:
+        self._began = time.monotonic()
         with joined(args) as self._joined:
             self.command, self._given = args[0], self._joined.args
             # Each command has a parser of its own: Lightning's subcommands would build all four.
@@ -92,6 +97,8 @@ class FlowersCLI(LightningCLI):
         self._asked = self._plain(config)
         self.folder, self._checkpoint = choose_checkpoint(self.command, config)
         out = config.get("out")
+        if self.command == "fit" and self.folder and config.hours is None:  # those of a run are of all its sessions
+            config.hours = self.folder.read_summary().get("hours")
         self.out = self.folder if out is None else choose_out(out, self.folder, str(self._checkpoint))
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
@@ -158,7 +165,12 @@ class FlowersCLI(LightningCLI):
         self.checkpoints = Checkpoints(folder, self.history, config.save_every_steps, config.save_every_minutes)
         start = LambdaCallback(on_train_start=self._start_record)
         curves = Curves(self.history, folder.curves)
-        return [ResumeState(self.datamodule), start, self.history, curves, self.checkpoints]
+        if config.hours is not None:
+            self.budget = Budget(folder.seconds_used, config.hours * 3600, self._began)
+            hours = [Hours(self.budget, self.history, self.datamodule, config.predict, self._note_epochs)]
+        else:
+            hours = []
+        return [ResumeState(self.datamodule), start, self.history, curves, *hours, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -216,6 +228,8 @@ class FlowersCLI(LightningCLI):
         if (best := self.history.best()) is not None:
             say_best(best)
         self._leave_report(self.folder)
+        if self.budget:
+            say("hours", f"{self.budget.used / 3600:.3f} of {self.config.hours:g} were used")
         say("run", str(self.folder.path))
 
     def validate(self) -> None:
@@ -254,8 +268,18 @@ class FlowersCLI(LightningCLI):
         """Write the settings once training starts: a resumed run's checkpoint has proved to fit them by then."""
         assert self.folder is not None
         self.trains = True
-        write_text(self.folder.config, run_config(self._asked, self.datamodule))
+        self._write_config(self.folder)
         self._summarize()
+
+    @rank_zero_only
+    def _note_epochs(self, epochs: int) -> None:
+        """Have the run's settings say how many epochs --hours has left it: by them it is resumed and repeated."""
+        assert self.folder is not None
+        self._asked["trainer"]["max_epochs"] = epochs
+        self._write_config(self.folder)
+
+    def _write_config(self, folder: RunFolder) -> None:
+        write_text(folder.config, run_config(self._asked, self.datamodule))
 
     @rank_zero_only
     def _summarize(self) -> None:
@@ -264,6 +288,9 @@ class FlowersCLI(LightningCLI):
             before = self.folder.read_summary().get("limits", {}) if self.config.get("resume") else {}
             limits = {**before, **limits_of(self._asked["trainer"])}  # epochs before had those
             summary |= {"seed": self.config.seed_everything, "limits": limits}
+            if self.budget:
+                self.budget.note()
+                summary |= {"hours": self.config.hours, "hours_used": round(self.budget.used / 3600, 5)}
             if self._joined.launch:
                 summary["launch"] = self._joined.launch
             if not self._checkpoint:

@@ -108,6 +108,8 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         run.add_argument("--runs_dir", type=str, default=RUNS_DIR, help="Where run folders are made.")
         run.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
         run.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
+        budget = "What a run may take, its predictions too: it has as many epochs as fit, max_epochs at most."
+        run.add_argument("--hours", type=float | None, help=budget)
     else:
         run.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
         run.add_argument("--ckpt_path", type=str | None, help="A checkpoint. Default: the run's best.")

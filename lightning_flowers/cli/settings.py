@@ -1,5 +1,6 @@
 """Settings that Lightning takes without a word and that cannot be, or would be ignored: one table."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -112,6 +113,22 @@ _TABLE = (
     _above_0("trainer.limit_train_batches"),
     _above_0("trainer.val_check_interval"),
     _outside("trainer.gradient_clip_val", lambda number: number >= 0, "0 (off) or more"),
+    _outside("hours", lambda hours: 0 < hours < math.inf, "above 0"),
+    _idle(
+        "hours",
+        lambda s: s.get("hours") is not None and bool(s.trainer.fast_dev_run),
+        "--trainer.fast_dev_run trains a few batches: leave one of the two out",
+    ),
+    _idle(
+        "hours",
+        lambda s: s.get("hours") is not None and s.trainer.max_epochs == 1,
+        "no run is shorter than --trainer.max_epochs=1: leave it out, or give more epochs",
+    ),
+    _Row(
+        "trainer.max_time",
+        lambda s: s.trainer.max_time is not None and s.get("hours") is not None,
+        "cuts a run off where --hours has it come to its end: leave one of the two out",
+    ),
     _Row("seeds", lambda s: s.seeds is not None, "give it on the command line, not in a config", always=True),
     _Row(
         "trainer.limit_predict_batches",

@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.parsing import Parser
-from lightning_flowers.compete.budget import Budget
 from lightning_flowers.compete.campaign import Campaign
 from lightning_flowers.compete.jobs import is_done
 from lightning_flowers.compete.page import write_page
 from lightning_flowers.errors import UserError
+from lightning_flowers.run.budget import Budget
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.results import read_run

@@ -52,9 +52,20 @@ class Optimization:
         if self.schedule == "starter":
             scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
             return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
-        steps = self._steps(model.trainer)
-        scheduler = LambdaLR(optimizer, lambda step: head_first(step, *steps))
+        self._phases = head, total, _ = self._steps(model.trainer)
+        if head >= total and not model.trainer.fast_dev_run:  # of which one epoch is all there is
+            raise UserError(
+                f"--model.head_epochs={self.head_epochs}: leaves nothing of the run for the backbone: give fewer, or "
+                "--model.freeze_backbone=true for the head alone"
+            )
+        scheduler = LambdaLR(optimizer, lambda step: head_first(step, *self._phases))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+    def lay_anew(self, trainer: Any) -> None:
+        """Have the cosine end with the run, whose number of epochs has changed; `starter` knows of no end."""
+        if self.schedule == "cosine":
+            self._phases = self._steps(trainer)
+        set_rates(trainer)
 
     def override(self, checkpoint: dict[str, Any], trainer: Any) -> None:
         """Let these settings, and this hardware's, win over those that a resumed run's optimizer was saved with."""
@@ -100,12 +111,17 @@ class Optimization:
         total = max(int(total), 1)
         per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
         head = self.head_epochs * math.ceil(per_epoch)
-        if head >= total and not trainer.fast_dev_run:  # of which one epoch is all there is
-            raise UserError(
-                f"--model.head_epochs={self.head_epochs}: leaves nothing of the run for the backbone: give fewer, or "
-                "--model.freeze_backbone=true for the head alone"
-            )
         return min(head, total), total, round(self.warmup_epochs * per_epoch)
+
+
+def set_rates(trainer: Any) -> None:
+    """Have the optimizer learn at the rates that its schedule gives where it stands."""
+    for config in trainer.lr_scheduler_configs:
+        schedule: Any = config.scheduler
+        factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
+        schedule._last_lr = [base * factor for base, factor in zip(schedule.base_lrs, factors, strict=True)]
+        for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
+            group["lr"] = rate
 
 
 def check_optimizer(name: str) -> None:

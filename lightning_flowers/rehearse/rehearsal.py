@@ -32,6 +32,7 @@ from lightning_flowers.rehearse.compiling import Compiler
 
 STEPS = 2  # of each epoch; the last one's batch is padded
 EPOCHS = 2  # so that graphs that come up anew in later ones are seen
+HOURS = 9.0  # that a session may last, where none are given
 # Of the Trainer's settings, those that would have steps left out, or written elsewhere.
 _NO_LIMITS: dict[str, Any] = {
     **dict.fromkeys(("limit_train_batches", "limit_val_batches", "val_check_interval", "max_time", "logger")),
@@ -64,6 +65,7 @@ class Rehearsal(FlowersCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config
         self.asked = config.clone()
+        self.asked.hours = config.hours or HOURS
         self.cores = check(config)
         os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(self.cores)}
         source = _open(config.data) if config.data.root else None
@@ -80,7 +82,7 @@ class Rehearsal(FlowersCLI):
         _set(config.data, root=folder, size=self.size, cache="none")
         _set(config.data, extra_roots=[], features=None, folds=None, fold=None, test_labels=None, pseudo_labels=None)
         _set(config.trainer, **_NO_LIMITS, max_epochs=EPOCHS, accelerator="tpu", default_root_dir=folder)
-        _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False)
+        _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False, hours=None)
         _set(config.model, weights="none", head_epochs=0)
 
 
@@ -90,7 +92,6 @@ def make_parser() -> Parser:
     parser.prog, parser.description = f"{PROGRAM} rehearse", TOOLS["rehearse"]
     own = parser.add_argument_group("Rehearsal")
     own.add_argument("--chip", type=str, default="v5e-8", help="TPU of the run: v2-8, v3-8, v4-8, v5e-8, ...")
-    own.add_argument("--hours", type=float, default=9.0, help="That a session may last.")
     own.add_argument("--tta", type=Tta, default="none", help="Views of each picture when it is predicted.")
     own.add_argument("--largest-batch", action="store_true", help="Look for the largest batch that fits.")
     own.add_argument("--compiler", type=str, default=sys.executable, help="A Python that has jax and libtpu.")
@@ -158,8 +159,6 @@ def check(config: Namespace) -> int:
         raise UserError("rehearse: torch_xla is not installed: pip install -e '.[rehearse]' in the project's folder")
     if config.resume:
         raise UserError("--resume: a rehearsal begins anew: give --config=RUN/config.yaml")
-    if not config.hours > 0:
-        raise UserError(f"--hours={config.hours:g}: must be above 0")
     if config.json is not None:
         _check_json(Path(config.json).expanduser())
     chip = find_chip(config.chip)

@@ -25,6 +25,7 @@ class RunFolder:
     predictions/SPLIT.npz   ids, probabilities, labels if known
     predictions/SPLIT.csv   id, label, name and probability of the class that each record is taken for
     submission.csv          id,label of each test record
+    seconds-used.txt        of the hours that it was given, if it was
     tensorboard/            the history as TensorBoard events
     curves.png              the history as curves
     confusion.png           which classes are taken for which, on val
@@ -42,6 +43,7 @@ class RunFolder:
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
         self.summary = path / "summary.json"
+        self.seconds_used = path / "seconds-used.txt"
         self.submission = path / "submission.csv"
         self.curves = path / "curves.png"
         self.confusion = path / "confusion.png"

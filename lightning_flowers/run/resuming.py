@@ -10,6 +10,7 @@ from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.lightning_internals import batches_done, begin_epoch, count_batches, epochs_done, inside_epoch
+from lightning_flowers.model.optimization import set_rates
 from lightning_flowers.run.classes import load_checkpoint
 from lightning_flowers.run.folder import RunFolder
 
@@ -145,10 +146,7 @@ def _carry_over(trainer: Trainer, steps_before: int | None) -> None:
         if config.interval == "step" and steps_before not in (None, now):
             steps = batches_done(trainer) // trainer.accumulate_grad_batches
             schedule.last_epoch = epochs_done(trainer) * now + steps
-        factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
-        schedule._last_lr = [base * factor for base, factor in zip(schedule.base_lrs, factors, strict=True)]
-        for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
-            group["lr"] = rate
+    set_rates(trainer)
 
 
 def _convert_batches(checkpoint: dict[str, Any], batch_size: int) -> None:

@@ -69,7 +69,6 @@ def test_each_graph_is_estimated(done):
     ("flag", "answer"),
     [
         ("--chip=v5-8", "--chip=v5-8: no such chip: did you mean v5p-8 or v5e-8?"),
-        ("--hours=0", "--hours=0: must be above 0"),
         ("--compiler=/bin/false", "/bin/false lacks libtpu or jax: pip install -e '.[rehearse]'"),
         ("--json=.", "--json=.: is a folder: give a file"),
         ("--json=no/such/file.json", "--json=no/such/file.json: cannot be written: choose another folder"),
@@ -87,6 +86,7 @@ def test_a_mistake_is_found_before_anything_is_traced(flag, answer):
     [
         ("--data.root=nowhere", "--data.root=nowhere: no such folder"),
         ("--data.batch_size=-8", "--data.batch_size=-8: must be "),
+        ("--hours=0", "--hours=0.0: must be above 0"),
         ("--nothing=1", "unrecognized arguments: --nothing=1"),
     ],
 )

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from lightning_flowers.compete import budget
-from lightning_flowers.compete.budget import Budget
 from lightning_flowers.errors import UserError
+from lightning_flowers.run import budget
+from lightning_flowers.run.budget import Budget
 
 
 def test_a_session_goes_on_with_what_the_last_one_has_left(tmp_path):
@@ -21,7 +21,7 @@ def test_a_session_goes_on_with_what_the_last_one_has_left(tmp_path):
 
 def test_what_a_killed_session_has_used_counts(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from lightning_flowers.compete import budget; budget._BEAT = 0.1\n"
+        "import sys, time; from pathlib import Path; from lightning_flowers.run import budget; budget._BEAT = 0.1\n"
         "with budget.Budget(Path(sys.argv[1]), 100) as one: one.before = 50; print('here', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "used")]
