@@ -14,7 +14,7 @@ TOOLS = {
     "report": "Make a page of each run: curves, confusions, worst errors, suspected labels, calibration.",
     "compare": "Put runs beside each other and the study: scores, times, hardware.",
     "ensemble": "Blend runs' predictions, weighted on val and held to its other folds; leaves a run folder.",
-    "soup": "Average the weights of runs of one backbone, all or those that help on val; leaves a run folder.",
+    "soup": "Average the weights of runs of one backbone or of a run's best epochs; leaves a run folder.",
     "classify": "Name the flower on pictures of your own: files, folders, URLs.",
     "export": "Give a trained model to other tools: ONNX, torch alone, timm and the Hugging Face hub; checked first.",
     "serve": "Answer about pictures on a web page and by an HTTP API.",

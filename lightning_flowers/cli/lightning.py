@@ -162,7 +162,8 @@ class FlowersCLI(LightningCLI):
         """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
         config = self.config
         self.history = History(folder.metrics)
-        self.checkpoints = Checkpoints(folder, self.history, config.save_every_steps, config.save_every_minutes)
+        often = config.save_every_steps, config.save_every_minutes
+        self.checkpoints = Checkpoints(folder, self.history, *often, config.save_top_k)
         start = LambdaCallback(on_train_start=self._start_record)
         curves = Curves(self.history, folder.curves)
         if config.hours is not None:

@@ -108,7 +108,7 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         run.add_argument("--runs_dir", type=str, default=RUNS_DIR, help="Where run folders are made.")
         run.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
         run.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
-        budget = "What a run may take, its predictions too: it has as many epochs as fit, max_epochs at most."
+        budget = "What a run may take: it has as many epochs as fit, max_epochs at most."
         run.add_argument("--hours", type=float | None, help=budget)
     else:
         run.add_argument("--run", type=str | None, help="A run folder, in place of --config and --ckpt_path.")
@@ -122,12 +122,14 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         run.add_argument("--decision", type=Decision, default="argmax", help=decided)
     if command == "fit":
         often = "How often last.ckpt is saved within an epoch, in {}; null for never."
-        predicts = "Whether to predict val and test at the end, as the command predict does."
+        predicts = "Whether to predict val and test at the end."
         run.add_argument("--predict", type=bool, default=True, help=predicts)
         run.add_argument(
             "--save_every_minutes", metavar="MINUTES", type=float | None, default=10, help=often.format("minutes")
         )
         run.add_argument("--save_every_steps", metavar="STEPS", type=int | None, help=often.format("batches"))
+        kept = "Epochs, the best on val, whose weights are kept for soup."
+        run.add_argument("--save_top_k", metavar="K", type=int, default=1, help=kept)
     if command in ("fit", "predict"):
-        page = "Whether to make the page of the run at the end, as the command report does."
+        page = "Whether to make the page of the run at the end."
         run.add_argument("--report", type=bool, default=True, help=page)

@@ -139,6 +139,13 @@ _TABLE = (
     _Row(
         "trainer.fast_dev_run", lambda s: "decision" in s and bool(s.trainer.fast_dev_run), _WHOLE_SPLITS, always=True
     ),
+    _count("save_top_k"),
+    _idle(
+        "save_top_k",
+        lambda s: s.save_top_k > 1 and (s.data.train_on == "train+val" or bool(s.trainer.fast_dev_run)),
+        "the best epochs are chosen on val, and --data.train_on=train+val leaves none, --trainer.fast_dev_run no run: "
+        "leave it out",
+    ),
     _idle(
         "data.cache_dir",
         lambda s: s.data.cache_dir is not None and s.data.cache != "disk",

@@ -23,6 +23,8 @@ from lightning_flowers.lightning_internals import validates_now
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 
+# Of a checkpoint, what belongs to the training that it was saved from.
+OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
 _LOOK_EVERY = 20  # steps: to ask the first process for the time at each would hold all of them up
 
 
@@ -41,19 +43,24 @@ class Checkpoints(Checkpoint):
         history: of the run, which knows whether a validation was the best. It must stand before in the callbacks.
         steps: batches between two saves inside an epoch, or None for none by count.
         minutes: between two of them, or None for none by time.
+        top_k: epochs, the best on val, whose weights are kept beside: all that a soup of them needs. A resumed run
+            keeps as many as it did before, or more.
 
     Raises:
         UserError: one of them is not above 0.
     """
 
     monitor, mode = "val_macro_f1", "max"
-    save_top_k, save_last, save_weights_only = 1, True, False
+    save_last, save_weights_only = True, False
 
-    def __init__(self, folder: RunFolder, history: History, steps: int | None, minutes: float | None) -> None:
+    def __init__(
+        self, folder: RunFolder, history: History, steps: int | None, minutes: float | None, top_k: int = 1
+    ) -> None:
         for name, value in (("steps", steps), ("minutes", minutes)):
             if value is not None and not 0 < value < math.inf:
                 raise UserError(f"--save_every_{name}={value}: must be above 0, or null for never")
         self.folder, self._history, self._steps, self._minutes = folder, history, steps, minutes
+        self.save_top_k = top_k
         self.best_model_path = self.last_model_path = ""
         self.best_model_score: Tensor | None = None
         self.current_score: Tensor | None = None
@@ -72,6 +79,12 @@ class Checkpoints(Checkpoint):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.folder = RunFolder(Path(trainer.strategy.broadcast(str(self.folder.path))))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"top_k": self.save_top_k}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.save_top_k = max(self.save_top_k, state_dict["top_k"])
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._resumes, self.last_model_path = True, str(self.folder.last)
@@ -102,19 +115,32 @@ class Checkpoints(Checkpoint):
             self.current_score = trainer.callback_metrics[self.monitor]
             self.best_model_path, self.best_model_score = str(self.folder.best), self.current_score
             self._save(trainer, self.folder.best)
+        if self.save_top_k > 1 and self._history.improved_epoch:
+            self._keep_epoch(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save_last(trainer)
+
+    def _keep_epoch(self, trainer: Trainer) -> None:
+        """Keep this epoch's weights if it is among the best, and no longer those of an epoch that is not."""
+        top, epoch = self._history.best_epochs(self.save_top_k), trainer.current_epoch + 1
+        if epoch in top:
+            self._save(trainer, self.folder.of_epoch(epoch), lean=True)
+        if trainer.is_global_zero:
+            for path in {*self.folder.kept_epochs()} - {self.folder.of_epoch(each) for each in top}:
+                path.unlink()
 
     def _save_last(self, trainer: Trainer) -> None:
         self.last_model_path = str(self.folder.last)
         self._save(trainer, self.folder.last)
 
-    def _save(self, trainer: Trainer, path: Path) -> None:
+    def _save(self, trainer: Trainer, path: Path, lean: bool = False) -> None:
         if trainer.is_global_zero:
             # Lightning itself would move it in from the system's temporary folder, which need not be on the same disk.
             with atomic_file(path) as part:
                 self._write(trainer, part)
+                if lean:
+                    torch.save(without_training(torch.load(part, map_location="cpu", weights_only=True)), part)
             for logger in trainer.loggers:
                 logger.after_save_checkpoint(proxy(self))
         else:
@@ -134,6 +160,11 @@ class Checkpoints(Checkpoint):
             return False
         # The clocks of the processes differ: the first one's counts.
         return bool(trainer.strategy.broadcast(time.monotonic() - self._saved > self._minutes * 60))
+
+
+def without_training(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What of a checkpoint a model is used by."""
+    return {name: value for name, value in checkpoint.items() if name not in OF_TRAINING}
 
 
 class ReadByFirst(TorchCheckpointIO):

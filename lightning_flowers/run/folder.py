@@ -21,6 +21,7 @@ class RunFolder:
     metrics.csv             one row per epoch
     checkpoints/best.ckpt   of the epoch with the highest macro F1 on val
     checkpoints/last.ckpt   of the last finished epoch, or from inside the current one, to resume from
+    checkpoints/epoch-N.ckpt  weights of the best epochs, if more than one were to be kept
     summary.json            results, hardware, versions, seed, data
     predictions/SPLIT.npz   ids, probabilities, labels if known
     predictions/SPLIT.csv   id, label, name and probability of the class that each record is taken for
@@ -126,6 +127,15 @@ class RunFolder:
         if not self.last.is_file():
             raise UserError(f"--resume={self.path}: has no {self.last.relative_to(self.path)}: train it anew")
         return self.last
+
+    def of_epoch(self, epoch: int) -> Path:
+        """Where the weights of an epoch, counted from 1, lie if they are kept."""
+        return self.checkpoints / f"epoch-{epoch}.ckpt"
+
+    def kept_epochs(self) -> list[Path]:
+        """The weights of epochs that are kept, the latest last."""
+        found = self.checkpoints.glob("epoch-*.ckpt")
+        return sorted(found, key=lambda path: int(path.stem.removeprefix("epoch-")))
 
     def check_data(self, splits: dict[str, tuple[str, str]], mend: str) -> None:
         """Fail if the run was made with other data.

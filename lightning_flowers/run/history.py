@@ -31,6 +31,7 @@ class History(Checkpoint):
 
     Attributes:
         improved: whether the validation that has just ended is the best so far.
+        improved_epoch: whether it is the best of its epoch so far.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -40,7 +41,7 @@ class History(Checkpoint):
         self._batches = 0
         self._scores: Row = {}  # the epoch and its best validation
         self._forgotten = 0  # epochs, whose weights are gone
-        self.improved = self._fits = False
+        self.improved = self.improved_epoch = self._fits = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._fits = stage == "fit"
@@ -85,14 +86,16 @@ class History(Checkpoint):
         self._batches += 1
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.improved = False
+        self.improved = self.improved_epoch = False
         if not self._fits or trainer.sanity_checking:
             return
         metrics = trainer.callback_metrics
         found = {name: float(metrics[name]) for name in COLUMNS if name.startswith("val_") and name in metrics}
         best, epoch = self.best(), trainer.current_epoch + 1
         self.improved = best is None or found["val_macro_f1"] > best["val_macro_f1"]
-        if self._scores.get("epoch") != epoch or found["val_macro_f1"] > self._scores["val_macro_f1"]:
+        known = self._scores.get("epoch") == epoch
+        self.improved_epoch = not known or found["val_macro_f1"] > self._scores["val_macro_f1"]
+        if self.improved_epoch:
             self._scores = {"epoch": epoch, **found}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -110,8 +113,11 @@ class History(Checkpoint):
 
     def best(self) -> Row | None:
         """The row with the highest macro F1 on val, the earliest of equals; of the epoch under way as far as it is."""
-        scored = [row for row in [*self.rows, self._scores] if "val_macro_f1" in row and row["epoch"] > self._forgotten]
-        return max(scored, key=lambda row: row["val_macro_f1"], default=None)
+        return next(iter(self._ranked()), None)
+
+    def best_epochs(self, count: int) -> list[int]:
+        """Numbers of so many epochs, those with the highest macro F1 on val; the earlier of equals."""
+        return list(dict.fromkeys(int(row["epoch"]) for row in self._ranked()))[:count]
 
     def recall(self, best: dict[str, Any] | None) -> bool:
         """Have the best so far be what its checkpoint says, whose state of a History `best` is; gives whether it is.
@@ -124,6 +130,10 @@ class History(Checkpoint):
         elif best["scores"].get("epoch", 0) > epochs:
             self._scores = dict(best["scores"])
         return best is not None
+
+    def _ranked(self) -> list[Row]:
+        scored = [row for row in [*self.rows, self._scores] if "val_macro_f1" in row and row["epoch"] > self._forgotten]
+        return sorted(scored, key=lambda row: -row["val_macro_f1"])  # of equals the earlier stays before
 
     def _row(self, trainer: Trainer) -> Row:
         epoch, metrics = trainer.current_epoch + 1, trainer.callback_metrics

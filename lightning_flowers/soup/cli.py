@@ -17,6 +17,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.files import atomic_file, write_text
 from lightning_flowers.markdown import markdown_table, number
 from lightning_flowers.report.at_exit import leave_report
+from lightning_flowers.run.checkpoints import without_training
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.secrets import redact
@@ -31,8 +32,6 @@ from lightning_flowers.soup.recipe import (
     read_ingredients,
 )
 
-# Of a checkpoint, what belongs to the training of the run that it was.
-_OF_TRAINING = ("optimizer_states", "lr_schedulers", "callbacks", "train_counts")
 _CHOSEN_ON_VAL = "Macro F1 is of the records that the soup was chosen by: expect less on others."
 
 
@@ -62,15 +61,22 @@ def run(args: Sequence[str]) -> int:
     say("run", str(folder.path))
     best = max(soup.singles)
     if soup.macro_f1 < best:
-        sys.stderr.write(f"warning: the soup is worse on val than the best run: {soup.macro_f1:.4f}, not {best:.4f}\n")
+        sys.stderr.write(
+            f"warning: the soup is worse on val than the best of them: {soup.macro_f1:.4f}, not {best:.4f}\n"
+        )
     return 0
 
 
 def make_parser() -> Parser:
     """The flags of `soup`."""
     parser = Parser("soup")
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of two runs or more of one backbone")
-    recipe = "greedy adds runs, best first, that do not make it worse on val (default); uniform takes all"
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="folders of two runs or more of one backbone; or of one that has kept epochs, by fit --save_top_k",
+    )
+    recipe = "greedy adds them, best first, that do not make it worse on val (default); uniform takes all"
     parser.add_argument("--method", choices=get_args(Method), default="greedy", help=recipe)
     parser.add_argument("--name", default="soup", help="the new folder's name (default: soup)")
     parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
@@ -106,7 +112,7 @@ def _fill(
     """Make the soup's folder one that reads as a run's, with the settings of a run that went into it: one that was
     trained on external data, if there is any, so that whatever is made from it says so. Its summary comes last."""
     run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
-    checkpoint = {name: value for name, value in best_checkpoint(run).items() if name not in _OF_TRAINING}
+    checkpoint = without_training(best_checkpoint(run))
     write_text(folder.config, redact(RunFolder(run.path).config.read_text("utf-8")))
     with atomic_file(folder.best) as part:
         torch.save({**checkpoint, "state_dict": soup.weights, "class_names": list(run.data.class_names)}, part)
@@ -118,10 +124,10 @@ def _fill(
 
 
 def _facts(method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> dict[str, Any]:
-    singles = {str(each.run.path): single for each, single in zip(ingredients, soup.singles, strict=True)}
-    runs = [str(each.run.path) for each in ingredients]
+    singles = {str(each.path): single for each, single in zip(ingredients, soup.singles, strict=True)}
+    runs = dict.fromkeys(str(each.run.path) for each in ingredients)
     members = [
-        {"path": str(each.run.path), "backbone": each.run.backbone, "weight": 1 / len(soup.members)}
+        {"path": str(each.path), "backbone": each.run.backbone, "weight": 1 / len(soup.members)}
         for each in soup.members
     ]
     times = ("seconds_first_epoch", "seconds_per_epoch", "images_per_second", "data_wait_seconds_per_epoch", "seed")
@@ -136,10 +142,10 @@ def _facts(method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> dic
 
 
 def _table(ingredients: Sequence[Ingredient], soup: Soup) -> str:
-    members = [each.run.path for each in soup.members]
+    members = [each.path for each in soup.members]
     rows = [
-        [str(each.run.path), "yes" if each.run.path in members else "no", number(single, 4)]
+        [str(each.path), "yes" if each.path in members else "no", number(single, 4)]
         for each, single in zip(ingredients, soup.singles, strict=True)
     ]
-    header = ["run", "in the soup", "val macro F1"]
+    header = ["weights of", "in the soup", "val macro F1"]
     return markdown_table(header, [*rows, ["soup", "", number(soup.macro_f1, 4)]], header[2:])

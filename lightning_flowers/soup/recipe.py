@@ -1,4 +1,4 @@
-"""The weights of runs, their mean, and which of them make it better on val."""
+"""The weights of runs, or of one run's epochs, their mean, and which of them make it better on val."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,20 +19,25 @@ Score = Callable[[Weights], float]
 
 
 class Ingredient(NamedTuple):
-    """A run, and its best checkpoint's weights."""
+    """A run, and its best checkpoint's weights; or those of one of its epochs.
+
+    Attributes:
+        path: of the run; or of the epoch's checkpoint.
+    """
 
     run: Run
     weights: Weights
+    path: Path
 
 
 class Soup(NamedTuple):
     """A soup.
 
     Attributes:
-        members: the runs that went into it.
+        members: what went into it.
         weights: their mean.
         macro_f1: of the soup, on val.
-        singles: the macro F1 on val of each run that was given, in their order.
+        singles: the macro F1 on val of each ingredient that was given, in their order.
     """
 
     members: list[Ingredient]
@@ -42,14 +47,16 @@ class Soup(NamedTuple):
 
 
 def read_ingredients(paths: Sequence[str]) -> list[Ingredient]:
-    """The runs that go into a soup, in the order given.
+    """The runs that go into a soup, in the order given; of one run alone the epochs that it has kept.
 
     Raises:
-        UserError: fewer than two, one twice, or one that cannot be averaged with the first: of another backbone or
-            head, of other classes or other val records.
+        UserError: there are fewer than two, one twice, or one that cannot be averaged with the first: of another
+            backbone or head, of other classes or other val records.
     """
-    if len(paths) < 2:
+    if not paths:
         raise UserError("soup: give two runs or more of one backbone, such as runs/densenet201*")
+    if len(paths) == 1:
+        return _read_epochs(Path(paths[0]))
     places = [Path(path).resolve() for path in paths]
     twice = next((path for number, path in enumerate(places) if path in places[:number]), None)
     if twice:
@@ -107,7 +114,14 @@ def _read(path: Path) -> Ingredient:
     run = read_run(path)
     if run.best is None:
         raise UserError(f"{path}: was not validated: a soup is chosen by macro F1 on val: leave it out")
-    return Ingredient(run, best_checkpoint(run)["state_dict"])
+    return Ingredient(run, best_checkpoint(run)["state_dict"], path)
+
+
+def _read_epochs(path: Path) -> list[Ingredient]:
+    run, kept = read_run(path), RunFolder.open(path, "soup").kept_epochs()
+    if len(kept) < 2:
+        raise UserError(f"soup: {path} has not kept epochs, as fit --save_top_k=3 does: give two runs or more")
+    return [Ingredient(run, read_checkpoint(file)["state_dict"], file) for file in kept]
 
 
 def _check_alike(first: Ingredient, other: Ingredient) -> None:

@@ -36,6 +36,7 @@ FROZEN = ["--model.freeze_backbone=true", "--data.augment=none"]
         (["--data.balance=1", "--trainer.overfit_batches=2"], "--data.balance=1.0", "--trainer.overfit_batches"),
         (["--trainer.default_root_dir=elsewhere"], "--trainer.default_root_dir=elsewhere", "--runs_dir"),
         (["--trainer.gradient_clip_algorithm=norm"], "--trainer.gradient_clip_algorithm=norm", "gradient_clip_val"),
+        (["--save_top_k=2", "--data.train_on=train+val"], "--save_top_k=2", "leave it out"),
         (["--trainer.callbacks+=LearningRateFinder"], "--trainer.callbacks", "--model.lr"),
         (["--trainer.callbacks+=BatchSizeFinder"], "--trainer.callbacks", "--data.batch_size"),
     ],

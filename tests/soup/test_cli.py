@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import read_run
 
 TINY = [
     "--report=false", "--model.weights=none", "--model.lr=0.01", "--data.batch_size=8",
@@ -76,7 +77,7 @@ def test_a_greedy_soup_is_never_worse_than_its_best_run(runs):
     ("given", "said"),
     [
         ([], "give two runs or more"),
-        (["a"], "give two runs or more"),
+        (["a"], "has not kept epochs, as fit --save_top_k=3 does: give two runs or more"),
         (["a", "a"], "given twice"),
         (["a", "wide"], "another head or number of classes"),
         (["a", "nowhere"], "no such folder"),
@@ -88,6 +89,30 @@ def test_runs_that_cannot_be_averaged_are_refused_in_a_line(runs, given, said, c
     assert len(err) == 1
     assert said in err[0]
     assert not (runs / "soup").exists()
+
+
+def test_the_best_epochs_of_a_run_are_kept_and_make_a_soup(petals_root, tmp_path, capsys):
+    flags = [*TINY, "--model.backbone=test_resnet", f"--data.root={petals_root}", f"--runs_dir={tmp_path}"]
+    two = ["--save_top_k=2", "--name=one", "--predict=false"]
+    assert main(["fit", *flags, *two]) == 0
+    assert main(["fit", f"--resume={tmp_path / 'one'}", "--trainer.max_epochs=5", "--report=false"]) == 0
+    scores = {epoch.epoch: epoch.val_macro_f1 or 0.0 for epoch in read_run(tmp_path / "one").history}
+    best = sorted(sorted(scores, key=lambda epoch: -scores[epoch])[:2])
+    files = [tmp_path / f"one/checkpoints/epoch-{epoch}.ckpt" for epoch in best]
+    assert sorted((tmp_path / "one/checkpoints").glob("epoch-*")) == files
+    kept = [torch.load(file, weights_only=True) for file in files]
+    assert "optimizer_states" not in kept[0]
+    capsys.readouterr()
+    assert soup(tmp_path, str(tmp_path / "one"), "--method=uniform") == 0
+    assert "expect less on others" in capsys.readouterr().out
+    for name, tensor in weights(tmp_path / "soup").items():
+        if tensor.is_floating_point():
+            assert torch.allclose(
+                tensor, torch.stack([each["state_dict"][name] for each in kept]).mean(0), atol=1e-6
+            ), name
+    summary = json.loads((tmp_path / "soup/summary.json").read_text())
+    assert list(summary["soup"]["singles"].values()) == pytest.approx([scores[epoch] for epoch in best], abs=1e-5)
+    assert [member["path"] for member in summary["members"]] == list(map(str, files))
 
 
 @pytest.mark.parametrize("of", [0, 1], ids=["names and sizes", "labels"])

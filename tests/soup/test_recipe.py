@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from lightning_flowers.soup.recipe import Ingredient, make_soup, mean
 
 def ingredient(*values):
     weights = {"w": torch.tensor(values), "count": torch.tensor(7)}
-    return Ingredient(Run(path="/runs/x"), weights)  # pyright: ignore[reportArgumentType]
+    return Ingredient(Run(path=Path("/runs/x")), weights, Path("/runs/x"))
 
 
 def score(weights):
