@@ -62,7 +62,7 @@ def make_parser(command: str) -> Parser:
         description=COMMANDS[command],
         allow_abbrev=False,
     )
-    parser.add_argument("-c", "--config", action="config", help="A YAML of settings; flags after it override it.")
+    parser.add_argument("-c", "--config", action="config", help="A YAML of settings; flags after it win.")
     _add_run_arguments(parser, command)
     parser.add_lightning_class_args(PetalsDataModule, "data")
     parser.add_lightning_class_args(FlowerClassifier, "model")
@@ -104,9 +104,9 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
     run = parser.add_argument_group("Run")
     drawn = "Seed of the head's first weights, the order and the augmentation; true draws one."
     if command == "fit":
-        run.add_argument("--name", type=str | None, help="The run folder's name. Default: the backbone's.")
+        run.add_argument("--name", type=str | None, help="Run folder's name. Default: the backbone's.")
         run.add_argument("--runs_dir", type=str, default=RUNS_DIR, help="Where run folders are made.")
-        run.add_argument("--resume", type=str | None, help="A run folder to go on with, where it was cut off.")
+        run.add_argument("--resume", type=str | None, help="A run folder, to go on where it was cut off.")
         run.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
         budget = "What a run may take: it has as many epochs as fit, max_epochs at most."
         run.add_argument("--hours", type=float | None, help=budget)

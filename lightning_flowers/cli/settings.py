@@ -125,6 +125,11 @@ _TABLE = (
         "no run is shorter than --trainer.max_epochs=1: leave it out, or give more epochs",
     ),
     _Row(
+        "hours",
+        lambda s: s.get("hours") is not None and s.model.first_size is not None,
+        "counts epochs by the first ones, and those of --model.first_size grow: leave one of the two out",
+    ),
+    _Row(
         "trainer.max_time",
         lambda s: s.trainer.max_time is not None and s.get("hours") is not None,
         "cuts a run off where --hours has it come to its end: leave one of the two out",
@@ -191,6 +196,11 @@ _TABLE = (
         "model.warmup_epochs",
         lambda s: s.model.warmup_epochs != 1 and s.model.schedule != "cosine",
         "it is of --model.schedule=cosine: leave it out",
+    ),
+    _idle(
+        "model.first_size",
+        lambda s: s.model.first_size is not None and (_keeps_features(s) or s.trainer.max_epochs == 1),
+        "pictures of the last epoch have the data's size, and kept features are of no other: leave it out",
     ),
     *(
         _idle(

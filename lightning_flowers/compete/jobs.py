@@ -23,7 +23,8 @@ from lightning_flowers.run.results import read_run
 _BATCHES = 10  # of a probe's epoch, each of train and val
 # Of a probe, which is to tell the speed of an epoch without caches; what needs those, or more epochs, goes with them.
 PROBED = (
-    "--trainer.max_epochs=2", "--model.head_epochs=0", "--model.feature_cache=false", "--model.feature_views=0",
+    "--trainer.max_epochs=2", "--model.head_epochs=0", "--model.first_size=null",
+    "--model.feature_cache=false", "--model.feature_views=0",
     "--data.cache=none", "--data.cache_dir=null",
 )  # fmt: skip
 # Lines of a command that are shown while it runs.

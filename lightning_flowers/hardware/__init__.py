@@ -34,6 +34,7 @@ from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, res
 from lightning_flowers.hardware.settings import (
     all_rows,
     begin_phase,
+    begin_size,
     check_launcher,
     check_strategy,
     device_count,

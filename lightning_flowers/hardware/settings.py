@@ -91,6 +91,11 @@ def begin_phase(trainer: Any) -> None:
     if isinstance(strategy, DDPStrategy):
         strategy.model = trainer.lightning_module
         strategy.configure_ddp()
+    begin_size(trainer)
+
+
+def begin_size(trainer: Any) -> None:
+    """Meet training pictures of another size: on XLA there is a new graph."""
     if _cores_of(trainer):
         from lightning_flowers.hardware.xla.compiles import CompileWatch
 

@@ -19,6 +19,7 @@ from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.given import Given
+from lightning_flowers.model.growth import check_growth
 from lightning_flowers.model.layers import check_classes, reorder_classes
 from lightning_flowers.model.micro_batches import MicroBatches
 
@@ -55,6 +56,8 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
                 )
             labels = data.splits["train"].labels
             model.loss.count(np.bincount(labels[labels >= 0], minlength=len(data.classes)).tolist())
+        if stage == "fit":
+            check_growth(model.first_size, data.size, trainer.max_epochs)
         if stage == "fit" and data.wrap is None:
             choose_caches(model, data, trainer.num_devices, model.say or _say)
     elif stage == "fit" and (model.feature_views or model.loss.counts_classes):

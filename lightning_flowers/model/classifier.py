@@ -17,6 +17,7 @@ from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model import losses
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.backbones import checkpoint_gradients
+from lightning_flowers.model.growth import shrink
 from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
@@ -43,6 +44,8 @@ class FlowerClassifier(Phased, Scored):
         drop_path: rate of stochastic depth in the backbone; 0 is off, 0.1 to 0.3 are usual of large ones.
         freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
         head_epochs: train the head alone for so many epochs first, then all, each by a schedule of its own.
+        first_size: side in pixels of training pictures in the first epoch, which grow to the data's in three steps over
+            three quarters of the run.
         optimizer: adamw, adam, sgd, lamb, lion, muon, or any other name of timm's.
         lr: the maximal learning rate.
         layer_decay: each layer of the backbone learns at the next one's rate times this; 1 is off, 0.8 is usual.
@@ -91,6 +94,7 @@ class FlowerClassifier(Phased, Scored):
         drop_path: float = 0.0,
         freeze_backbone: bool = False,
         head_epochs: int = 0,
+        first_size: int | None = None,
         optimizer: str = "adamw",
         lr: float = 1e-3,
         layer_decay: float = 1.0,
@@ -118,7 +122,7 @@ class FlowerClassifier(Phased, Scored):
         self.mixing = Mixing(mixup, cutmix)
         self.ema_decay = ema_decay
         self.frozen = self.fixed = freeze_backbone  # for good, and now
-        self.head_epochs = head_epochs
+        self.head_epochs, self.first_size = head_epochs, first_size
         self.views = views_of("none")  # of a picture, when it is predicted
         self.feature_cache, self.feature_views = feature_cache, feature_views
         built = build_backbone(backbone, weights, drop_path)
@@ -170,6 +174,8 @@ class FlowerClassifier(Phased, Scored):
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """The mean loss; of a mixed picture, the counts take the label that weighs most."""
         self.check(batch, batch_idx)
+        if "image" in batch and (side := self.side(batch["image"].shape[-1])) < batch["image"].shape[-1]:
+            batch = Batch(**{**batch, "image": shrink(batch["image"], side)})
         mixed = self.mixing(batch) if self.mixing and "image" in batch else Mixed(batch)
         self._gathered = self.gathers and "image" in batch
         if self._gathered:

@@ -1,10 +1,11 @@
-"""What of a classifier is trained at the moment: all of it, or the head alone, for good or for its first epochs."""
+"""What of a classifier is trained at the moment, and on what: the head alone or all of it, small pictures or large."""
 
 from typing import Any, Self
 
 from pytorch_lightning import LightningModule
 
 from lightning_flowers import hardware
+from lightning_flowers.model.growth import side_at, stage_at
 
 
 class Phased(LightningModule):
@@ -14,12 +15,16 @@ class Phased(LightningModule):
         frozen: whether that is so in all epochs.
         head_epochs: else how many begin with it.
         fixed: whether it is so now.
+        first_size: side in pixels of training pictures in the first epoch, if they grow.
+        stage: how far they have grown now.
     """
 
     backbone: Any
     frozen: bool
     head_epochs: int
     fixed: bool
+    first_size: int | None
+    stage: int = 0
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of training; a fixed backbone stays in evaluation mode."""
@@ -46,8 +51,16 @@ class Phased(LightningModule):
         self._ddp_params_and_buffers_to_ignore = passed_over
 
     def _begin(self) -> None:
-        """Do so where the epoch asks for it: the step has other gradients from here on."""
-        fixed = self.frozen or self.current_epoch < self.head_epochs
+        """Do as the epoch asks for: the step has other gradients from here on, or pictures of another size."""
+        fixed, stage = self.frozen or self.current_epoch < self.head_epochs, self.stage
+        if self.first_size is not None:
+            self.stage = stage_at(self.current_epoch, self.trainer.max_epochs or 1)
         if fixed != self.fixed:
             self.fix(fixed)
             hardware.begin_phase(self.trainer)
+        elif stage != self.stage:
+            hardware.begin_size(self.trainer)
+
+    def side(self, size: int) -> int:
+        """Side in pixels that training pictures of `size` pixels have in this epoch."""
+        return size if self.first_size is None else side_at(self.stage, self.first_size, size)

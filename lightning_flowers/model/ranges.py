@@ -24,6 +24,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "label_smoothing": (lambda value: 0 <= value < 1, "in 0..1"),
     "warmup_epochs": (lambda value: 0 <= value < math.inf, "0 or more"),
     "head_epochs": (lambda value: value >= 0, "0 (none) or more"),
+    "first_size": (lambda value: value is None or value >= 32, "32 or more"),
     "mixup": (_alpha, f"0 (off), or {MIN_ALPHA} or more"),
     "cutmix": (_alpha, f"0 (off), or {MIN_ALPHA} or more"),
     "ema_decay": (lambda value: 0 <= value < 1, "0 (off), or in 0..1"),

@@ -83,7 +83,7 @@ class Rehearsal(FlowersCLI):
         _set(config.data, extra_roots=[], features=None, folds=None, fold=None, test_labels=None, pseudo_labels=None)
         _set(config.trainer, **_NO_LIMITS, max_epochs=EPOCHS, accelerator="tpu", default_root_dir=folder)
         _set(config, runs_dir=folder, name="rehearsal", save_every_steps=2, report=False, hours=None)
-        _set(config.model, weights="none", head_epochs=0)
+        _set(config.model, weights="none", head_epochs=0, first_size=None)
 
 
 def make_parser() -> Parser:
