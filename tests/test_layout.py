@@ -35,7 +35,7 @@ FLOORS = (
     ("records", "report", "use"),
     ("classify", "serve", "export", "compare", "ensemble"),
     ("cli", "api"),
-    ("soup", "rehearse", "tune", "compete"),
+    ("soup", "rehearse", "lr_find", "tune", "compete"),
     ("cli.completion", "__main__"),
 )
 

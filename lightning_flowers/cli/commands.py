@@ -18,11 +18,12 @@ TOOLS = {
     "classify": "Name the flower on pictures of your own: files, folders, URLs.",
     "export": "Give a trained model to other tools: ONNX, torch alone, timm and the Hugging Face hub; checked first.",
     "serve": "Answer about pictures on a web page and by an HTTP API.",
+    "lr_find": "Raise the learning rate from step to step: the curve of the loss, and where it falls fastest.",
     "tune": "Search settings of fit with Optuna: proposed, pruned by epoch, resumable; leaves the best as YAML.",
     "compete": "Spend a budget of hours on a submission: what fits is trained, blended, and told on one page.",
     "rehearse": "Ask the TPU's own compiler about a run, without a TPU: does it fit, how long it takes, what is dear.",
 }
-ON_LIGHTNING = ("soup", "rehearse")  # the others do without its command line
+ON_LIGHTNING = ("soup", "lr_find", "rehearse")  # the others do without its command line
 
 
 def usage() -> str:
