@@ -129,7 +129,7 @@ def assert_nothing_left(folder):
 )
 def test_a_run_leaves_and_says_no_secret(run, here, host, in_memory, url, shown):
     root, shown = url.replace("HOST", host).replace("MEMORY", in_memory), shown.replace("HOST", host)
-    status, out, err = run("fit", *TINY, f"--data.root={root}", "--data.remote_limit=90000")
+    status, out, err = run("fit", *TINY, f"--data.root={root}", "--data.remote_limit=900000")
     assert status == 0, err
     assert f"data       {shown}: 32 px" in out
     folder = here / "runs/test_resnet"
@@ -173,7 +173,7 @@ def test_keys_of_a_bucket_are_used_and_left_nowhere(run, here, petals_root, monk
         if path.is_file():
             client.put_object(Bucket="petals", Key=str(path.relative_to(petals_root)), Body=path.read_bytes())
     client.close()
-    status, out, err = run("fit", *TINY, "--data.root=s3://petals", "--data.remote_limit=90000")
+    status, out, err = run("fit", *TINY, "--data.root=s3://petals", "--data.remote_limit=900000")
     server.stop()
     if server._server:  # else its socket stays open
         server._server.server_close()

@@ -233,7 +233,6 @@ class PetalsDataModule(LightningDataModule):
             rank=rank,
             world=world,
             groups=split.rows[:, 0] if split.remote else None,
-            regroup=split.streams,
             labels=split.labels if train and self.balance else None,
             balance=self.balance,
         )

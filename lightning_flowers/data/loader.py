@@ -23,7 +23,6 @@ from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.order import Order
-from lightning_flowers.data.prefetch import Prefetch
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL
 from lightning_flowers.errors import RecordError
@@ -110,28 +109,26 @@ class Loader:
         self.resized = 0
         self.split.check_bad()  # other processes may have found some
         start = self.sampler.begin()
-        prefetch = Prefetch(self.split, self.sampler.positions(start), self._keeps)
+        if self.split.remote:
+            self.split.prefetch(np.concatenate([positions for positions, _ in islice(self.sampler, start, None)]))
         self._all_kept = all(map(self._keeps, range(len(self.split.shards))))
-        try:
-            for batch, positions in self._batches(epoch, start):
-                prefetch.advance(positions)
-                self.sampler.advance()
-                yield batch
-        finally:
-            prefetch.close()
+        for batch in self._batches(epoch, start):
+            self.sampler.advance()
+            yield batch
 
-    def _batches(self, epoch: int, start: int) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
-        """The batches, and what each was made of; no thread works on any more once this has ended."""
+    def _batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """The batches; no thread works on any more once this has ended."""
         rows = islice(self.sampler, start, None)
         with ThreadPoolExecutor(self.threads, thread_name_prefix="decode") as pool:
             pending = deque(self._start(pool, epoch, *row) for row in islice(rows, AHEAD))
             try:
                 while pending:
-                    batch, positions = self._finish(*pending[0]), pending.popleft()[1].positions
+                    batch = self._finish(*pending[0])
+                    pending.popleft()
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
                     if not pending:  # the last one: a consumer that counts batches asks for no more
                         self._warn_of_resizing()
-                    yield batch, positions
+                    yield batch
             except (Exception, KeyboardInterrupt):
                 self.split.interrupt()
                 raise

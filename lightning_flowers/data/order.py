@@ -23,8 +23,7 @@ class Order:
         seed: of the permutations.
         rank, world: this process and the number of processes.
         groups: int64 (records,), the shard of each record, where shards are fetched as they are needed: the records
-            of a shard then stay together, shuffled, and the shards are shuffled.
-        regroup: whether later epochs keep to the groups too; else all records are mixed once all shards are here.
+            of a shard then stay together in the first epoch, shuffled, and the shards are shuffled.
         labels: int64 (records,), where classes are to be balanced in what is shuffled: see `balanced`.
         balance: how far, in 0..1.
 
@@ -42,7 +41,6 @@ class Order:
         rank: int = 0,
         world: int = 1,
         groups: NDArray[np.int64] | None = None,
-        regroup: bool = False,
         labels: NDArray[np.int64] | None = None,
         balance: float = 0.0,
     ) -> None:
@@ -50,8 +48,7 @@ class Order:
             raise ValueError(f"no order of {records} records in batches of {batch_size} for process {rank} of {world}")
         self.records, self.batch_size, self.shuffle, self.seed = records, batch_size, shuffle, seed
         self.rank, self.world, self.epoch = rank, world, 0
-        self._groups, self._regroup = groups, regroup
-        self._labels, self._balance = labels, balance
+        self._groups, self._labels, self._balance = groups, labels, balance
         self._batches = self._begin = 0
 
     def __len__(self) -> int:
@@ -91,26 +88,9 @@ class Order:
     def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
         """Yield this process's (positions, mask) of each batch, both (batch_size / world,)."""
         order = self._permutation()
-        for rows in self._rows():
-            yield order[self._filled_up(rows)], rows < self.records
-
-    def positions(self, start: int = 0) -> NDArray[np.int64]:
-        """All positions that this process reads in the epoch from batch `start` on, padding included, in order."""
-        rows = self._rows()[start:]
-        return self._permutation()[self._filled_up(rows.ravel())]
-
-    def _rows(self) -> NDArray[np.int64]:
-        """Where in the permutation each row of this process's batches lies: (batches, batch_size / world)."""
-        return np.arange(len(self) * self.batch_size).reshape(len(self), -1, self.world)[:, :, self.rank]
-
-    def _filled_up(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The record, by its place in the order, that each row shows; those past the end begin anew.
-
-        Where shards come as they are needed they go back from the end: the first shards are gone by then.
-        """
-        past = rows - self.records
-        again = past % self.records
-        return np.where(past < 0, rows, again if self._groups is None else self.records - 1 - again)
+        rows = np.arange(len(self) * self.batch_size).reshape(len(self), -1, self.world)[:, :, self.rank]
+        for batch in rows:  # where in the order each row lies; those past its end begin anew
+            yield order[batch % self.records], batch < self.records
 
     def _permutation(self) -> NDArray[np.int64]:
         if not self.shuffle:
@@ -119,7 +99,7 @@ class Order:
         labels = self._labels
         drawn = self.records if labels is None else balanced(labels, self._balance, random)
         order = random.permutation(drawn).astype(np.int64)
-        if self._groups is None or (self.epoch and not self._regroup):
+        if self._groups is None or self.epoch:
             return order
         ranks = random.permutation(int(self._groups.max()) + 1)
         return order[np.argsort(ranks[self._groups[order]], kind="stable")]

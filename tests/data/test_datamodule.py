@@ -327,8 +327,9 @@ def test_classes_are_balanced_in_training_alone(petals_root):
     data = PetalsDataModule(root=str(petals_root), batch_size=8, threads=1, cache="none", balance=1.0)
     split = data.splits["train"]
     split.labels = np.repeat([0, 1], [32, 8])
-    sampler = data.train_dataloader().sampler
-    assert np.bincount(split.labels[sampler.positions()]).tolist() == [20, 20]
-    assert sorted(data.val_dataloader().sampler.positions()[:12]) == list(range(12))
+    trained = np.concatenate([positions for positions, _ in data.train_dataloader().sampler])
+    assert np.bincount(split.labels[trained]).tolist() == [20, 20]
+    validated = np.concatenate([positions for positions, _ in data.val_dataloader().sampler])
+    assert sorted(validated[:12]) == list(range(12))
     with pytest.raises(UserError, match=r"--data\.balance=2\.0: must be in 0\.\.1"):
         PetalsDataModule(root=str(petals_root), balance=2.0)

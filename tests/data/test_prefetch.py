@@ -1,7 +1,5 @@
-"""Splits whose shards come from elsewhere: the first batch needs the first shard alone, and what was read may go."""
+"""Splits whose shards come from elsewhere: the first batch needs the first shard alone."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.batch import Batch
-from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
@@ -21,55 +18,36 @@ from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import Rules, SplitShard
-from lightning_flowers.data.tfrecord.writer import Record, write_split
-from lightning_flowers.errors import DataError
+from lightning_flowers.errors import DataError, UserError
 
 MakePetals = Callable[..., Path]
 FOLDER = "tfrecords-jpeg-32x32"
 
 
 class Shelf:
-    """A store that copies shards from a folder, each when its gate is open, and notes what it is asked."""
+    """A store of the shards of a folder, each there when its gate is open, which notes what it is asked."""
 
-    def __init__(self, source: Path, kept: Path) -> None:
-        self._source, self._kept = source, kept
+    def __init__(self, source: Path) -> None:
+        self._source = source
         self.gates: dict[str, threading.Event] = {}
         self.planned: list[list[str]] = []
         self.got: list[str] = []
-        self.out: set[str] = set()  # got and not released
-        self.most = 0  # that were out at once
         self.lost: set[str] = set()
-        self._lock = threading.Lock()
 
     def prefetch(self, paths: Sequence[str]) -> None:
         self.planned.append([*paths])
 
     def get(self, path: str) -> Path:
-        return self._kept / path
-
-    def open(self, path: str) -> int:
         if path in self.gates:
             assert self.gates[path].wait(20)
-        with self._lock:
-            self.got.append(path)
-            if path in self.lost:
-                raise DataError(f"{path}: cannot be fetched")
-            self.out.add(path)
-            self.most = max(self.most, len(self.out))
-        self._kept.mkdir(exist_ok=True)
-        return os.open(shutil.copy(self._source / path, self._kept / path), os.O_RDONLY)
-
-    def release(self, path: str) -> None:
-        with self._lock:
-            self.out.discard(path)
-        (self._kept / path).unlink(missing_ok=True)
+        self.got.append(path)
+        if path in self.lost:
+            raise DataError(f"{path}: cannot be fetched")
+        return self._source / path
 
     def interrupt(self) -> None:
         for gate in self.gates.values():
             gate.set()
-
-    def forget(self) -> None:
-        self.planned, self.got, self.most = [], [], 0
 
 
 @pytest.fixture
@@ -79,35 +57,32 @@ def source(petals_root: Path) -> Path:
 
 
 @pytest.fixture
-def shelf(source: Path, tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(source, tmp_path / "shelf")
+def shelf(source: Path) -> Iterator[Shelf]:
+    shelf = Shelf(source)
     yield shelf
     for gate in shelf.gates.values():
         gate.set()
 
 
-def split_of(shelf: Shelf, source: Path, skip: bool = False, streams: bool = False) -> Split:
+def split_of(shelf: Shelf, source: Path, skip: bool = False) -> Split:
     rules = Rules(4, labelled=True, skip=skip)
     names = sorted(path.name for path in source.iterdir())
-    return Split(
-        "shelf", [SplitShard(f"shelf://{name}", rules, None, shelf, name) for name in names], 32, None, streams
-    )
+    return Split("shelf", [SplitShard(f"shelf://{name}", rules, None, shelf, name) for name in names], 32)
 
 
 @pytest.fixture
 def split(shelf: Shelf, source: Path) -> Split:
-    return split_of(shelf, source, streams=True)
+    return split_of(shelf, source)
 
 
 def order_of(split: Split, batch_size: int = 4) -> Order:
-    groups = split.rows[:, 0]
-    return Order(len(split), batch_size, shuffle=True, seed=1, groups=groups, regroup=split.streams)
+    return Order(len(split), batch_size, shuffle=True, seed=1, groups=split.rows[:, 0])
 
 
 def in_order(split: Split, order: Order) -> list[str]:
     """The shards in the order in which an epoch comes to them."""
-    numbers = split.rows[order.positions(), 0].tolist()
-    return [split.shards[number].path for number in dict.fromkeys(numbers)]
+    numbers = np.concatenate([split.rows[positions, 0] for positions, _ in order])
+    return [split.shards[number].path for number in dict.fromkeys(numbers.tolist())]
 
 
 def epoch(loader: Loader, number: int = 0) -> list[Batch]:
@@ -151,82 +126,14 @@ def test_the_first_batches_are_out_while_the_second_shard_is_withheld(split: Spl
     assert_right([*out, *batches], source)
 
 
-def test_a_shard_that_is_read_is_given_back_before_the_epoch_ends(split: Split, shelf: Shelf, source: Path) -> None:
-    loader = Loader(split, order_of(split, 3), threads=2)  # the last batch is filled up
-    for number in range(3):
-        shelf.forget()
-        assert_right(epoch(loader, number), source)
-        assert sorted(shelf.got) == sorted(shard.path for shard in split.shards)
-        assert shelf.most == 2
-        assert not shelf.out
-
-
-def test_once_all_are_here_records_of_all_shards_are_mixed(shelf: Shelf, source: Path) -> None:
-    split = split_of(shelf, source)
+def test_once_all_are_here_records_of_all_shards_are_mixed(split: Split, shelf: Shelf, source: Path) -> None:
     loader = Loader(split, order_of(split, 20))
     for number, shards in ((0, 2), (1, 3)):
         batches = epoch(loader, number)
         assert_right(batches, source)
         assert len(np.unique(split.rows[batches[0]["index"].numpy(), 0])) == shards
-        assert not shelf.out
-
-
-def test_an_evicted_shard_is_fetched_again(split: Split, shelf: Shelf, source: Path) -> None:
-    loader = Loader(split, order_of(split))
-    assert_right(epoch(loader), source)
-    assert not [*source.parent.glob("shelf/*")]
-    shelf.forget()
-    assert_right(epoch(loader, 1), source)
     assert len(shelf.got) == 3
-
-
-def test_with_all_pictures_kept_nothing_is_planned_or_fetched(
-    split: Split, shelf: Shelf, source: Path, tmp_path: Path
-) -> None:
-    loader = Loader(split, order_of(split), cache=PictureCache(tmp_path / "pictures", 32))
-    assert_right(epoch(loader), source)
-    shelf.forget()
-    assert_right(epoch(loader, 1), source)
-    assert shelf.planned == []
-    assert shelf.got == []
-
-
-def test_a_picture_that_cannot_be_kept_brings_no_shard_again(tmp_path: Path, petals_root: Path) -> None:
-    good = open_split(petals_root / FOLDER / "train", 32, 4, labelled=True)
-    records = [Record(bytes(good.image_bytes(n % 40)), n % 4, f"id{n}") for n in range(120)]
-    records[17] = Record(b"no picture", 1, "id17")
-    write_split(tmp_path / "source", 32, records, shards=3)
-    shelf = Shelf(tmp_path / "source", tmp_path / "shelf")
-    split = split_of(shelf, tmp_path / "source", skip=True)
-    loader = Loader(split, order_of(split, 16), cache=PictureCache(None, 32))
-    epoch(loader)
-    shelf.forget()
-    batches = epoch(loader, 1)
-    assert shelf.planned == []
-    assert shelf.got == []
-    assert sum(int(batch["mask"].sum()) for batch in batches) == 119
-    assert list(split.bad) == [17]
-
-
-def test_a_pass_that_ends_early_gives_its_shards_back(split: Split, shelf: Shelf, source: Path) -> None:
-    loader = Loader(split, order_of(split))
-    batches = iter(loader)
-    next(batches)
-    assert shelf.out
-    batches.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert not shelf.out
-    assert_right(epoch(loader), source)
-
-
-def test_a_pass_that_ends_late_takes_nothing_from_the_next_one(split: Split, shelf: Shelf, source: Path) -> None:
-    loader = Loader(split, order_of(split), threads=2)
-    old = iter(loader)
-    next(old)
-    new = iter(loader)
-    out = [next(new)]
-    old.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert_right([*out, *new], source)
-    assert not shelf.out
+    assert len(shelf.planned) == 1
 
 
 def test_going_on_inside_an_epoch_needs_the_shards_that_are_left(split: Split, shelf: Shelf) -> None:
@@ -237,7 +144,6 @@ def test_going_on_inside_an_epoch_needs_the_shards_that_are_left(split: Split, s
     assert len(list(loader)) == 6
     assert shelf.planned == [rest]
     assert first not in shelf.got
-    assert not shelf.out
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -268,8 +174,6 @@ def test_labels_and_ids_are_read_shard_by_shard(split: Split, shelf: Shelf, sour
     near = open_split(source, 32, 4, labelled=True)
     assert split.labels.tolist() == near.labels.tolist()
     assert shelf.planned == [[shard.path for shard in split.shards]]
-    assert shelf.most == 1
-    assert not shelf.out
     assert split.ids.tolist() == near.ids.tolist()
     assert len(shelf.got) == 3
 
@@ -289,20 +193,21 @@ def indices(batches: list[Batch]) -> NDArray[np.int64]:
     return index[index >= 0]
 
 
-@pytest.mark.parametrize(("limit", "streams"), [(10**7, False), (50_000, True)])
-def test_a_url_is_trained_from_within_its_limit(
-    url: str, source: Path, tmp_path: Path, limit: int, streams: bool
-) -> None:
-    data = PetalsDataModule(url, batch_size=4, threads=2, cache="none", remote_limit=limit, augment="none")
+def test_a_url_is_trained_from_within_its_limit(url: str, source: Path, tmp_path: Path) -> None:
+    data = PetalsDataModule(url, batch_size=4, threads=2, cache="none", remote_limit=10**7, augment="none")
     data.setup("fit")
-    assert data.splits["train"].streams is streams
     loader = data.train_dataloader()
     for number in range(2):
         assert_right(epoch(loader, number), source)
         assert indices(epoch(data.val_dataloader())).tolist() == list(range(12))
-        kept = [path.stat().st_size for path in tmp_path.glob("cache/**/*.tfrec")]
-        assert 0 < sum(kept) <= limit
+    assert 0 < sum(path.stat().st_size for path in tmp_path.glob("cache/**/*.tfrec")) <= 10**7
     data.source.store.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_shards_that_take_more_than_the_limit_are_refused(url: str) -> None:
+    data = PetalsDataModule(url, batch_size=4, threads=2, remote_limit=50_000)
+    with pytest.raises(UserError, match=r"--data\.remote_limit=50000: the shards of 32 px take \d+ bytes together"):
+        data.setup("fit")
 
 
 def test_folds_of_a_url_are_those_of_its_folder(url: str, petals_root: Path) -> None:

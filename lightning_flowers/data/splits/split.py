@@ -1,7 +1,7 @@
 """A split: records of any number of shards, in order, addressable by position."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NamedTuple
@@ -35,7 +35,6 @@ class Split:
         shards: the shards.
         size: side of the pictures in pixels.
         rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
-        streams: whether its shards come from elsewhere and are never all here together.
 
     Attributes:
         bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
@@ -48,9 +47,8 @@ class Split:
         shards: Sequence[SplitShard],
         size: int,
         rows: NDArray[np.int64] | None = None,
-        streams: bool = False,
     ) -> None:
-        self.name, self.shards, self.size, self.streams = name, list(shards), size, streams
+        self.name, self.shards, self.size = name, list(shards), size
         self.rows = _all_rows(shards) if rows is None else rows
         self._places: list[list[int]] = self.rows.tolist()  # the same: a list answers sooner than an array
         self.skips = any(shard.rules.skip for shard in shards)
@@ -198,6 +196,11 @@ class Split:
             again = int(np.flatnonzero(ids == twice)[1])
             raise self.error(again, f"the id {twice!r} stands more than once: each record needs its own")
 
+    def prefetch(self, positions: NDArray[np.int64]) -> None:
+        """Have the shards that lie elsewhere fetched ahead for a pass over these positions."""
+        numbers, first = np.unique(self.rows[positions, 0], return_index=True)
+        _prefetch([self.shards[number] for number in numbers[np.argsort(first)].tolist()])
+
     def interrupt(self) -> None:
         """End all waiting for shards that lie elsewhere, as nobody reads on: a dead network may take minutes."""
         for store in {shard.store for shard in self.shards if shard.store}:
@@ -209,20 +212,16 @@ class Split:
         Raises:
             DataError: too many of them cannot be used.
         """
-        selected = Split(name or self.name, self.shards, self.size, self.rows[positions], self.streams)
+        selected = Split(name or self.name, self.shards, self.size, self.rows[positions])
         bad = ((new, self.bad.get(old)) for new, old in enumerate(positions.tolist()))
         selected.bad = {new: what for new, what in bad if what}
         selected.check_bad()
         return selected
 
     def _all_records(self) -> Iterator[ShardRecords]:
-        """What is known of each shard's records. Shards that come from elsewhere for this alone may go at once."""
-        prefetch(shard for shard in self.shards if not shard.indexed)
-        for shard in self.shards:
-            known, records = shard.indexed, shard.records()
-            if shard.store and not known:
-                shard.close()
-            yield records
+        """What is known of each shard's records."""
+        _prefetch(self.shards)
+        return (shard.records() for shard in self.shards)
 
     def _flat(self) -> NDArray[np.int64]:
         starts = np.cumsum([0, *(len(shard) for shard in self.shards)])
@@ -238,18 +237,18 @@ def join(splits: Sequence[Split], name: str) -> Split:
     starts = np.cumsum([0, *(len(split.shards) for split in splits)])
     rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
     shards = [shard for split in splits for shard in split.shards]
-    joined = Split(name, shards, splits[0].size, np.concatenate(rows), any(split.streams for split in splits))
+    joined = Split(name, shards, splits[0].size, np.concatenate(rows))
     for start, split in zip(np.cumsum([0, *map(len, splits)]).tolist(), splits, strict=False):
         joined.bad |= {start + position: what for position, what in split.bad.items()}
     joined.check_bad()
     return joined
 
 
-def prefetch(shards: Iterable[SplitShard]) -> None:
+def _prefetch(shards: Sequence[SplitShard]) -> None:
     """Have those that lie elsewhere fetched ahead, in this order."""
     wanted: dict[Store, list[str]] = {}
     for shard in shards:
-        if shard.store:
+        if shard.store and not shard.indexed:
             wanted.setdefault(shard.store, []).append(shard.path)
     for store, paths in wanted.items():
         store.prefetch(paths)

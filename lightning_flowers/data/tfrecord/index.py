@@ -1,9 +1,8 @@
 """The records of one shard: where each picture lies, its label and its id, found without reading a picture."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -44,7 +43,6 @@ class ShardRecords:
     Args:
         path: the shard.
         rules: what its records must keep to.
-        opener: opens the shard, and gives its descriptor, now and whenever it was closed. Default: opens `path`.
 
     Attributes:
         shard: the file.
@@ -59,8 +57,8 @@ class ShardRecords:
             the rules say skip, only a file that cannot be read at all.
     """
 
-    def __init__(self, path: Path, rules: Rules, opener: Callable[[], int] | None = None) -> None:
-        self.shard = Shard(path, rules.skip, opener)
+    def __init__(self, path: Path, rules: Rules) -> None:
+        self.shard = Shard(path, rules.skip)
         self.bad = self.shard.bad
         self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
         self.ids = [self._name(record) for record in range(len(self.shard))]
@@ -154,13 +152,6 @@ class Store(Protocol):
         """Where the file lies, once it is here, whole and checked."""
         ...
 
-    def open(self, path: str) -> int:
-        """Its descriptor, to read from."""
-        ...
-
-    def release(self, path: str) -> None:
-        """The file is not needed for now."""
-
     def interrupt(self) -> None:
         """End all fetching, and all waiting in other threads."""
 
@@ -200,16 +191,8 @@ class SplitShard:
             with self._lock:
                 if self._records is None:
                     path = self.store.get(self.path) if self.store else Path(self.where)
-                    opener = partial(self.store.open, self.path) if self.store else None
-                    self._records = ShardRecords(path, self.rules, opener)
+                    self._records = ShardRecords(path, self.rules)
         return self._records
-
-    def close(self) -> None:
-        """Close the file until it is read from again; its store may let it go meanwhile."""
-        if self._records is not None:
-            self._records.shard.close()
-        if self.store:
-            self.store.release(self.path)
 
 
 def _unchecked(buffer: FileBytes, features: dict[str, Feature], offset: int) -> str:

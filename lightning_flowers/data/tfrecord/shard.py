@@ -2,11 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
@@ -56,7 +53,6 @@ class Shard:
     Args:
         path: a file named `NN-SxS-COUNT.tfrec`.
         skip: keep damaged records in `bad` in place of failing.
-        opener: opens the file, and gives its descriptor, now and whenever it was closed. Default: opens `path`.
 
     Attributes:
         bytes: size in bytes.
@@ -68,14 +64,12 @@ class Shard:
             fewer records than its name says; with or without, it holds more.
     """
 
-    def __init__(self, path: Path, skip: bool = False, opener: Callable[[], int] | None = None) -> None:
+    def __init__(self, path: Path, skip: bool = False) -> None:
         self.path = path
         self.name = ShardName.parse(path)
         self.bad: dict[int, str] = {}
-        self._opener = opener or partial(open_file, path)
-        self._held: Descriptor | None = None
-        self._opening = Lock()
-        self.bytes = os.fstat(self._file().number).st_size
+        self._file = Descriptor(open_file(path))
+        self.bytes = os.fstat(self._file.number).st_size
         self.spans: list[Span] = []
         self._walk(skip)
 
@@ -83,27 +77,21 @@ class Shard:
         """The number of records that the name states."""
         return self.name.records
 
-    def close(self) -> None:
-        """Close the file until it is read from again; what is known of its records stays."""
-        self._held = None
-
     def file_bytes(self) -> FileBytes:
         """The whole file, to look at a few bytes here and there without reading the rest."""
-        return FileBytes(self._file(), self.bytes)
+        return FileBytes(self._file, self.bytes)
 
     def payload(self, record: int) -> bytes:
         """The payload of one record, its CRC checked.
 
         Raises:
-            DataError: the record is damaged, or the file was changed or cut since it was opened, or cannot be opened
-                again.
+            DataError: the record is damaged, or the file was changed or cut since it was opened.
         """
         if record in self.bad:
             raise self.error(record, self.bad[record])
         offset, length, stored = self.spans[record]
-        file = self._file()
         try:
-            payload = read_at(file.number, length, offset)
+            payload = read_at(self._file.number, length, offset)
         except OSError as error:
             raise self.error(record, f"cannot be read: {error.strerror}") from error
         if masked_crc(payload) != stored:
@@ -115,13 +103,6 @@ class Shard:
         at_end = self.spans[-1].end if self.spans else 0
         start = self.spans[record].offset - HEADER_BYTES if record < len(self.spans) else at_end
         return RecordError(self.path, record, start, what)
-
-    def _file(self) -> Descriptor:
-        if (held := self._held) is not None:
-            return held
-        with self._opening:
-            self._held = held = self._held or Descriptor(self._opener())
-        return held
 
     def _walk(self, skip: bool) -> None:
         buffer, position = self.file_bytes(), 0

@@ -91,36 +91,12 @@ def test_a_damaged_record_is_called_by_its_place_and_has_no_label(path: Path) ->
     assert records.bad == {1: "the payload does not match its CRC: fetch the shard again"}
 
 
-def test_a_shard_is_opened_when_it_is_needed_and_stays_known_once_closed(path: Path) -> None:
+def test_a_shard_is_opened_when_it_is_needed(path: Path) -> None:
     shard = SplitShard(str(path), RULES, path.stat().st_size)
     assert len(shard) == 3
     assert shard.records() is shard.records()
-    shard.close()
     assert shard.records().ids == ["rose0", "rose1", "rose2"]
     assert shard.records().image_bytes(2) == RECORDS[2].image
-
-
-def test_another_shard_found_when_it_is_opened_again_is_refused(path: Path, write_records: WriteRecords) -> None:
-    shard = SplitShard(str(path), RULES, path.stat().st_size)
-    shard.records()
-    shard.close()
-    other = [record._replace(image=record.image.upper()) for record in RECORDS]
-    write_records(path, [serialize(record) for record in other])
-    with pytest.raises(DataError, match=f"{NAME}: record 0 at byte 0: the payload does not match its CRC"):
-        shard.records().image_bytes(0)
-    path.write_bytes(path.read_bytes()[:-1])
-    shard.close()
-    with pytest.raises(DataError, match=f"{NAME}: "):
-        shard.records().image_bytes(2)
-
-
-def test_a_shard_that_is_gone_when_it_is_opened_again_is_named(path: Path) -> None:
-    shard = SplitShard(str(path), RULES, path.stat().st_size)
-    shard.records()
-    shard.close()
-    path.unlink()
-    with pytest.raises(DataError, match=f"{NAME}: cannot be read: No such file"):
-        shard.records().image_bytes(0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from lightning_flowers.data.sources.folder import in_order
 from lightning_flowers.data.sources.remote.store import RemoteStore
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import Rules, SplitShard
-from lightning_flowers.errors import DataError
+from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.secrets import redact
 
 _FOLDER = re.compile(r"(?:.*/)?tfrecords-jpeg-(\d+)x\1/(train|val|test)")
@@ -22,7 +22,7 @@ class RemoteSource(Source):
     Attributes:
         url: as the user gave it, with its secrets.
         store: brings its files.
-        limit: bytes that the store may keep.
+        limit: bytes that files of URLs may take on this host.
     """
 
     url: str
@@ -48,17 +48,23 @@ class RemoteSource(Source):
 
         Raises:
             DataError: no shard, or one is misnamed or missing.
+            UserError: the splits of this size take more than the limit.
         """
+        sizes = self.store.files()
+        together = sum(sizes[place] for name in SPLITS for place in self._places(name, size))
+        if together > self.limit:
+            raise UserError(
+                f"--data.remote_limit={self.limit}: the shards of {size} px take {together} bytes together, which "
+                "are kept on this host: raise the limit"
+            )
         rules = Rules(len(self.classes), split != "test", skip, self.order)
         folder = f"{self.store.url}/{self.sizes[size]}/{split}"  # without passwords
         places = {PurePosixPath(place).name: place for place in self._places(split, size)}
         names = [path.name for path in in_order([Path(name) for name in places], folder, size)]
-        sizes = self.store.files()
         shards = [
             SplitShard(f"{folder}/{name}", rules, sizes[places[name]], self.store, places[name]) for name in names
         ]
-        together = sum(sizes[place] for name in SPLITS for place in self._places(name, size))
-        return Split(folder, shards, size, streams=together > self.limit)
+        return Split(folder, shards, size)
 
     def beside(self, name: str) -> Path | None:
         """A file of that name, where it lies under the URL."""
@@ -74,7 +80,7 @@ def open_remote(url: str, limit: int) -> RemoteSource:
 
     Args:
         url: whatever fsspec reads, or http(s) with a `listing.txt`.
-        limit: bytes of its files that this host may keep at a time.
+        limit: bytes that files of URLs may take on this host.
 
     Raises:
         DataError: the URL cannot be listed, or holds no shards.

@@ -1,4 +1,4 @@
-"""Remote shards: ahead of need, in order, within the limit, once for all processes of a host."""
+"""Remote shards: ahead of need, in order, once for all processes of a host, others' removed where there is no room."""
 
 import os
 import subprocess
@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,6 @@ if __name__ == "__main__":
     store.prefetch(paths)
     for path in paths:
         assert store.get(path).stat().st_size
-        store.release(path)
 """
 
 
@@ -42,16 +40,6 @@ def kept(folder):
     """Names of the whole files in a cache."""
     names = [name for _, _, names in os.walk(folder) for name in names]  # unlike glob, at ease with what vanishes
     return {name[:2] for name in names if name.endswith(".tfrec")}
-
-
-def taken(folder):
-    """Bytes of the files in a cache."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += (Path(parent) / name).stat().st_size
-    return total
 
 
 def start_reader(url, folder):
@@ -106,60 +94,22 @@ def test_a_later_plan_comes_before_an_earlier_one(site, open_store, shards, monk
     assert asked.index(third) < asked.index(second)
 
 
-def test_a_pass_never_takes_more_than_the_limit_and_fetches_each_shard_once(site, open_store, shards, tmp_path):
-    limit = int(2.5 * SHARD)
-    most = []
-    site.watch = lambda: most.append(taken(tmp_path / "cache"))
-    store = open_store(site.url, limit=limit)
-    store.prefetch(list(shards))
-    for path in shards:
-        assert store.get(path).read_bytes() == shards[path]
-        most.append(taken(tmp_path / "cache"))
-        store.release(path)
-    assert SHARD < max(most) <= limit
-    assert {path: site.sent[path] for path in shards} == dict.fromkeys(shards, SHARD)
-
-
-def test_fetching_ahead_waits_for_room(site, open_store, shards, tmp_path):
-    store = open_store(site.url, limit=2 * SHARD)
-    store.prefetch(list(shards))
-    first, _, third, *_ = shards
-    store.get(first)
-    wait_until(lambda: kept(tmp_path / "cache") == {"00", "01"})
-    assert site.count(third) == 0
-    store.release(first)
-    wait_until(lambda: kept(tmp_path / "cache") == {"01", "02"})
-
-
-def test_what_was_released_goes_first_then_what_was_used_longest_ago(site, open_store, shards, tmp_path):
+def test_the_longest_unused_files_of_others_make_room(site, open_store, shards, tmp_path):
     a, b, c, d, *_ = shards
-    store = open_store(site.url, limit=3 * SHARD)
+    others = open_store(site.url)
     for path in (a, b, c):
-        store.get(path)
-    store.release(b)
-    store.get(d)
-    assert kept(tmp_path / "cache") == {"00", "02", "03"}
-    store.get(b)  # all the others are in use
-    assert kept(tmp_path / "cache") == {"00", "01", "02", "03"}
-    for path in (a, c, d):
-        store.release(path)
-    store.get(list(shards)[4])
-    assert kept(tmp_path / "cache") == {"01", "03", "04"}
-
-
-def test_a_file_that_is_waited_for_finds_room_though_all_are_in_use(site, open_store, shards):
-    store = open_store(site.url, limit=2 * SHARD)
-    first, *others = shards
-    with store.get(first).open("rb") as opened:
-        for path in others:
-            assert store.get(path).read_bytes() == shards[path]
-        assert opened.read() == shards[first]
-
-
-def test_a_file_larger_than_the_limit_is_told_of(site, open_store, shards):
-    store = open_store(site.url, limit=SHARD - 1)
-    with pytest.raises(UserError, match=f"00-32x32-2.tfrec: {SHARD} bytes, more than the {SHARD - 1}.*raise the limit"):
-        store.get(next(iter(shards)))
+        others.get(path)
+    others.get(a)
+    store = open_store(site.url, limit=3 * SHARD)
+    with others.get(b).open("rb") as opened:
+        store.get(d)
+        assert kept(tmp_path / "cache") == {"00", "01", "03"}
+        store.get(c)
+        assert kept(tmp_path / "cache") == {"01", "02", "03"}
+        store.get(a)
+        assert kept(tmp_path / "cache") == {"00", "02", "03"}
+        assert opened.read() == shards[b]
+    assert others.get(b).read_bytes() == shards[b]
 
 
 def test_a_folder_that_cannot_be_written_is_told_of(site, open_store, shards, tmp_path):
@@ -188,23 +138,6 @@ def test_two_processes_fetch_each_shard_once(site, shards, tmp_path):
         _, said = reader.communicate(timeout=30)
         assert reader.returncode == 0, said.decode()
     assert {path: site.sent[path] for path in shards} == dict.fromkeys(shards, SHARD)
-
-
-def test_stores_that_share_too_little_room_all_come_to_an_end(site, open_store, shards):
-    def read(store, paths):
-        store.prefetch(paths)
-        for path in paths:
-            store.get(path)
-            store.release(path)
-
-    stores = [open_store(site.url, limit=2 * SHARD) for _ in range(2)]
-    orders = (list(shards), list(shards)[::-1])
-    readers = [threading.Thread(target=read, args=pair) for pair in zip(stores, orders, strict=True)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join(20)
-        assert not reader.is_alive()
 
 
 def test_a_killed_process_is_gone_on_from_where_it_stopped(site, open_store, shards, tmp_path):
@@ -252,7 +185,7 @@ def test_an_interrupted_wait_ends_at_once_and_the_store_goes_on_later(site, open
         with pytest.raises(RuntimeError, match="closed"):
             waiting.result(5)
     gate.set()
-    store.release(first)  # as the pass does at its end
+    store.prefetch(list(shards))  # as the next pass does
     assert {path: store.get(path).read_bytes() for path in shards} == shards
 
 
@@ -262,8 +195,6 @@ def test_a_store_of_which_nothing_more_is_needed_leaves_no_threads(site, open_st
     store.prefetch(list(shards))
     store.get(next(iter(shards)))
     assert fetch_threads()
-    for path in shards:
-        store.release(path)
     site.gates.popitem()[1].set()
     wait_until(lambda: not fetch_threads())
 
