@@ -10,8 +10,7 @@ from lightning_flowers.data.conversion.tars import read_part
 from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
 from lightning_flowers.data.tfrecord.framing import Span, masked_crc, read_span
-from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
-from lightning_flowers.errors import DataError, RecordError
+from lightning_flowers.errors import RecordError
 from lightning_flowers.files import open_file
 
 _KINDS: dict[str, tuple[Kind, ...]] = {"image": ("bytes",), "label": ("int64", "bytes"), "id": ("bytes",)}
@@ -42,8 +41,6 @@ def starts_as_tfrecord(file: Path) -> bool:
 def _read_file(base: Path, file: Path, features: Features) -> Iterator[Found]:
     name = file.relative_to(base).as_posix()
     buffer = FileBytes(Descriptor(open_file(file)), file.stat().st_size)
-    if what := looks_like(buffer[0:HEAD_BYTES]):
-        raise DataError(f"{file}: not a TFRecord file: {what}")
     position = number = 0
     while position < len(buffer):
         try:

@@ -47,7 +47,8 @@ def read_span(buffer: FileBytes, position: int) -> Span:
         header = buffer[position : position + HEADER_BYTES]
         length, stored = struct.unpack("<QI", header)
         if stored != masked_crc(header[:8]):
-            raise ValueError("the length does not match its CRC")
+            begun = f" (the file begins with {bytes(buffer[:24])!r}: a TFRecord, unpacked?)" if not position else ""
+            raise ValueError(f"the length does not match its CRC{begun}")
         if left < HEADER_BYTES + length + FOOTER_BYTES:
             raise ValueError(f"the record claims {length} bytes but the file is cut after {left - HEADER_BYTES}")
         start = position + HEADER_BYTES

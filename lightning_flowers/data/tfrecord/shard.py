@@ -2,13 +2,11 @@
 
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
 from lightning_flowers.data.tfrecord.framing import HEADER_BYTES, Span, masked_crc, read_span
-from lightning_flowers.data.tfrecord.signatures import HEAD_BYTES, looks_like
 from lightning_flowers.errors import DataError, RecordError
 from lightning_flowers.files import open_file
 from lightning_flowers.portable import open_many_files, read_at
@@ -110,8 +108,6 @@ class Shard:
             try:
                 self.spans.append(read_span(buffer, position))
             except ValueError as damage:
-                if not position and (what := _kind(buffer)):
-                    raise DataError(f"{self.path}: not a TFRecord file: {what}") from damage
                 if not skip:
                     raise self.error(len(self.spans), f"{damage}: {MEND}") from damage
                 self.bad[len(self.spans)] = f"{damage}: {MEND}"
@@ -124,10 +120,3 @@ class Shard:
             )
         for record in range(len(self.spans), len(self)):
             self.bad.setdefault(record, f"lies behind damage, or is missing: {MEND}")
-
-
-def _kind(buffer: FileBytes) -> str:
-    """What a file is that is of another kind, as far as it can be read."""
-    with suppress(OSError):
-        return looks_like(buffer[:HEAD_BYTES])
-    return ""

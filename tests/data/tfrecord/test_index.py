@@ -10,7 +10,7 @@ import pytest
 from lightning_flowers.data.tfrecord import file_bytes
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords, SplitShard
-from lightning_flowers.data.tfrecord.writer import Record, serialize, write_split
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize, write_split
 from lightning_flowers.errors import DataError
 
 WriteRecords = Callable[[Path, Iterable[bytes]], Path]
@@ -111,3 +111,28 @@ def test_a_window_shows_what_the_file_holds(tmp_path: Path, slices: slice) -> No
         assert window[700] == content[700]
         assert window[slices] == content[slices]
         assert [window[at] for at in range(0, 1024, 37)] == list(content[::37])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda data: data.replace(b"image", b"photo"),
+            "has no feature 'image', only 'class' (int64), 'id' (bytes), 'ph",
+        ),
+        (
+            lambda data: data.replace(b"class", b"label"),
+            "has no feature 'class', only 'id' (bytes), 'image' (bytes), 'la",
+        ),
+    ],
+)
+def test_other_features_are_listed_and_nothing_is_to_be_fetched(
+    tmp_path: Path, change: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "00-32x32-1.tfrec"
+    path.write_bytes(frame(change(serialize(Record(b"a picture", 1, "rose")))))
+    with pytest.raises(DataError) as caught:
+        ShardRecords(path, Rules(4, labelled=True))
+    assert said in str(caught.value)
+    assert "write the shard with 'image'" in str(caught.value)
+    assert "fetch" not in str(caught.value)

@@ -158,3 +158,12 @@ def test_shards_no_longer_used_leave_no_file_open(path: Path) -> None:
         with pytest.raises(DataError):
             Shard(path)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec", b"\n<!DOCTYPE html><html>Sign in"])
+def test_of_another_file_is_shown_how_it_begins(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "00-32x32-1.tfrec"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        Shard(path)
+    assert f"(the file begins with {content[:24]!r}: a TFRecord, unpacked?)" in str(caught.value)
