@@ -3,8 +3,8 @@
 1. Limits, from the header alone: bytes, pixels, one picture a file, 8 bits a channel (a colour PNG's 16 are cut).
 2. Decoded, JPEGs by the data engine's decoder, at a half, quarter or eighth of their scale if that is large enough.
 3. Turned as its EXIF says; on white where it is transparent; RGB, whatever its mode. Colour profiles are not applied.
-4. The largest square in its middle (`crop`), or the whole of it (`squash`), resized (Lanczos). One of the right size
-   stays as it is: of a record's JPEG come the very pixels that the data engine gives.
+4. The largest square in its middle, resized (Lanczos). One of the right size stays as it is: of a record's JPEG come the
+   very pixels that the data engine gives.
 
 `records convert` encodes the result as a JPEG once more, of the quality asked for; a loose picture skips that.
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import simplejpeg
@@ -25,7 +25,6 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lightning_flowers.errors import DataError
 
-Shape = Literal["crop", "squash"]
 File = str | os.PathLike[str] | bytes | BinaryIO
 MAX_PIXELS, MAX_BYTES = 1 << 27, 1 << 28
 # What photographs come in. Of what else Pillow reads, some formats have a program run (EPS), and some are seldom tried.
@@ -57,15 +56,12 @@ class UnsupportedError(PictureError):
     """It is of a format, or a kind of one, that is not read."""
 
 
-def squares(
-    file: File, sizes: Sequence[int], shape: Shape = "crop", most_pixels: int = MAX_PIXELS
-) -> list[NDArray[np.uint8]]:
+def squares(file: File, sizes: Sequence[int], most_pixels: int = MAX_PIXELS) -> list[NDArray[np.uint8]]:
     """A picture file as square pictures uint8 (size, size, 3), RGB, one of each size.
 
     Args:
         file: path, content, or a file open for reading bytes.
         sizes: sides in pixels.
-        shape: `crop` takes the largest square in its middle, `squash` the whole picture.
         most_pixels: that it may claim to have.
 
     Raises:
@@ -73,10 +69,10 @@ def squares(
     """
     with _opened(file, most_pixels) as (image, encoded):
         picture = _to_rgb(image, encoded, max(sizes))
-        return [_square(picture, size, shape) for size in sizes]
+        return [_square(picture, size) for size in sizes]
 
 
-def square_of_image(image: Image.Image, size: int, shape: Shape = "crop") -> NDArray[np.uint8]:
+def square_of_image(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """A picture that Pillow has opened or made, as `squares` gives it: uint8 (size, size, 3).
 
     Raises:
@@ -85,10 +81,10 @@ def square_of_image(image: Image.Image, size: int, shape: Shape = "crop") -> NDA
     with _told():
         _check_kind(image, MAX_PIXELS)
         image.load()
-        return _square(_on_white(_turn(image)), size, shape)
+        return _square(_on_white(_turn(image)), size)
 
 
-def square_of_pixels(pixels: NDArray[np.uint8], size: int, shape: Shape = "crop") -> NDArray[np.uint8]:
+def square_of_pixels(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """RGB pixels uint8 (height, width, 3) as `squares` gives them: uint8 (size, size, 3).
 
     Raises:
@@ -97,7 +93,7 @@ def square_of_pixels(pixels: NDArray[np.uint8], size: int, shape: Shape = "crop"
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise PictureError(f"is an array {pixels.dtype} {pixels.shape}: give uint8 (height, width, 3), RGB")
     with _told():
-        return _square(Image.fromarray(np.ascontiguousarray(pixels)), size, shape)
+        return _square(Image.fromarray(np.ascontiguousarray(pixels)), size)
 
 
 @cache
@@ -204,10 +200,10 @@ def _turn(picture: Image.Image, tagged: Image.Image | None = None) -> Image.Imag
     return picture if turn is None else picture.transpose(turn)
 
 
-def _square(picture: Image.Image, size: int, shape: Shape) -> NDArray[np.uint8]:
+def _square(picture: Image.Image, size: int) -> NDArray[np.uint8]:
     side = min(picture.size)
     left, top = (picture.width - side) / 2, (picture.height - side) / 2
-    box = (left, top, left + side, top + side) if shape == "crop" else None
+    box = (left, top, left + side, top + side)
     made: Any = picture.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     return np.array(made, np.uint8)
 

@@ -8,7 +8,6 @@ from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs, list_labels, read_classes
 from lightning_flowers.data.conversion.kinds import read_pictures
 from lightning_flowers.data.conversion.plan import note_classes
-from lightning_flowers.data.photograph import Shape
 from lightning_flowers.errors import UserError
 from lightning_flowers.records.selection import own_flags
 from lightning_flowers.records.text import choose_out, say
@@ -19,7 +18,6 @@ def convert_records(
     *,
     out: str,
     sizes: str = "224",
-    shape: Shape = "crop",
     quality: int = 95,
     shards: int = 16,
     val_fraction: float | None = None,
@@ -36,7 +34,6 @@ def convert_records(
             and, if need be, split and id; paths start from its folder.
         out: folder to write to, a new one.
         sizes: sides of the pictures in pixels, with commas between.
-        shape: crop (the largest square in the middle) or squash (the whole picture).
         quality: of the JPEGs, 1 to 100; chroma is kept in full (4:4:4).
         shards: files for each split; fewer where a split has fewer pictures.
         val_fraction: share of each class's training pictures that goes to val. Default: 0.2 unless there is a val.
@@ -48,7 +45,7 @@ def convert_records(
         seed: of the draw of the splits and of the order in them.
         skip_bad: leave out pictures that cannot be read, and list them in skipped.csv.
     """
-    settings = Settings(_parse_sizes(sizes), shape, quality, shards, val_fraction, test_fraction, seed, skip_bad)
+    settings = Settings(_parse_sizes(sizes), quality, shards, val_fraction, test_fraction, seed, skip_bad)
     _check(settings)
     with own_flags():
         inputs = _read(source, classes, features or {})

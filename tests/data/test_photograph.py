@@ -38,13 +38,11 @@ def test_a_square_of_the_right_size_stays_as_it_is():
     assert np.array_equal(square_of_image(Image.fromarray(SQUARE), 48), SQUARE)
 
 
-def test_the_largest_square_in_the_middle_is_taken_or_the_whole_squashed():
+def test_the_largest_square_in_the_middle_is_taken():
     assert np.array_equal(squares(encoded(PICTURE), [48])[0], SQUARE)
     assert np.array_equal(
         squares(encoded(np.ascontiguousarray(PICTURE.transpose(1, 0, 2))), [48])[0], SQUARE.transpose(1, 0, 2)
     )
-    whole = squares(encoded(PICTURE), [48], shape="squash")[0]
-    assert np.array_equal(whole, np.array(Image.fromarray(PICTURE).resize((48, 48), Image.Resampling.LANCZOS)))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from lightning_flowers.data.conversion.inputs import Input, Inputs
 from lightning_flowers.data.conversion.plan import make_shards, place
-from lightning_flowers.data.photograph import PictureError, Shape, squares
+from lightning_flowers.data.photograph import PictureError, squares
 from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
@@ -25,7 +25,6 @@ class Settings:
     """What the shards' bytes depend on beside the pictures."""
 
     sizes: list[int]
-    shape: Shape
     quality: int
     shards: int
     val_fraction: float | None
@@ -130,7 +129,7 @@ def render(inputs: Inputs, one: Input, settings: Settings) -> list[bytes] | str:
     try:
         return [
             simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
-            for picture in squares(inputs.read(one), settings.sizes, settings.shape)
+            for picture in squares(inputs.read(one), settings.sizes)
         ]
     except PictureError as error:
         return str(error)

@@ -73,7 +73,7 @@ def holds_shards(root: Path) -> bool:
 
 def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) -> Path:
     """The folder of the shards, in the user's cache folder; its name tells just these pictures from all others."""
-    settings = Settings([size], "crop", 95, 16, None, 0.0, 0, skip_bad)
+    settings = Settings([size], 95, 16, None, 0.0, 0, skip_bad)
     content = json.dumps([asdict(settings), inputs.classes, _describe(inputs)])
     key = hashlib.sha256(content.encode()).hexdigest()[:12]
     base = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"

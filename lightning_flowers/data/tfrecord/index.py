@@ -50,7 +50,7 @@ class ShardRecords:
         ids: of each record; a labelled record without an `id`, or a damaged one, is called `SHARD:RECORD`.
         bad: why a record cannot be used, by its number; empty unless the rules say skip.
         key: SHA-256 (first 32 hex digits) over the lengths and CRCs of all records, and what was read of them without
-            checking the CRC: the same pictures and labels, the same key.
+            checking the CRC: the same pictures, labels and ids, the same key.
 
     Raises:
         DataError: a damaged record, or one without picture, label or id, or with a label outside the classes; where
@@ -63,14 +63,13 @@ class ShardRecords:
         self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
         self.ids = [self._name(record) for record in range(len(self.shard))]
         self._images = np.zeros((len(self.shard), 2), np.int64)
-        self._unchecked: list[str] = []
         self._rules = rules
         buffer = self.shard.file_bytes()
         for record in range(len(self.shard.spans)):
             self._index(buffer, record)
         spans = [(span.length, span.crc) for span in self.shard.spans]
-        mapped = (rules.order,) if rules.order else ()
-        self.key = hashlib.sha256(repr((spans, self._unchecked, *mapped)).encode()).hexdigest()[:32]
+        read = self._images.tolist(), self.labels.tolist(), self.ids
+        self.key = hashlib.sha256(repr((spans, *read)).encode()).hexdigest()[:32]
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -106,7 +105,6 @@ class ShardRecords:
         self._images[record] = start - offset, stop - offset
         self.labels[record] = self._read_label(features)
         self.ids[record] = self._read_id(buffer, features, self.ids[record])
-        self._unchecked.append(_unchecked(buffer, features, offset))
 
     def _damage(self, record: int, error: Exception) -> RecordError:
         if isinstance(error, RecordError):
@@ -193,14 +191,6 @@ class SplitShard:
                     path = self.store.get(self.path) if self.store else Path(self.where)
                     self._records = ShardRecords(path, self.rules)
         return self._records
-
-
-def _unchecked(buffer: FileBytes, features: dict[str, Feature], offset: int) -> str:
-    """What was read of a record that starts at `offset`, whatever the rules."""
-    kinds = [features.get(name, Feature("nothing", [], [])) for name in ("image", "class", "id")]
-    where = [(start - offset, stop - offset) for feature in kinds for start, stop in feature.spans]
-    identity = [bytes(buffer[start:stop]) for start, stop in kinds[2].spans]
-    return repr((where, kinds[1].ints, identity))
 
 
 def _one_value(name: str, features: dict[str, Feature], kind: Kind) -> Feature:

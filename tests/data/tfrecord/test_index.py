@@ -60,7 +60,7 @@ def test_the_key_is_that_of_the_contents_and_not_of_the_name(path: Path) -> None
     assert len(key) == 32
 
 
-@pytest.mark.parametrize("rules", [Rules(5, True), Rules(4, False), Rules(4, True, skip=True)])
+@pytest.mark.parametrize("rules", [Rules(5, True), Rules(4, True, skip=True)])
 def test_the_key_does_not_depend_on_the_rules(path: Path, rules: Rules) -> None:
     assert ShardRecords(path, rules).key == ShardRecords(path, RULES).key
 
