@@ -3,8 +3,8 @@
 1. Limits, from the header alone: bytes, pixels, one picture a file, 8 bits a channel (a colour PNG's 16 are cut).
 2. Decoded, JPEGs by the data engine's decoder, at a half, quarter or eighth of their scale if that is large enough.
 3. Turned as its EXIF says; on white where it is transparent; RGB, whatever its mode. Colour profiles are not applied.
-4. The largest square in its middle, resized (Lanczos). One of the right size stays as it is: of a record's JPEG come the
-   very pixels that the data engine gives.
+4. The largest square in its middle, resized (Lanczos). One of the right size stays as it is: of a record's JPEG come
+   the very pixels that the data engine gives.
 
 `records convert` encodes the result as a JPEG once more, of the quality asked for; a loose picture skips that.
 """
