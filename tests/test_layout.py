@@ -20,7 +20,6 @@ FLOORS = (
         "files",
         "kept",
         "markdown",
-        "grid",
         "parallel",
         "environment",
         "lightning_internals",

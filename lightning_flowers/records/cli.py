@@ -47,7 +47,11 @@ def run(args: list[str]) -> int:
         hint = did_you_mean(args[0], COMMANDS) or f": use one of {', '.join(COMMANDS)}"
         raise UserError(f"records {args[0]}: no such command{hint} (see records --help)")
     function = _function(args[0])
-    return function(**make_parser(args[0]).parse_args(_spell_out(args[1:], function)).as_dict())
+    settings = make_parser(args[0]).parse_args(_spell_out(args[1:], function)).as_dict()
+    try:
+        return function(**settings)
+    except UserError as error:  # the data room names the arguments of `fit`
+        raise UserError(error.args[0].replace("--data.root=", "").replace("--data.", "--")) from error
 
 
 def usage() -> str:

@@ -9,7 +9,6 @@ from lightning_flowers.data.conversion.inputs import Inputs, list_labels, read_c
 from lightning_flowers.data.conversion.kinds import read_pictures
 from lightning_flowers.data.conversion.plan import note_classes
 from lightning_flowers.errors import UserError
-from lightning_flowers.records.selection import own_flags
 from lightning_flowers.records.text import choose_out, say
 
 
@@ -47,8 +46,7 @@ def convert_records(
     """
     settings = Settings(_parse_sizes(sizes), quality, shards, val_fraction, test_fraction, seed, skip_bad)
     _check(settings)
-    with own_flags():
-        inputs = _read(source, classes, features or {})
+    inputs = _read(source, classes, features or {})
     folder = choose_out(out, out)
     if source is not None and _is_within(folder, Path(source).expanduser()):
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")

@@ -40,7 +40,7 @@ def inspect_records(
         if isinstance(split, str):
             say(f"\n{part}: damaged (see records verify): {split}")
         else:
-            _say_details(part, split, source.classes, first)
+            _say_details(part, split, first)
     return 0
 
 
@@ -54,13 +54,14 @@ def _open(part: Part) -> Split | str:
 def _row(part: Part, split: Split) -> tuple[object, ...]:
     counts = np.bincount(split.labels[split.labels >= 0])
     counts = counts[counts > 0]
-    present = f"{len(counts)} of {part.classes}" if len(counts) else "-"
+    present = f"{len(counts)} of {len(part.source.classes)}" if len(counts) else "-"
     span = f"{counts.min():,} to {counts.max():,}" if len(counts) else "not labelled"
     size = readable(sum(shard.bytes or 0 for shard in split.shards))
     return part.size, part.split, len(split.shards), len(split), size, present, span
 
 
-def _say_details(part: Part, split: Split, classes: tuple[str, ...], first: int) -> None:
+def _say_details(part: Part, split: Split, first: int) -> None:
+    classes = part.source.classes
     records, record = split.find(0)
     payload = records.shard.payload(record)
     features = sorted(read_example(memoryview(payload), 0, len(payload)).items())
@@ -69,7 +70,7 @@ def _say_details(part: Part, split: Split, classes: tuple[str, ...], first: int)
     rows = [_record(split, position, classes) for position in shown]
     if rows:
         say(table(("record", "id", "class", "bytes", "picture"), rows, indent="  "))
-    absent = [name for label, name in enumerate(classes) if label not in split.labels] if part.labelled else []
+    absent = [name for label, name in enumerate(classes) if label not in split.labels] if part.split != "test" else []
     if absent:
         more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
         say(f"  odd: no record of {', '.join(absent[:_NAMED])}{more}")

@@ -1,18 +1,21 @@
 """`records show`: pictures with the names of their classes, as they are stored and as training sees them."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError, did_you_mean
 from lightning_flowers.files import atomic_file
-from lightning_flowers.grid import Shown, draw_grid
-from lightning_flowers.records.selection import choose_parts, choose_size, find, own_flags
+from lightning_flowers.records.selection import choose_parts, find
 from lightning_flowers.records.text import choose_out, say
 
 _COLUMNS = 5  # pictures beside each other, or pairs of them
+Titled = tuple[NDArray[np.uint8], str]  # a picture (size, size, 3), and what stands over it
 
 
 def show_records(
@@ -43,15 +46,15 @@ def show_records(
     if split not in SPLITS:
         raise UserError(f"--split={split}: must be one of {', '.join(SPLITS)}")
     source = find(root)
-    (part,) = choose_parts(source, choose_size(source, size), split)
+    (part,) = choose_parts(source, source.choose_size(size), split)
     path = choose_out(out, "records.png")
     records = part.open()
     positions = _choose(records, _labels(classes, source.classes), count, seed)
-    shown = [Shown(records[position].picture, _title(records, position, source.classes)) for position in positions]
+    shown = [(records[position].picture, _title(records, position, source.classes)) for position in positions]
     if augment is not None:
         shown = _beside_augmented(shown, positions, augment, seed)
     with atomic_file(path) as file:
-        draw_grid(shown, _COLUMNS if augment is None else 2 * _COLUMNS).savefig(file, format="png")
+        _draw(shown, _COLUMNS if augment is None else 2 * _COLUMNS).savefig(file, format="png")
     say(f"written: {path} ({len(positions)} of {len(records):,} records of {part})")
     return 0
 
@@ -76,13 +79,24 @@ def _title(split: Split, position: int, classes: Sequence[str]) -> str:
     return classes[label] if label >= 0 else str(split.ids[position])
 
 
-def _beside_augmented(shown: list[Shown], positions: list[int], spec: str, seed: int) -> list[Shown]:
+def _beside_augmented(shown: list[Titled], positions: list[int], spec: str, seed: int) -> list[Titled]:
     from lightning_flowers.data.augmentation.augment import Augment  # imported late: it takes seconds
 
-    with own_flags():
-        augment = Augment(spec, shown[0].picture.shape[0])
-    pairs = [
-        (one, Shown(augment(one.picture, seed, 0, position), "augmented"))
-        for one, position in zip(shown, positions, strict=True)
+    augment = Augment(spec, len(shown[0][0]))
+    beside = [
+        (augment(picture, seed, 0, position), "augmented")
+        for (picture, _), position in zip(shown, positions, strict=True)
     ]
-    return [one for pair in pairs for one in pair]
+    return [one for pair in zip(shown, beside, strict=True) for one in pair]
+
+
+def _draw(shown: list[Titled], columns: int) -> Figure:
+    """Pictures in rows and columns, each under its title."""
+    columns = min(columns, len(shown))
+    figure = Figure(figsize=(columns * 1.9, -(-len(shown) // columns) * 2.3), dpi=120, layout="constrained")
+    for number, (picture, title) in enumerate(shown, start=1):
+        axes = figure.add_subplot(-(-len(shown) // columns), columns, number)
+        axes.imshow(picture)
+        axes.set_axis_off()
+        axes.set_title(fill(title, 25, max_lines=2, placeholder="..."), fontsize=8, pad=3, parse_math=False)
+    return figure

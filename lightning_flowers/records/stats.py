@@ -12,7 +12,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.files import atomic_file, csv_text, write_text
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.duplicates import BITS, Pair, Seen, as_table, find_pairs, perceptual_hash
-from lightning_flowers.records.selection import Part, choose_parts, choose_size, find
+from lightning_flowers.records.selection import Part, choose_parts, find
 from lightning_flowers.records.text import bar, choose_out, say
 
 
@@ -38,8 +38,7 @@ def stats_records(
             f"--distance={distance}: must be 0 to {BITS // 2 - 1}: unrelated pictures differ in {BITS // 2}"
         )
     source = find(root)
-    size = choose_size(source, size)
-    parts = choose_parts(source, size, splits)
+    parts = choose_parts(source, source.choose_size(size), splits)
     folder = choose_out(out, "records-stats")
     opened = {part.split: part.open() for part in parts}
     hashes = np.concatenate([_hash_all(part, opened[part.split]) for part in parts])
@@ -47,7 +46,9 @@ def stats_records(
     pairs = find_pairs([one for name, split in opened.items() for one in _seen(name, split)], hashes, distance)
     seconds = time.perf_counter() - start
     counts = {
-        part.split: np.bincount(opened[part.split].labels, minlength=part.classes) for part in parts if part.labelled
+        name: np.bincount(split.labels, minlength=len(source.classes))
+        for name, split in opened.items()
+        if name != "test"
     }
     if counts:
         _draw_histogram(folder / "classes.png", source.classes, counts)

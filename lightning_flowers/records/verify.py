@@ -76,7 +76,7 @@ def _check(part: Part, path: Path, ids: dict[tuple[Path, str], str], bad: list[F
         bad: takes what is found.
     """
     try:
-        shard = ShardRecords(path, Rules(part.classes, part.labelled, skip=True))
+        shard = ShardRecords(path, Rules(len(part.source.classes), part.split != "test", skip=True))
     except DataError as error:
         bad.append(Finding(path, -1, -1, _without(error, path)))
         return []
