@@ -5,7 +5,6 @@ their batches across.
 """
 
 import time
-import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL
+from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL, ShardRecords
 from lightning_flowers.errors import RecordError
 
 AHEAD = 3  # batches in the making while one is being used
@@ -62,7 +61,6 @@ class Loader:
     Attributes:
         sampler: the order; Lightning calls its `set_epoch`.
         waited: seconds that the consumer has spent waiting for batches, over all epochs.
-        resized: pictures of the last epoch that were decoded, had another size and were resized.
     """
 
     def __init__(
@@ -78,8 +76,7 @@ class Loader:
         self.batch_sampler = None  # Lightning asks for it wherever there is a sampler
         self.threads, self.pin = threads, pin
         self.waited = 0.0
-        self.resized = 0
-        self._warned = self._all_kept = False
+        self._all_kept = False
         self._pool: list[NDArray[np.uint8]] = []
 
     def __len__(self) -> int:
@@ -106,12 +103,11 @@ class Loader:
                 of a split that skips those, too many are.
         """
         epoch = self.sampler.epoch
-        self.resized = 0
         self.split.check_bad()  # other processes may have found some
         start = self.sampler.begin()
         if self.split.remote:
             self.split.prefetch(np.concatenate([positions for positions, _ in islice(self.sampler, start, None)]))
-        self._all_kept = all(map(self._keeps, range(len(self.split.shards))))
+        self._all_kept = all(self._keeps(shard.indexed) for shard in self.split.shards)
         for batch in self._batches(epoch, start):
             self.sampler.advance()
             yield batch
@@ -126,8 +122,6 @@ class Loader:
                     batch = self._finish(*pending[0])
                     pending.popleft()
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
-                    if not pending:  # the last one: a consumer that counts batches asks for no more
-                        self._warn_of_resizing()
                     yield batch
             except (Exception, KeyboardInterrupt):
                 self.split.interrupt()
@@ -139,7 +133,7 @@ class Loader:
 
     def _start(
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
-    ) -> tuple[Batch, _Rows, list[Future[int]]]:
+    ) -> tuple[Batch, _Rows, list[Future[None]]]:
         image, pictures = self._new_images(len(positions))
         numbers = np.full(len(positions), UNKNOWN_LABEL), np.where(mask, positions, -1), mask.copy()
         label, index, real = (self._pinned(torch.from_numpy(array)) for array in numbers)
@@ -158,56 +152,55 @@ class Loader:
         copies = self._all_kept and (not self.augment or self.augment.spec == "flips")
         return batch if copies else min(CHUNK, -(-batch // self.threads))
 
-    def _finish(self, batch: Batch, rows: _Rows, futures: list[Future[int]]) -> Batch:
+    def _finish(self, batch: Batch, rows: _Rows, futures: list[Future[None]]) -> Batch:
         start = time.perf_counter()
-        self.resized += sum(future.result() for future in futures)
+        for future in futures:
+            future.result()
         self.waited += time.perf_counter() - start
         _blank_bad(rows)
         return batch
 
-    def _fill(self, epoch: int, rows: _Rows) -> int:
-        """Fill some rows of a batch; gives the number of pictures that were resized."""
-        resized, bad, labels = 0, self.split.bad, []
+    def _fill(self, epoch: int, rows: _Rows) -> None:
+        """Fill some rows of a batch."""
+        labels = [UNKNOWN_LABEL] * len(rows.positions)
         for row, (position, real) in enumerate(zip(rows.positions.tolist(), rows.mask.tolist(), strict=True)):
-            labels.append(UNKNOWN_LABEL)
             try:
-                if position not in bad:
-                    resized += self._picture(rows.pictures[row], epoch, position) and real
-                    labels[row] = self.split.label(position) if real else UNKNOWN_LABEL
+                self._picture(rows.pictures[row], epoch, position)
+                labels[row] = self.split.label(position) if real else UNKNOWN_LABEL
             except RecordError as error:  # not a DataError: a whole shard that cannot be had is no record
                 if not self.split.skips:
                     raise
-                self.split.note_bad(position, error)
+                self.split.note_bad(position, error.what)
+                self.split.check_bad()
+                rows.bad[row] = True
         rows.labels[:] = labels
-        if bad:
-            rows.bad[:] = [position in bad for position in rows.positions.tolist()]
-        return resized
 
-    def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> bool:
-        """Put the record's picture, augmented, into `out`; says whether it was resized."""
+    def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> None:
+        """Put the record's picture, augmented, into `out`."""
         records, record = self.split.find(position)
         if record in records.bad:  # though its picture may be kept, from before it was damaged
             raise records.shard.error(record, records.bad[record])
         cached = self.cache.of(records) if self.cache else None
-        picture, resized = cached.get(record) if cached else None, False
+        picture = cached.get(record) if cached else None
         if picture is None:
-            picture, resized = out, self._decode(out, position)
+            picture = out
+            self._decode(out, position)
             if cached:
                 cached.put(record, out)
         if self.augment:
             self.augment.into(picture, out, self.sampler.seed, epoch, position)
         elif picture is not out:
             np.copyto(out, picture)
-        return resized
 
-    def _keeps(self, number: int) -> bool:
-        records = self.split.shards[number].indexed
-        cached = self.cache.of(records) if self.cache and records else None
-        return cached is not None and not cached.lacks(self.split.bad_in(number))
+    def _keeps(self, records: ShardRecords | None) -> bool:
+        if not self.cache or not records:
+            return False
+        cached = self.cache.of(records)
+        return cached is not None and not cached.lacks(records.bad)
 
-    def _decode(self, out: NDArray[np.uint8], position: int) -> bool:
+    def _decode(self, out: NDArray[np.uint8], position: int) -> None:
         try:
-            return decode_into(self.split.image_bytes(position), out)
+            decode_into(self.split.image_bytes(position), out)
         except ValueError as error:
             raise self.split.error(position, str(error)) from error
 
@@ -229,14 +222,6 @@ class Loader:
         # tensor's storage is what holds the view.
         weakref.finalize(view, self._pool.append, buffer).atexit = False
         return torch.from_numpy(view), buffer
-
-    def _warn_of_resizing(self) -> None:
-        if self.resized and not self._warned:
-            self._warned = True
-            size = self.split.size
-            warnings.warn(
-                f"{self.split.name}: {self.resized} pictures are not {size}x{size} and were resized", stacklevel=2
-            )
 
 
 def _blank_bad(rows: _Rows) -> None:

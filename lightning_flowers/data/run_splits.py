@@ -114,7 +114,7 @@ class Splits(dict[str, Split]):
             "external": self.external,
             "pseudo_labelled": self.pseudo_labelled,
             "extra_roots": [other.where for other in self.extra],
-            "bad_records": {name: list(split.bad.values()) for name, split in self.items() if split.bad},
+            "bad_records": {name: list(map(str, split.bad.values())) for name, split in self.items() if split.bad},
         }
 
     def open(self, name: str) -> Split:

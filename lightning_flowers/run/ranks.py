@@ -66,5 +66,6 @@ class BadRecords(Callback):
     def _share(self) -> None:
         for split in self._data.splits.values():
             if split.skips:
-                for bad in hardware.gather(split.bad):
-                    split.bad.update(bad)
+                for bad in hardware.gather({position: error.what for position, error in split.bad.items()}):
+                    for position, what in bad.items():
+                        split.note_bad(position, what)

@@ -149,9 +149,7 @@ def test_bad_records_are_known_of_joined_and_folded_splits(make_petals: MakePeta
     position = 150 + 75 + 4
     both = Splits(source, 32, "train+val", skip=True).open("train")
     assert list(both.bad) == [position]
-    assert both.bad_in(2) == {4}
-    assert both.bad_in(1) == set()
-    assert "val/01-32x32-75.tfrec: record 4" in both.bad[position]
+    assert "val/01-32x32-75.tfrec: record 4" in str(both.bad[position])
     held = [Splits(source, 32, folds=2, fold=0, skip=True).open(name) for name in ("train", "val")]
     assert sum(len(part.bad) for part in held) == 1
     for part in held:

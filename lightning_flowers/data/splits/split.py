@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -37,7 +36,6 @@ class Split:
         rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
 
     Attributes:
-        bad: why a record cannot be used, by its position; empty unless the shards' rules say skip.
         relabelled: a hash of labels to train on that are not the shards' own, for the fingerprint; "" without.
     """
 
@@ -52,10 +50,8 @@ class Split:
         self.rows = _all_rows(shards) if rows is None else rows
         self._places: list[list[int]] = self.rows.tolist()  # the same: a list answers sooner than an array
         self.skips = any(shard.rules.skip for shard in shards)
-        self.bad: dict[int, str] = {}
         self.relabelled = ""
         self._labels: NDArray[np.int64] | None = None
-        self._lock = Lock()
         if not len(self.rows):
             raise DataError(f"{name}: an empty split: its {len(self.shards)} shards hold no record")
 
@@ -143,20 +139,23 @@ class Split:
         records, record = self.find(position)
         return records.shard.error(record, what)
 
-    def note_bad(self, position: int, error: DataError) -> None:
-        """Count a record that cannot be used.
+    @property
+    def bad(self) -> dict[int, RecordError]:
+        """Why a record cannot be used, by its position; empty unless the shards' rules say skip."""
+        opened = [shard.indexed for shard in self.shards]
+        if not any(records and records.bad for records in opened):
+            return {}
+        places = ((position, opened[shard], record) for position, (shard, record) in enumerate(self._places))
+        return {
+            position: records.shard.error(record, records.bad[record])
+            for position, records, record in places
+            if records and record in records.bad
+        }
 
-        Raises:
-            DataError: that are too many.
-        """
-        with self._lock:
-            self.bad[position] = str(error)
-            self.check_bad()
-
-    def bad_in(self, shard: int) -> set[int]:
-        """The records of a shard, given by its number, that cannot be used."""
-        rows = self.rows[list(self.bad)] if self.bad else self.rows[:0]
-        return set(rows[rows[:, 0] == shard, 1].tolist())
+    def note_bad(self, position: int, what: str) -> None:
+        """Leave out a record from now on."""
+        records, record = self.find(position)
+        records.bad[record] = what
 
     def check_bad(self) -> None:
         """Fail if too many records cannot be used.
@@ -164,24 +163,22 @@ class Split:
         Raises:
             DataError: more than 1 % of them.
         """
-        if len(self.bad) > MAX_BAD * len(self):
+        bad = self.bad
+        if len(bad) > MAX_BAD * len(self):
             raise DataError(
-                f"{self.name}: {len(self.bad)} of {len(self)} records cannot be used, more than "
-                f"{MAX_BAD:.0%} of them; the first: {next(iter(self.bad.values()))}"
+                f"{self.name}: {len(bad)} of {len(self)} records cannot be used, more than {MAX_BAD:.0%} of them; the "
+                f"first: {next(iter(bad.values()))}"
             )
 
     def open(self) -> None:
-        """Open every shard, and note the records that cannot be used.
+        """Open every shard.
 
         Raises:
             DataError: a shard or a record is damaged; or, of a split that skips those, more than 1 % are.
         """
-        opened = [shard.records() for shard in self.shards]
-        if not any(records.bad for records in opened):
-            return
-        for position, (shard, record) in enumerate(self.rows.tolist()):
-            if what := opened[shard].bad.get(record):
-                self.note_bad(position, opened[shard].shard.error(record, what))
+        for shard in self.shards:
+            shard.records()
+        self.check_bad()
 
     def check_ids(self) -> None:
         """Fail unless each id stands once.
@@ -213,8 +210,6 @@ class Split:
             DataError: too many of them cannot be used.
         """
         selected = Split(name or self.name, self.shards, self.size, self.rows[positions])
-        bad = ((new, self.bad.get(old)) for new, old in enumerate(positions.tolist()))
-        selected.bad = {new: what for new, what in bad if what}
         selected.check_bad()
         return selected
 
@@ -238,8 +233,6 @@ def join(splits: Sequence[Split], name: str) -> Split:
     rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
     shards = [shard for split in splits for shard in split.shards]
     joined = Split(name, shards, splits[0].size, np.concatenate(rows))
-    for start, split in zip(np.cumsum([0, *map(len, splits)]).tolist(), splits, strict=False):
-        joined.bad |= {start + position: what for position, what in split.bad.items()}
     joined.check_bad()
     return joined
 
