@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -28,15 +28,13 @@ def room(records: int, size: int) -> int:
 def file_name(records: ShardRecords, size: int) -> str:
     """The name of a shard's file.
 
-    Those of one shard begin alike, so that those of a shard that has changed are known as stale. It belongs to this
-    start of the machine: after a crash nobody knows which of its pages reached the disk.
+    It begins with this start of the machine: after a crash nobody knows which of its pages reached the disk.
     """
-    place = _digest(str(records.shard.path.absolute()))[:8]
-    return f"{place}-{_digest(f'{records.key} {len(records)} {size} {decoders()} {portable.boot()}')[:32]}{SUFFIX}"
+    return f"{_digest(portable.boot())}-{_digest(f'{records.key} {len(records)} {size} {decoders()}')}{SUFFIX}"
 
 
 def open_file(folder: Path, records: ShardRecords, size: int) -> int:
-    """Open the file of a shard, made if need be, and remove those of the same shard that are stale.
+    """Open the file of a shard, made if need be.
 
     The file has its full size, and the bytes that say what is there have their room: they are written through a
     mapping, where a full disk would kill the process.
@@ -47,7 +45,6 @@ def open_file(folder: Path, records: ShardRecords, size: int) -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder):
         path = folder / file_name(records, size)
-        _remove(other for other in folder.glob(f"{path.name[:8]}-*") if other != path)
         file = portable.open_number(path, os.O_RDWR | os.O_CREAT)
         try:
             portable.mark_used(file)
@@ -74,26 +71,20 @@ def write(file: int, data: memoryview | bytes, position: int) -> None:
 
 
 def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> None:
-    """Remove files that no run has opened for a week, then the longest unused until `wanted` bytes are freed.
+    """Remove files of an earlier start of the machine and those that no run has opened for a week, then the longest
+    unused until `wanted` bytes are freed.
 
     Those that a process has open stay, and so do those that are spared.
     """
     with locked(folder):
         files = (path for path in folder.glob(f"*{SUFFIX}") if path not in spared)
         for path in sorted(files, key=_last_used):
-            if wanted > 0 or time.time() - _last_used(path) > STALE_SECONDS:
-                wanted -= _remove([path])
-
-
-def _remove(paths: Iterable[Path]) -> int:
-    """Gives the bytes that are free now."""
-    freed = 0
-    for path in paths:
-        with suppress(OSError):  # a process has it open
-            size = allocated(path)
-            portable.remove_unused(path)
-            freed += size
-    return freed
+            stale = time.time() - _last_used(path) > STALE_SECONDS or not path.name.startswith(_digest(portable.boot()))
+            if wanted > 0 or stale:
+                with suppress(OSError):  # a process has it open
+                    size = allocated(path)
+                    portable.remove_unused(path)
+                    wanted -= size
 
 
 def _last_used(path: Path) -> float:
@@ -103,7 +94,7 @@ def _last_used(path: Path) -> float:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @cache
