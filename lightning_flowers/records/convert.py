@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lightning_flowers.data.conversion.convert import Converted, Settings, convert
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
-from lightning_flowers.data.conversion.inputs import Inputs, list_labels, read_classes
+from lightning_flowers.data.conversion.inputs import Inputs, list_labels
 from lightning_flowers.data.conversion.kinds import read_pictures
 from lightning_flowers.data.conversion.plan import note_classes
 from lightning_flowers.errors import UserError
@@ -21,7 +21,6 @@ def convert_records(
     shards: int = 16,
     val_fraction: float | None = None,
     test_fraction: float = 0.0,
-    classes: str | None = None,
     features: dict[str, str] | None = None,
     seed: int = 0,
     skip_bad: bool = False,
@@ -30,15 +29,14 @@ def convert_records(
 
     Args:
         source: the folder or file of pictures. A CSV has the columns path, class (a name, or a whole number from 0)
-            and, if need be, split and id; paths start from its folder.
+            and, if need be, split and id; paths start from its folder. Labels are in the order of a classes.txt there,
+            else of the names that are found, sorted, numbers as numbers.
         out: folder to write to, a new one.
         sizes: sides of the pictures in pixels, with commas between.
         quality: of the JPEGs, 1 to 100; chroma is kept in full (4:4:4).
         shards: files for each split; fewer where a split has fewer pictures.
         val_fraction: share of each class's training pictures that goes to val. Default: 0.2 unless there is a val.
         test_fraction: share that goes to test.
-        classes: file with a class a line, in the order of their labels, or `petals`, the competition's 104. Default:
-            those of a classes.txt among the pictures, else the names that are found, sorted, numbers as numbers.
         features: names of the features (TFRecords), columns (CSV, Parquet) or keys (JSON in tars) that hold image,
             label and id, where they are not the usual ones: --features.image=NAME --features.label=NAME.
         seed: of the draw of the splits and of the order in them.
@@ -46,7 +44,7 @@ def convert_records(
     """
     settings = Settings(_parse_sizes(sizes), quality, shards, val_fraction, test_fraction, seed, skip_bad)
     _check(settings)
-    inputs = _read(source, classes, features or {})
+    inputs = _read(source, features or {})
     folder = choose_out(out, out)
     if source is not None and _is_within(folder, Path(source).expanduser()):
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
@@ -72,11 +70,11 @@ def _parse_sizes(text: str) -> list[int]:
     return sizes
 
 
-def _read(source: str | None, classes: str | None, features: dict[str, str]) -> Inputs:
+def _read(source: str | None, features: dict[str, str]) -> Inputs:
     if source is None:
         raise UserError("records convert: give a folder of pictures, or a file that holds or names some")
     place = fetch(source) if is_hub(source) else Path(source).expanduser()
-    _, inputs = read_pictures(place, read_classes(classes), features)
+    _, inputs = read_pictures(place, features)
     for note in inputs.notes:
         say(f"note: {note}")
     return inputs

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_flowers.data.sources.competition import open_source
+from lightning_flowers.data.sources.competition import competition_classes, open_source
 from lightning_flowers.data.sources.folder import open_split
 
 FLAGS = ["--sizes=16", "--shards=1"]
@@ -101,14 +101,14 @@ def test_columns_that_are_not_read_are_told(records, here):
     ("listed", "text", "said"),
     [
         ("a\nb\n", "path,label\nimg/0.jpg,2", "'2' is none of the 2 classes given"),
-        ("0.5\n1\n", "path,class\nimg/0.jpg,1", "--classes=c.txt: neither 'petals' nor a list of classes: '0.5' is"),
+        ("0.5\n1\n", "path,class\nimg/0.jpg,1", "classes.txt: '0.5' is a number, but no whole one"),
         ("\n", "path,class\nimg/0.jpg,1", "must name two or more classes"),
     ],
 )
 def test_a_list_of_classes_and_a_table_must_not_contradict(records, here, listed, text, said):
     (here / "t.csv").write_text(text)
-    (here / "c.txt").write_text(listed)
-    status, _, err = records("convert", "t.csv", "--classes=c.txt", "--out=out", *FLAGS)
+    (here / "classes.txt").write_text(listed)
+    status, _, err = records("convert", "t.csv", "--out=out", *FLAGS)
     assert (status, len(err.splitlines())) == (2, 1)
     assert said in err
 
@@ -126,9 +126,9 @@ def test_a_name_in_either_unicode_form_is_one_class(records, here, way):
     (here / "t.csv").write_text(
         f"path,class,split\nimg/0.jpg,rosé,train\nimg/1.jpg,{in_nfd('rosé')},val\nimg/2.jpg,lily,train"
     )
-    (here / "c.txt").write_text(f"lily\n{in_nfd('rosé')}\n")
-    args = {"folders": ["in"], "table": ["t.csv"], "list": ["in", "--classes=c.txt"]}[way]
-    assert records("convert", *args, "--out=out", *FLAGS)[0] == 0
+    if way == "list":
+        (here / "in/classes.txt").write_text(f"lily\n{in_nfd('rosé')}\n")
+    assert records("convert", "t.csv" if way == "table" else "in", "--out=out", *FLAGS)[0] == 0
     assert open_source(here / "out").classes == ("lily", "rosé")
 
 
@@ -139,16 +139,14 @@ def test_classes_that_cannot_be_learned_are_told(records, here):
         (here / "in" / folder).mkdir()
     said = records("convert", "in", "--out=out", *FLAGS)[1]
     assert [line for line in said.splitlines() if line.startswith("note")] == [
-        "note: the folder test holds no picture",
-        "note: the folder train/lily holds no picture",
-        "note: the folder val/rose  holds no picture",
         "note: 1 of 3 classes have no picture for training: lily",
     ]
 
 
 def test_many_labels_are_told_in_short(records, here):
     (here / "t.csv").write_text("path,label\nimg/0.jpg,0\nimg/1.jpg,1\n")
-    said = records("convert", "t.csv", "--classes=petals", "--val_fraction=0", "--out=out", *FLAGS)[1]
+    (here / "classes.txt").write_text("\n".join(competition_classes()))
+    said = records("convert", "t.csv", "--val_fraction=0", "--out=out", *FLAGS)[1]
     assert "labels: 0=pink primrose, 1=hard-leaved pocket orchid, " in said
     assert ", ..., 101=blackberry lily, 102=common tulip, 103=wild rose\n" in said
     assert "note: 102 of 104 classes have no picture for training: canterbury bells, " in said

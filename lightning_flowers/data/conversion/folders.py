@@ -18,9 +18,7 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
         DataError: no such folder, or none that is laid out so.
     """
     found: list[Found] = []
-    notes: list[str] = []
-    for folder, split, name in _list_folders(root, notes):
-        before = len(found)
+    for folder, split, name in _list_folders(root):
         for path in _entries(folder):
             if path.is_dir():
                 raise DataError(
@@ -28,16 +26,13 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
                 )
             if is_picture(path):
                 found.append(Found(path.relative_to(root).as_posix(), split, name))
-        if len(found) == before:
-            notes.append(f"the folder {folder.relative_to(root)} holds no picture")
     paths = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file() and not is_picture(path))
     others = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
-    if others:
-        notes.append(f"{len(others):,} files that are no pictures are left out, the first: {others[0]}")
-    return gather(root, found, classes, notes)
+    note = f"{len(others):,} files that are no pictures are left out, the first: {others[0]}" if others else None
+    return gather(root, found, classes, [note] if note else [])
 
 
-def _list_folders(root: Path, notes: list[str]) -> list[tuple[Path, str | None, str | None]]:
+def _list_folders(root: Path) -> list[tuple[Path, str | None, str | None]]:
     """The folders that hold pictures, each with its split and its class, None where it has none.
 
     Raises:
@@ -51,20 +46,17 @@ def _list_folders(root: Path, notes: list[str]) -> list[tuple[Path, str | None, 
             f"{root}: holds {splits[0].name} beside {other.name}: splits (train, val, test) or classes, not both"
         )
     _refuse_pictures(root)
-    listed = _list_classes(root, None, notes) if not splits else []
+    listed = _list_classes(root, None) if not splits else []
     for folder in splits:
         name = split_called(folder.name)
         flat = name == "test" and not _folders(folder)
-        listed += [(folder, "test", None)] if flat else _list_classes(folder, name, notes)
+        listed += [(folder, "test", None)] if flat else _list_classes(folder, name)
     return listed
 
 
-def _list_classes(folder: Path, split: str | None, notes: list[str]) -> list[tuple[Path, str | None, str | None]]:
+def _list_classes(folder: Path, split: str | None) -> list[tuple[Path, str | None, str | None]]:
     _refuse_pictures(folder)
-    listed = [(one, split, _class_name(one)) for one in _folders(folder)]
-    if split and not listed:
-        notes.append(f"the folder {folder.name} holds no class")
-    return [*listed]
+    return [(one, split, _class_name(one)) for one in _folders(folder)]
 
 
 def _refuse_pictures(folder: Path) -> None:

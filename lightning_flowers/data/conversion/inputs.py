@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from lightning_flowers.data.class_names import clean_name, read_number
 from lightning_flowers.data.photograph import PictureError
-from lightning_flowers.data.sources import competition
-from lightning_flowers.errors import DataError, UserError, did_you_mean
+from lightning_flowers.errors import DataError, did_you_mean
 
-PETALS = "petals"  # as --classes: the competition's
 _LISTED = 12  # classes; of more, the first and the last
 
 
@@ -101,20 +99,6 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
     numbered = ((one, None if name is None else labels[name]) for one, name in named)
     pictures = [Input(one.path, one.split, label, one.id, one.place) for one, label in numbered]
     return Inputs(base, tuple(labels), pictures, list(notes))
-
-
-def read_classes(given: str | None) -> tuple[str, ...] | None:
-    """The classes that `--classes` gives: those of a file, one a line, or the competition's; None if it was not given.
-
-    Raises:
-        UserError: the file cannot be read, names fewer than two classes, or one twice.
-    """
-    if given is None or given == PETALS:
-        return competition.competition_classes() if given else None
-    try:
-        return tuple(class_name(name) for name in competition.read_classes(Path(given).expanduser()))
-    except (DataError, ValueError) as error:
-        raise UserError(f"--classes={given}: neither {PETALS!r} nor a list of classes: {error}") from error
 
 
 def class_name(text: str) -> str:

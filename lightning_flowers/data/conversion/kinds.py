@@ -26,15 +26,11 @@ UNDERSTOOD = (
 )
 
 
-def read_pictures(
-    source: Path, classes: tuple[str, ...] | None = None, features: Features | None = None
-) -> tuple[str, Inputs]:
+def read_pictures(source: Path, features: Features | None = None) -> tuple[str, Inputs]:
     """The pictures at a place, of whatever kind: what it is called, and what it holds.
 
     Args:
         source: a folder, or a file.
-        classes: names in the order of their labels. Default: those of a classes.txt in the folder, else those that are
-            found.
         features: names of the features, columns or keys that hold image, label and id, where they are not usual ones.
 
     Raises:
@@ -49,15 +45,15 @@ def read_pictures(
             found.setdefault(kind, []).append(file)
     kind = _choose(source, found)
     base = source if source.is_dir() else source.parent
-    given = classes or _read_classes(base)
+    classes = _read_classes(base)
     if kind in _READERS:
-        return kind, _READERS[kind](base, found[kind], given, features)
+        return kind, _READERS[kind](base, found[kind], classes, features)
     if kind == _TABLE:
         return kind, read_table(found[kind][0], classes, features)
     if features:
         raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
     try:
-        return kind, read_folder(base, given)
+        return kind, read_folder(base, classes)
     except DataError as error:
         hint = f"; or give the table alone: {found[_TABLE][0]}" if _TABLE in found else ""
         raise DataError(f"{error.args[0]}{hint}") from error
@@ -106,4 +102,7 @@ def _kind_of(file: Path) -> str | None:
 
 def _read_classes(folder: Path) -> tuple[str, ...] | None:
     path = next((folder / name for name in _CLASSES if (folder / name).is_file()), None)
-    return None if path is None else tuple(class_name(name) for name in read_classes(path))
+    try:
+        return None if path is None else tuple(class_name(name) for name in read_classes(path))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}: give a name, or a whole number") from error

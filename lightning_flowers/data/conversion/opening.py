@@ -55,7 +55,7 @@ def open_data(
     if not _SMALLEST <= size <= _LARGEST:
         raise UserError(f"--data.size={size}: must be {_SMALLEST} to {_LARGEST}, to convert pictures to")
     try:
-        kind, inputs = read_pictures(Path(place).expanduser(), features=features)
+        kind, inputs = read_pictures(Path(place).expanduser(), features)
         folder = _converted(kind, inputs, size, skip_bad, root or "")
     except DataError as error:
         said = error.args[0]
