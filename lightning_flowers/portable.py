@@ -42,30 +42,6 @@ def write_at(number: int, data: memoryview | bytes, position: int) -> int:
         return os.write(number, data)
 
 
-def mark_used(number: int) -> None:
-    """Have `remove_unused` leave an open file alone, in any process, until it is closed."""
-    with suppress(ImportError):  # Windows removes no open file
-        import fcntl
-
-        fcntl.flock(number, fcntl.LOCK_SH)
-
-
-def remove_unused(path: Path) -> None:
-    """Remove a file.
-
-    Raises:
-        OSError: a process has it open, or it is not there.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        path.unlink()
-        return
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes, and other threads, out of a folder while they would do the same.

@@ -47,7 +47,6 @@ def open_file(folder: Path, records: ShardRecords, size: int) -> int:
         path = folder / file_name(records, size)
         file = portable.open_number(path, os.O_RDWR | os.O_CREAT)
         try:
-            portable.mark_used(file)
             os.utime(path)
             if os.fstat(file).st_size != room(len(records), size):
                 os.ftruncate(file, 0)
@@ -74,16 +73,16 @@ def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> None:
     """Remove files of an earlier start of the machine and those that no run has opened for a week, then the longest
     unused until `wanted` bytes are freed.
 
-    Those that a process has open stay, and so do those that are spared.
+    Those that are spared stay. A process that has one open reads on.
     """
     with locked(folder):
         files = (path for path in folder.glob(f"*{SUFFIX}") if path not in spared)
         for path in sorted(files, key=_last_used):
             stale = time.time() - _last_used(path) > STALE_SECONDS or not path.name.startswith(_digest(portable.boot()))
             if wanted > 0 or stale:
-                with suppress(OSError):  # a process has it open
+                with suppress(OSError):  # Windows removes no open file
                     size = allocated(path)
-                    portable.remove_unused(path)
+                    path.unlink()
                     wanted -= size
 
 
