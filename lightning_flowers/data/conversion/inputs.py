@@ -12,40 +12,27 @@ from lightning_flowers.errors import DataError, did_you_mean
 _LISTED = 12  # classes; of more, the first and the last
 
 
-class Place(NamedTuple):
-    """Where a picture lies that is no file of its own: the file it is in, and what reads it."""
-
-    file: Path
-    read: Callable[[], bytes]
-
-
 class Input(NamedTuple):
     """A picture to be converted; None what was not said of it.
 
     Attributes:
         path: relative to the inputs' base; a name of its own, where it is no file of its own.
+        file: the file that it is, or is in.
         split: train, val or test.
-        label: of its class.
         id: its name in the shards.
-        place: where it lies, if `path` is not a file.
+        read: gives its bytes, where it is no file of its own.
+        label: of its class.
     """
 
     path: str
+    file: Path
     split: str | None
-    label: int | None
-    id: str | None
-    place: Place | None = None
-
-
-class Found(NamedTuple):
-    """A picture as some kind of source has it: `label` is its class's name or number, None or below 0 where nobody
-    knows it; `place` is None where `path` is a file."""
-
-    path: str
-    split: str | None
-    label: str | int | None
     id: str | None = None
-    place: Place | None = None
+    read: Callable[[], bytes] | None = None
+    label: int | None = None
+
+
+Found = tuple[Input, str | int | None]  # a picture, and its class's name or number; None or below 0 if unknown
 
 
 @dataclass(frozen=True)
@@ -71,7 +58,7 @@ class Inputs:
             PictureError: it cannot be read.
         """
         try:
-            return self.base / one.path if one.place is None else one.place.read()
+            return one.file if one.read is None else one.read()
         except (OSError, ValueError) as error:
             raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -89,15 +76,14 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
         DataError: there is no picture, one has no class and is not of test, or the classes cannot be numbered.
     """
     known = None if classes is None else tuple(classes)
-    named = [(one, _name_of(base, one, known)) for one in sorted(found, key=lambda one: one.path)]
-    if not named:
-        raise DataError(f"{base}: holds no picture")
     try:
+        named = [(one, _name_of(one, label, known)) for one, label in sorted(found, key=lambda pair: pair[0].path)]
+        if not named:
+            raise DataError("holds no picture")
         labels = number_classes([name for _, name in named if name is not None], known)
     except (DataError, ValueError) as error:
         raise DataError(f"{base}: {error}") from error
-    numbered = ((one, None if name is None else labels[name]) for one, name in named)
-    pictures = [Input(one.path, one.split, label, one.id, one.place) for one, label in numbered]
+    pictures = [one if name is None else one._replace(label=labels[name]) for one, name in named]
     return Inputs(base, tuple(labels), pictures, list(notes))
 
 
@@ -145,16 +131,16 @@ def list_labels(classes: Sequence[str]) -> str:
     return ", ".join(texts if len(texts) <= _LISTED else [*texts[: _LISTED - 4], "...", *texts[-3:]])
 
 
-def _name_of(base: Path, one: Found, classes: tuple[str, ...] | None) -> str | None:
+def _name_of(one: Input, label: str | int | None, classes: tuple[str, ...] | None) -> str | None:
     try:
-        if isinstance(one.label, str) and (name := class_name(one.label)):
+        if isinstance(label, str) and (name := class_name(label)):
             return name
     except ValueError as error:
-        raise DataError(f"{base / one.path}: {error}") from error
-    if isinstance(one.label, int) and one.label >= 0:
-        return classes[one.label] if classes and one.label < len(classes) else str(one.label)
+        raise DataError(f"{one.path}: {error}") from error
+    if isinstance(label, int) and label >= 0:
+        return classes[label] if classes and label < len(classes) else str(label)
     if one.split != "test":
-        raise DataError(f"{base / one.path}: has no class, which only pictures of a test split may lack")
+        raise DataError(f"{one.path}: has no class, which only pictures of a test split may lack")
     return None
 
 

@@ -114,12 +114,11 @@ def _describe(inputs: Inputs) -> list[list[object]]:
     rows = []
     stat = cache(Path.stat)  # a file may hold many pictures
     for one in inputs.pictures:
-        file = inputs.base / one.path if one.place is None else one.place.file
         try:
-            status = stat(file)
+            status = stat(one.file)
         except OSError as error:
-            raise UserError(f"{file}: cannot be read: {error.strerror}") from error
-        rows.append([*one[:4], status.st_size, status.st_mtime_ns])
+            raise UserError(f"{one.file}: cannot be read: {error.strerror}") from error
+        rows.append([one.path, one.split, one.label, one.id, status.st_size, status.st_mtime_ns])
     return rows
 
 

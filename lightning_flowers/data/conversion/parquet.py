@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
+from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.errors import DataError, UserError
 
@@ -65,12 +65,9 @@ def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[li
     names = described.get(label, {}).get("names")
     read = _row_reader(file, image)
     found = [
-        Found(
-            f"{name}/{row:07d}",
-            split,
+        (
+            Input(f"{name}/{row:07d}", path, split, str(rows[identity][row]) if identity else None, partial(read, row)),
             _name(rows[label][row], names) if label else None,
-            None if identity is None else str(rows[identity][row]),
-            Place(path, partial(read, row)),
         )
         for row in range(file.metadata.num_rows)
     ]

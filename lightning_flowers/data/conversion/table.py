@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_flowers.data.class_names import clean_name
-from lightning_flowers.data.conversion.inputs import Found, Inputs, gather, read_label
+from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
@@ -77,4 +77,4 @@ def _read_row(base: Path, number: int, cells: Mapping[Any, Any], columns: Mappin
             f"row {number}: {error}: give 0, 1, 2 ... or names, and leave empty what is unknown"
         ) from error
     there = path if (base / path).exists() else path.replace("\\", "/")  # Windows' separators
-    return Found(Path(there).as_posix(), split_called(split), read, identity or None)
+    return Input(Path(there).as_posix(), base / there, split_called(split), identity or None), read

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather, read_label
+from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
 from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
@@ -47,8 +47,8 @@ def _read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
                         f"{file}: {member.name} has no class: no {key}.cls, .json or .txt lies beside it, as in a "
                         "WebDataset (of a tar of folders: unpack it, and give the folder)"
                     )
-                place = Place(file, partial(read_part, file, member.offset_data, member.size))
-                yield Found(f"{name}/{member.name}", split, label, None, place)
+                read = partial(read_part, file, member.offset_data, member.size)
+                yield Input(f"{name}/{member.name}", file, split, read=read), label
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{file}: cannot be read as a tar that is not packed: {error}") from error
 

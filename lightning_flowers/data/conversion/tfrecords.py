@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from lightning_flowers.data.conversion.inputs import Found, Inputs, Place, gather
+from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.data.conversion.tars import read_part
 from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
@@ -71,7 +71,7 @@ def _picture(
     text = {role: bytes(buffer[slice(*one[role].spans[0])]).decode("utf-8") for role in texts}
     label = one["label"].ints[0] if "label" in one and one["label"].ints else text.get("label")
     read = partial(_read_checked, file, span, start - span.offset, stop - span.offset)
-    return Found(path, split, label, text.get("id"), Place(file, read))
+    return Input(path, file, split, text.get("id"), read), label
 
 
 def _read_checked(file: Path, span: Span, start: int, stop: int) -> bytes:
