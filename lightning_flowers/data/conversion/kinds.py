@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightning_flowers.data.conversion.folders import read_folder
-from lightning_flowers.data.conversion.inputs import Inputs, class_name
+from lightning_flowers.data.conversion.inputs import Inputs, class_name, gather
 from lightning_flowers.data.conversion.names import Features, check_features
 from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
-from lightning_flowers.data.conversion.tars import read_tars
-from lightning_flowers.data.conversion.tfrecords import read_tfrecords, starts_as_tfrecord
+from lightning_flowers.data.conversion.tars import read_tar
+from lightning_flowers.data.conversion.tfrecords import read_tfrecord, starts_as_tfrecord
 from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.data.sources.competition import read_classes
 from lightning_flowers.errors import DataError, UserError
 
 # Files whose records have a class each, by what reads them.
-_READERS = {"TFRecords": read_tfrecords, "WebDataset tars": read_tars, "Parquet": read_parquet}
-_TABLE, _PICTURES = "a table", "pictures in folders"
+_READERS = {"TFRecords": read_tfrecord, "WebDataset tars": read_tar}
+_PARQUET, _TABLE, _PICTURES = "Parquet", "a table", "pictures in folders"
 _CLASSES = ("classes.txt", "classnames.txt", "label.labels.txt")  # the last is TensorFlow Datasets'
 _OURS = ("sample_submission.csv", "test_labels.csv")  # lie beside shards, and name no pictures
 UNDERSTOOD = (
@@ -47,7 +47,12 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
     base = source if source.is_dir() else source.parent
     classes = _read_classes(base)
     if kind in _READERS:
-        return kind, _READERS[kind](base, found[kind], classes, features)
+        pictures = (one for file in found[kind] for one in _READERS[kind](base, file, features))
+        return kind, gather(base, pictures, classes)
+    if kind == _PARQUET:
+        read = [read_parquet(base, file, features) for file in found[kind]]
+        pictures = (one for pictures, _ in read for one in pictures)
+        return kind, gather(base, pictures, classes or next((names for _, names in read if names), None))
     if kind == _TABLE:
         return kind, read_table(found[kind][0], classes, features)
     if features:
@@ -91,7 +96,7 @@ def _kind_of(file: Path) -> str | None:
     if name.endswith((".csv", ".tsv")):
         return None if name in _OURS else _TABLE
     if name.endswith(".parquet"):
-        return "Parquet"
+        return _PARQUET
     if name.endswith((".tar", ".tar.gz", ".tgz")):
         return "WebDataset tars"
     try:

@@ -9,40 +9,34 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather
+from lightning_flowers.data.conversion.inputs import Found, Input
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.errors import DataError, UserError
 
 _ROWS = 64  # pictures that are unpacked at a time
 
 
-def read_parquet(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
-    """The pictures of Parquet files; all of a file are unpacked, onto the disk, when its first is asked for.
+def read_parquet(base: Path, path: Path, features: Features) -> tuple[list[Found], Sequence[str] | None]:
+    """The pictures of a Parquet file, and its classes if a ClassLabel names them; all are unpacked, onto the disk, when
+    the first is asked for.
 
     Args:
-        base: the folder that the files' names start from.
-        files: all with the same columns.
-        classes: names in the order of their labels. Default: those of a ClassLabel, else those that are found, sorted.
+        base: the folder that the file's name starts from.
+        path: the file.
         features: of the columns, where image, label and id have other than the usual names.
 
     Raises:
         UserError: pyarrow is not installed.
-        DataError: a file cannot be read, or has no column of pictures or labels (those that are there are listed).
+        DataError: it cannot be read, or has no column of pictures or labels (those that are there are listed).
     """
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
-        raise UserError(f"{files[0]}: Parquet needs pyarrow: pip install 'lightning_flowers[parquet]'") from error
-    found: list[Found] = []
-    for path in files:
-        try:
-            file = parquet.ParquetFile(path)
-            rows, names = _read_file(file, path, path.relative_to(base).as_posix(), features)
-        except (ArrowException, OSError) as error:
-            raise DataError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
-        found += rows
-        classes = classes or names
-    return gather(base, found, classes)
+        raise UserError(f"{path}: Parquet needs pyarrow: pip install 'lightning_flowers[parquet]'") from error
+    try:
+        return _read_file(parquet.ParquetFile(path), path, path.relative_to(base).as_posix(), features)
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 
 def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[list[Found], Sequence[str] | None]:

@@ -2,12 +2,12 @@
 
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather, read_label
+from lightning_flowers.data.conversion.inputs import Found, Input, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
 from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
@@ -15,22 +15,17 @@ from lightning_flowers.errors import DataError
 _LABELS = ("cls", "json", "txt")  # in this order: a txt may be a caption
 
 
-def read_tars(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
-    """The pictures of WebDataset tars, which are read where they lie in them.
+def read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
+    """The pictures of a WebDataset tar that is not packed, which are read where they lie in it.
 
     Args:
-        base: the folder that the files' names start from.
-        files: the tars, not packed.
-        classes: names in the order of their labels. Default: those that are found, sorted.
+        base: the folder that the file's name starts from.
+        file: the tar.
         features: of the JSONs, where the class has another than the usual names.
 
     Raises:
-        DataError: a tar cannot be read, or a picture has no class.
+        DataError: it cannot be read, or a picture has no class.
     """
-    return gather(base, (one for file in files for one in _read_tar(base, file, features)), classes)
-
-
-def _read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
     name = file.relative_to(base).as_posix()
     try:
         with tarfile.open(file, "r:") as tar:

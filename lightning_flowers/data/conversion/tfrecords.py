@@ -1,10 +1,10 @@
 """Pictures in TFRecords of any file and feature names, such as image/encoded and image/class/label."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather
+from lightning_flowers.data.conversion.inputs import Found, Input
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.data.conversion.tars import read_part
 from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
@@ -16,21 +16,6 @@ from lightning_flowers.files import open_file
 _KINDS: dict[str, tuple[Kind, ...]] = {"image": ("bytes",), "label": ("int64", "bytes"), "id": ("bytes",)}
 
 
-def read_tfrecords(base: Path, files: Sequence[Path], classes: Sequence[str] | None, features: Features) -> Inputs:
-    """The pictures of TFRecord files, which are read where they lie in them; each record's CRC is checked then.
-
-    Args:
-        base: the folder that the files' names start from.
-        files: not packed.
-        classes: names in the order of their labels. Default: those that are found, sorted.
-        features: of the records, where image, label and id have other than the usual names.
-
-    Raises:
-        DataError: a file is damaged, or lacks a feature (those that are there are listed), or one is of a wrong kind.
-    """
-    return gather(base, (one for file in files for one in _read_file(base, file, features)), classes)
-
-
 def starts_as_tfrecord(file: Path) -> bool:
     """Whether a file begins as TFRecords do: with a length and the CRC of it."""
     with file.open("rb") as opened:
@@ -38,7 +23,17 @@ def starts_as_tfrecord(file: Path) -> bool:
     return len(head) == 12 and masked_crc(head[:8]).to_bytes(4, "little") == head[8:]
 
 
-def _read_file(base: Path, file: Path, features: Features) -> Iterator[Found]:
+def read_tfrecord(base: Path, file: Path, features: Features) -> Iterator[Found]:
+    """The pictures of a TFRecord file, which are read where they lie in it; each record's CRC is checked then.
+
+    Args:
+        base: the folder that the file's name starts from.
+        file: not packed.
+        features: of the records, where image, label and id have other than the usual names.
+
+    Raises:
+        DataError: it is damaged, or lacks a feature (those that are there are listed), or one is of a wrong kind.
+    """
     name = file.relative_to(base).as_posix()
     buffer = FileBytes(Descriptor(open_file(file)), file.stat().st_size)
     position = number = 0
