@@ -96,10 +96,6 @@ class FileSystem:
                 raise FileNotFoundError(shown) from error
             raise DataError(f"{shown}: {self._explain(cause, attempts)}") from error
 
-    def forget(self) -> None:
-        """Ask the store itself from now on, not what is remembered of it."""
-        self._fs.invalidate_cache()
-
     def check_open(self) -> None:
         """Raise StoppedError if it is stopped."""
         if self.stopped.is_set():

@@ -47,7 +47,6 @@ class RemoteFolder:
         self.url, self.attempts = bare(url).rstrip("/"), attempts
         self.filesystem = FileSystem(url)
         self._by_listing = self.filesystem.protocol in ("http", "https")
-        self._sizes: dict[str, int] = {}
         self._known: dict[str, RemoteFile] = {}
 
     def files(self) -> dict[str, int]:
@@ -56,7 +55,7 @@ class RemoteFolder:
         Raises:
             DataError: the URL cannot be listed, there is no shard under it, or a file that is listed is not there.
         """
-        if not self._sizes:
+        if not self._known:
             if self._by_listing:
                 wanted = [path for path in self._read_listing() if _is_wanted(path)]
                 # Not concurrent.futures: fsspec closes sessions where garbage is collected, also under its lock.
@@ -69,18 +68,11 @@ class RemoteFolder:
                     f"{self.url}: no shards there (such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec): "
                     "check the names of bucket and folder"
                 )
-            self._known = found
-            self._sizes = {path: file.size for path, file in sorted(found.items())}
-        return self._sizes
+            self._known = dict(sorted(found.items()))
+        return {path: file.size for path, file in self._known.items()}
 
-    def stat(self, path: str, anew: bool = False) -> RemoteFile:
-        """The version of a file (one of `files()`) that was there when it was last asked for, or is there now.
-
-        Raises:
-            DataError: it is not there, or the server does not say how long it is.
-        """
-        if anew:
-            self._known[path] = self._ask_version(path)
+    def stat(self, path: str) -> RemoteFile:
+        """The version of a file (one of `files()`) that was there when it was listed."""
         return self._known[path]
 
     def pieces(self, file: RemoteFile, start: int) -> Iterator[bytes]:
@@ -130,7 +122,6 @@ class RemoteFolder:
 
     def _ask_version(self, path: str) -> RemoteFile:
         url, name = f"{self.url}/{path}", self._name(path)
-        self.filesystem.forget()
         try:
             info = self.filesystem.retry(url, self.attempts, lambda: self.filesystem.call("info", name))
         except FileNotFoundError as error:

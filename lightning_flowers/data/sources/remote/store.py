@@ -77,12 +77,10 @@ class RemoteStore:
             raise DataError(f"{self.url}/{path}: not among the files there")
         with self._lock:
             self._planned = [other for other in self._planned if other != path]
-        wrong = ""
-        for anew in (False, True):
-            file = self._remote.stat(path, anew)
-            if not (wrong := self._place(file)):
-                return self._where(file)
-        raise DataError(f"{wrong} (fetched twice: what lies there is damaged, or its name is wrong: put it there anew)")
+        file = self._remote.stat(path)
+        if (wrong := self._place(file)) and (wrong := self._place(file)):
+            raise DataError(f"{wrong} (fetched twice: it is damaged there, or its name is wrong: put it there anew)")
+        return self._where(file)
 
     def interrupt(self) -> None:
         """End all fetching and waiting, with `StoppedError`, until something is planned."""

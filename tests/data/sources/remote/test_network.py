@@ -140,7 +140,7 @@ def test_a_shard_that_is_damaged_at_its_source_is_told_of_by_shard_record_and_by
     data = bytearray(shards[first])
     data[100_100] ^= 1
     site.files[first] = bytes(data)
-    message = rf"^{site.url}/{first}: record 1 at byte 100016: .*\(fetched twice: what lies there is damaged"
+    message = rf"^{site.url}/{first}: record 1 at byte 100016: .*\(fetched twice: it is damaged there"
     with pytest.raises(DataError, match=message):
         open_store(site.url).get(first)
 
