@@ -178,7 +178,7 @@ class Splits(dict[str, Split]):
         return replace(other, order=tuple(class_order(self.source.classes, other.classes)))
 
     def _check_extra(self, other: Source) -> None:
-        if other.key == self.source.key:
+        if other.where == self.source.where:
             raise UserError(f"--data.extra_roots: {other.where} is the data set itself: leave it out")
         try:
             self._mapped(other)

@@ -61,11 +61,6 @@ class Source:
         """The root, to be found again from any folder."""
         return str(self.root.resolve())
 
-    @property
-    def key(self) -> str:
-        """What tells it from other data sets; never shown."""
-        return self.where
-
     def has(self, split: str, size: int) -> bool:
         """Whether there is a folder of that split."""
         return (self.sizes[size] / split).is_dir()

@@ -34,11 +34,6 @@ class RemoteSource(Source):
         """The URL without its secrets."""
         return redact(self.url)
 
-    @property
-    def key(self) -> str:
-        """The URL, of which a user or a query may be all that tells it from another."""
-        return self.url
-
     def has(self, split: str, size: int) -> bool:
         """Whether there is a shard of that split."""
         return bool(self._places(split, size))

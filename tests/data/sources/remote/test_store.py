@@ -97,9 +97,8 @@ def test_a_later_plan_comes_before_an_earlier_one(site, open_store, shards, monk
 def test_the_longest_unused_files_of_others_make_room(site, open_store, shards, tmp_path):
     a, b, c, d, *_ = shards
     others = open_store(site.url)
-    for path in (a, b, c):
-        others.get(path)
-    others.get(a)
+    for age, path in enumerate((b, c, a)):
+        os.utime(others.get(path), (age, age))
     store = open_store(site.url, limit=3 * SHARD)
     with others.get(b).open("rb") as opened:
         store.get(d)
