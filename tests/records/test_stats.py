@@ -1,5 +1,4 @@
 import csv
-import time
 
 import cv2
 import numpy as np
@@ -117,11 +116,3 @@ def test_pairs_are_all_pairs_and_their_distances_exact():
     hashes[7] = hashes[3]
     hashes[7, :49] *= -1
     assert sorted(near_pairs(hashes, 48)) == [(3, 2400, 48), (7, 2400, 1), (1500, 2401, 0)]
-
-
-@pytest.mark.slow
-def test_the_whole_competition_is_compared_in_well_under_a_minute():
-    hashes = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (12753 + 3712 + 7382, BITS))
-    start = time.perf_counter()
-    assert list(near_pairs(hashes, 48)) == []
-    assert time.perf_counter() - start < 30

@@ -3,19 +3,11 @@
 import errno
 import os
 import weakref
-from typing import Any, Protocol
+from typing import Any
 
 from lightning_flowers.portable import read_at
 
 _PIECE = 512  # a record's framing and all of its features but the picture fit
-
-
-class Bytes(Protocol):
-    """What can be read as bytes, one (an int) or a slice of them: a `memoryview` or a `FileBytes`."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, at: Any, /) -> Any: ...
 
 
 class Descriptor:
@@ -63,3 +55,6 @@ class FileBytes:
             if len(self._piece) < stop - start:
                 raise OSError(errno.EIO, "it was cut meanwhile")
         return self._piece
+
+
+Bytes = memoryview | FileBytes  # what can be read as bytes, one (an int) or a slice of them
