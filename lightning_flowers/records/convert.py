@@ -5,9 +5,8 @@ from pathlib import Path
 
 from lightning_flowers.data.conversion.convert import Converted, Settings, convert
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
-from lightning_flowers.data.conversion.inputs import Inputs, list_labels
+from lightning_flowers.data.conversion.inputs import Inputs
 from lightning_flowers.data.conversion.kinds import read_pictures
-from lightning_flowers.data.conversion.plan import note_classes
 from lightning_flowers.errors import UserError
 from lightning_flowers.records.text import choose_out, say
 
@@ -88,8 +87,5 @@ def _report(folder: Path, classes: tuple[str, ...], done: Converted) -> None:
     counts = Counter(one.split for one in done.pictures)
     splits = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "val", "test") if counts[name])
     say(f"{folder}: {len(classes)} classes, {splits}, in {done.shards} shards of each size")
-    say(f"labels: {list_labels(classes)}")
-    for note in note_classes(classes, done.pictures):
-        say(f"note: {note}")
     if done.bad:
         say(f"note: {len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")

@@ -9,8 +9,6 @@ from lightning_flowers.data.class_names import clean_name, read_number
 from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.errors import DataError, did_you_mean
 
-_LISTED = 12  # classes; of more, the first and the last
-
 
 class Input(NamedTuple):
     """A picture to be converted; None what was not said of it.
@@ -123,12 +121,6 @@ def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dic
     if unknown := next((name for name in names if name not in known), None):
         raise DataError(f"{unknown!r} is none of the {len(known)} classes given{did_you_mean(unknown, known)}")
     return {name: label for label, name in enumerate(known)}
-
-
-def list_labels(classes: Sequence[str]) -> str:
-    """The labels with their classes, shortened where they are many."""
-    texts = [f"{label}={name}" for label, name in enumerate(classes)]
-    return ", ".join(texts if len(texts) <= _LISTED else [*texts[: _LISTED - 4], "...", *texts[-3:]])
 
 
 def _name_of(one: Input, label: str | int | None, classes: tuple[str, ...] | None) -> str | None:

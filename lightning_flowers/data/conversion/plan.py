@@ -1,7 +1,7 @@
 """Which picture goes into which shard: the same for the same pictures and settings, wherever and whenever."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -50,16 +50,6 @@ def make_shards(placed: Sequence[Input], shards: int, seed: int) -> dict[str, li
         cuts = np.array_split(order, min(shards, len(one))) if one else []
         planned[name] = [[one[at] for at in cut.tolist()] for cut in cuts]
     return planned
-
-
-def note_classes(classes: Sequence[str], placed: Sequence[Input]) -> Iterator[str]:
-    """Classes that nobody can learn, and whether nothing is left to validate on."""
-    trained = {one.label for one in placed if one.split == "train"}
-    if missing := [name for label, name in enumerate(classes) if label not in trained]:
-        names = ", ".join(missing[:5]) + (f" and {len(missing) - 5:,} more" if len(missing) > 5 else "")
-        yield f"{len(missing):,} of {len(classes):,} classes have no picture for training: {names}"
-    if all(one.split != "val" for one in placed):
-        yield "there is no val: train with --data.train_on=train+val, or --data.folds=5 --data.fold=0"
 
 
 def _draw(given: Sequence[Input], val: float, test: float, seed: int) -> dict[int, str]:
