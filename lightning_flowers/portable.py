@@ -84,14 +84,6 @@ def owns(path: Path) -> bool:
     return not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
 
 
-def memory() -> tuple[int, int]:
-    """Bytes of memory, all and those that can be had, where there is no /proc/meminfo."""
-    import psutil
-
-    found = psutil.virtual_memory()
-    return found.total, found.available
-
-
 @cache
 def boot() -> str:
     """What names this start of the machine."""

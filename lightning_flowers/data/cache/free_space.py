@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_flowers import portable
+import psutil
+
 from lightning_flowers.cgroups import CGROUP, GROUPS, control_groups
 
 SHARED_MEMORY = Path(os.environ.get("LIGHTNING_FLOWERS_SHARED_MEMORY", "/dev/shm"))  # a tmpfs
@@ -19,15 +20,16 @@ _VERSIONS = (
 )
 
 
-def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP, groups: Path = GROUPS) -> int:
+def free_memory(cgroup: Path = CGROUP, groups: Path = GROUPS) -> int:
     """Bytes of memory that this process may take and still leave a margin: of the machine's, and of each limit of a
     container or control group that it is in.
 
     Page cache counts as free in all: the kernel gives it up. What lies in /dev/shm does not.
     """
-    total, free = _machine(meminfo)
-    limits = [limit for limit in _groups(cgroup, groups) if limit[0] < total]  # else it is no limit
-    return max(0, min(int(free - MARGIN * all_of_it) for all_of_it, free in [(total, free), *limits]))
+    machine = psutil.virtual_memory()
+    limits = [limit for limit in _groups(cgroup, groups) if limit[0] < machine.total]  # else it is no limit
+    rooms = [(machine.total, machine.available), *limits]
+    return max(0, min(int(free - MARGIN * all_of_it) for all_of_it, free in rooms))
 
 
 def free_disk(folder: Path) -> int:
@@ -42,17 +44,8 @@ def readable(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _machine(meminfo: Path) -> tuple[int, int]:
-    """Bytes: all that there are, and those that may still be had."""
-    if not meminfo.is_file():
-        return portable.memory()
-    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-    total, free = (int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    return total, free
-
-
 def _groups(cgroup: Path, groups: Path) -> Iterator[tuple[int, int]]:
-    """The same of the limits of the process's control groups and of those around them.
+    """Of each limit of the process's control groups and of those around them, all its bytes and those still to be had.
 
     See https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files.
     """

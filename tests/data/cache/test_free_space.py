@@ -1,21 +1,26 @@
 """What is free: of the machine, of a container, and of every control group that one lies in."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lightning_flowers.data.cache import free_space
 
 GB = 10**9
-KIB_A_GB = GB // 1024
 
 
-@pytest.fixture
-def meminfo(tmp_path: Path) -> Path:
-    """A machine of 100 GB, of which 60 can be had."""
-    path = tmp_path / "meminfo"
-    path.write_text(f"MemTotal: {100 * KIB_A_GB} kB\nMemFree: 5 kB\nMemAvailable: {60 * KIB_A_GB} kB\nHugePages: 0\n")
-    return path
+@pytest.fixture(autouse=True)
+def has(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """A machine of 100 GB, of which 60, or those given, can be had."""
+
+    def has(available: int) -> None:
+        memory = SimpleNamespace(total=100 * GB, available=available * GB)
+        monkeypatch.setattr(free_space.psutil, "virtual_memory", lambda: memory)
+
+    has(60)
+    return has
 
 
 class Groups:
@@ -42,69 +47,66 @@ def groups(tmp_path: Path) -> Groups:
     return Groups(tmp_path)
 
 
-def free(meminfo: Path, groups: Groups) -> float:
-    return free_space.free_memory(meminfo, groups.root, groups.own) / GB
+def free(groups: Groups) -> float:
+    return free_space.free_memory(groups.root, groups.own) / GB
 
 
-def test_a_tenth_of_the_machine_stays_free(meminfo: Path, groups: Groups) -> None:
-    assert free(meminfo, groups) == pytest.approx(50, abs=0.01)
+def test_a_tenth_of_the_machine_stays_free(groups: Groups) -> None:
+    assert free(groups) == pytest.approx(50, abs=0.01)
 
 
-def test_nothing_is_free_where_less_than_the_margin_is(meminfo: Path, groups: Groups) -> None:
-    meminfo.write_text(f"MemTotal: {100 * KIB_A_GB} kB\nMemAvailable: {9 * KIB_A_GB} kB\n")
-    assert free(meminfo, groups) == 0
+def test_nothing_is_free_where_less_than_the_margin_is(groups: Groups, has: Callable[[int], None]) -> None:
+    has(9)
+    assert free(groups) == 0
 
 
-def test_a_container_that_sees_itself_as_the_root_is_heeded(meminfo: Path, groups: Groups) -> None:
+def test_a_container_that_sees_itself_as_the_root_is_heeded(groups: Groups) -> None:
     groups.is_in("0::/")
     groups.limit(".", 20 * GB, 5 * GB)
-    assert free(meminfo, groups) == pytest.approx(13)
+    assert free(groups) == pytest.approx(13)
 
 
-def test_page_cache_counts_as_free_and_shared_memory_does_not(meminfo: Path, groups: Groups) -> None:
+def test_page_cache_counts_as_free_and_shared_memory_does_not(groups: Groups) -> None:
     groups.is_in("0::/")
     stat = f"anon {GB}\nfile {9 * GB}\nshmem {2 * GB}\nactive_file {3 * GB}\ninactive_file {4 * GB}\n"
     groups.limit(".", 20 * GB, 10 * GB, stat)
-    assert free(meminfo, groups) == pytest.approx(10 + 7 - 2)
+    assert free(groups) == pytest.approx(10 + 7 - 2)
 
 
-def test_the_limits_of_the_groups_around_hold_too(meminfo: Path, groups: Groups) -> None:
+def test_the_limits_of_the_groups_around_hold_too(groups: Groups) -> None:
     groups.is_in("0::/slice/job/step")
     groups.limit("slice/job/step", "max", 1 * GB)
     groups.limit("slice/job", 30 * GB, 1 * GB)
     groups.limit("slice", 20 * GB, 15 * GB)  # of which others have 14
-    assert free(meminfo, groups) == pytest.approx(3)
+    assert free(groups) == pytest.approx(3)
     groups.limit("slice/job/step", 4 * GB, 1 * GB)
-    assert free(meminfo, groups) == pytest.approx(2.6)
+    assert free(groups) == pytest.approx(2.6)
 
 
-def test_where_a_group_is_slowed_down_is_a_limit(meminfo: Path, groups: Groups) -> None:
+def test_where_a_group_is_slowed_down_is_a_limit(groups: Groups) -> None:
     groups.is_in("0::/job")
     groups.limit("job", "max", 1 * GB)
     groups.limit("job", 10 * GB, 1 * GB, name="memory.high")
-    assert free(meminfo, groups) == pytest.approx(8)
+    assert free(groups) == pytest.approx(8)
 
 
 @pytest.mark.parametrize("folder", ["memory/docker/abc", "memory"])  # with the host's tree, or the container's alone
-def test_version_1_is_understood(meminfo: Path, groups: Groups, folder: str) -> None:
+def test_version_1_is_understood(groups: Groups, folder: str) -> None:
     groups.is_in("12:cpu,cpuacct:/docker/abc", "4:memory:/docker/abc", "0::/")
     stat = f"inactive_file 1\ntotal_inactive_file {2 * GB}\ntotal_active_file {1 * GB}\n"
     groups.limit(folder, 20 * GB, 15 * GB, stat, name="memory.limit_in_bytes")
-    assert free(meminfo, groups) == pytest.approx(5 + 3 - 2)
+    assert free(groups) == pytest.approx(5 + 3 - 2)
 
 
-def test_no_limit_is_none(meminfo: Path, groups: Groups) -> None:
+def test_no_limit_is_none(groups: Groups) -> None:
     groups.is_in("4:memory:/", "0::/")
     groups.limit("memory", 9223372036854771712, 1 * GB, name="memory.limit_in_bytes")
-    assert free(meminfo, groups) == pytest.approx(50, abs=0.01)
+    assert free(groups) == pytest.approx(50, abs=0.01)
 
 
-def test_this_machine_has_some_memory() -> None:
+def test_this_machine_has_some_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
     assert 0 <= free_space.free_memory() < 1 << 50
-
-
-def test_a_system_without_these_files_has_an_estimate(tmp_path: Path) -> None:
-    assert free_space.free_memory(*(tmp_path / name for name in ("meminfo", "groups", "own"))) > 0
 
 
 def test_the_disk_of_a_folder_that_is_not_there_yet_is_its_parent_s(tmp_path: Path) -> None:
