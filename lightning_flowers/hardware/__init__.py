@@ -21,11 +21,9 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     scalar,
     set_random_state,
-    set_torch_random_state,
     summed,
     sync,
     to_channels_last,
-    torch_random_state,
     wait,
 )
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch

@@ -4,14 +4,12 @@ import ctypes
 import functools
 import os
 import platform
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from lightning_fabric.accelerators.xla import XLAAccelerator
@@ -120,38 +118,22 @@ def cores_each() -> int:
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """The state of the random numbers of this process: Python's, numpy's, torch's, and the GPU's or the TPU's."""
-    numpy_state = np.random.get_state()
+    """The state of all random numbers that a step draws: torch's, and the GPU's or the TPU's. What draws pictures and
+    their order goes by the seed and the epoch alone."""
     return {
-        "python": random.getstate(),
-        "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in numpy_state],
-        **torch_random_state(device),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "xla": _xla().random_seed() if device.type == "xla" else None,
     }
 
 
-def torch_random_state(device: torch.device) -> dict[str, torch.Tensor | None]:
-    """Torch's part of `random_state`, and the GPU's: all that a step draws from."""
-    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return {"torch": torch.get_rng_state(), "cuda": cuda}
-
-
 def set_random_state(state: dict[str, Any], device: torch.device) -> None:
     """Go on with the random numbers where `random_state` was taken."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))  # checkpoints of XLA have lists in place of tuples
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, np.array(keys, np.uint32), *rest))
-    set_torch_random_state(state, device)
-    if state.get("xla") is not None and device.type == "xla":
-        _xla().set_random_seed(state["xla"])
-
-
-def set_torch_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Go on where `torch_random_state` was taken."""
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+    if state["xla"] is not None and device.type == "xla":
+        _xla().set_random_seed(state["xla"])
 
 
 def wait(device: torch.device) -> None:

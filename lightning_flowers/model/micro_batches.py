@@ -179,7 +179,7 @@ class _State:
 
     @torch.no_grad()
     def keep(self) -> None:
-        self._random = hardware.torch_random_state(self._device)
+        self._random = hardware.random_state(self._device)
         # None but where earlier batches have left theirs, as with --trainer.accumulate_grad_batches.
         self._gradients = [None if each.grad is None else each.grad.clone() for each in self._trained]
         for buffers, kept in zip(self._buffers, self._kept, strict=True):
@@ -187,7 +187,7 @@ class _State:
 
     @torch.no_grad()
     def put_back(self) -> None:
-        hardware.set_torch_random_state(self._random, self._device)
+        hardware.set_random_state(self._random, self._device)
         for parameter, gradient in zip(self._trained, self._gradients, strict=True):
             parameter.grad = None if gradient is None else gradient.clone()
         for buffers, kept in zip(self._buffers, self._kept, strict=True):
