@@ -45,18 +45,6 @@ def validates_now(trainer: Trainer) -> bool:
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
 
 
-def epochs_done(trainer: Trainer) -> int:
-    """Epochs trained to their end; `current_epoch` counts one only once its callbacks have run too."""
-    progress: Any = trainer.fit_loop.epoch_progress
-    return progress.current.processed
-
-
-def batches_done(trainer: Trainer) -> int:
-    """Batches trained of the epoch that is under way; 0 between two epochs."""
-    progress: Any = trainer.fit_loop.epoch_loop.batch_progress
-    return progress.current.processed if inside_epoch(trainer) else 0
-
-
 def inside_epoch(trainer: Trainer) -> bool:
     """Whether an epoch is under way; also right after a checkpoint has been loaded."""
     progress: Any = trainer.fit_loop.epoch_progress
@@ -77,13 +65,6 @@ def begin_epoch(trainer: Trainer) -> None:
     loop.epoch_loop.reset_restart_stage()
     loop.epoch_progress.current.completed = loop.epoch_progress.current.processed
     loop.epoch_progress.total.completed = loop.epoch_progress.total.processed
-
-
-def count_batches(checkpoint: dict[str, Any], more: int) -> None:
-    """Have a checkpoint from inside an epoch say that so many more batches of it were trained."""
-    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
-    for name in ("ready", "started", "processed", "completed"):  # not all have come as far
-        progress[name] += more
 
 
 class GlobalBatchPrecision(XLAPrecision):

@@ -273,12 +273,12 @@ def contents(folder):
     return {path: path.read_bytes() for path in files}
 
 
-def test_inside_an_epoch_the_batches_must_stay_and_a_refusal_leaves_the_run_as_it_was(here, fit, resume, whole):
+def test_the_batches_must_stay_and_a_refusal_leaves_the_run_as_it_was(here, fit, resume, whole):
     assert fit("--save_every_steps=2", kill_at=9)[0] is None
     before = contents(here / "runs/broken")
     status, _, err = resume("--data.batch_size=5")
     assert (status, len(err.splitlines())) == (MISUSED, 1)
-    assert err.startswith("lightning_flowers: --data.batch_size=5: the run stopped inside an epoch, after 16 records")
+    assert err.startswith("lightning_flowers: --data.batch_size=5: the run runs/broken was begun with 8")
     assert contents(here / "runs/broken") == before
     assert resume()[0] == 0
     assert_same_run(here / "runs/broken", whole("plain"))

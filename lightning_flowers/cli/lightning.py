@@ -103,7 +103,7 @@ class FlowersCLI(LightningCLI):
         if self._checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
             if self.command == "fit" and self.folder and not self._joined.again:
-                check_changes(self.folder, self._checkpoint, self._asked)
+                check_changes(self.folder, self._asked)
         config.trainer.accelerator = hardware.choose_accelerator(config.trainer.accelerator)
         config.trainer.precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
         hardware.prepare_host(config.trainer.accelerator)
@@ -171,7 +171,7 @@ class FlowersCLI(LightningCLI):
             hours = [Hours(self.budget, self.history, self.datamodule, config.predict, self._note_epochs)]
         else:
             hours = []
-        return [ResumeState(self.datamodule), start, self.history, curves, *hours, self.checkpoints]
+        return [ResumeState(), start, self.history, curves, *hours, self.checkpoints]
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
