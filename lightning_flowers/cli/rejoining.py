@@ -15,13 +15,11 @@ import yaml
 from lightning_flowers import hardware
 from lightning_flowers.cli.arguments import RUNS_DIR
 from lightning_flowers.cli.parsing import given, without
-from lightning_flowers.errors import UserError
+from lightning_flowers.run.classes import load_checkpoint
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
-from lightning_flowers.run.resuming import STATE_KEY
 
 _FLAGS = ("--run", "--resume")
-_DAMAGED = 1 << 20  # bytes
 
 
 class Joined(NamedTuple):
@@ -75,15 +73,8 @@ def _decide(args: list[str], key: str, restarted: bool) -> tuple[str | None, dic
 def _begun(runs: Path, key: str) -> RunFolder | None:
     """The run that a launch has begun and saved; of several the one that was saved last."""
     folders = [RunFolder(path.parent.parent) for path in runs.glob("*/checkpoints/last.ckpt")]
-    mine = [folder for folder in folders if _launch_of(folder) == key]
+    mine = [folder for folder in folders if folder.read_summary().get("launch") == key]
     return max(mine, key=lambda folder: folder.last.stat().st_mtime, default=None)
-
-
-def _launch_of(folder: RunFolder) -> str | None:
-    try:
-        return folder.read_summary().get("launch")
-    except UserError:  # a damaged one is not what is asked for
-        return None
 
 
 def _runs_dir(args: list[str]) -> str:
@@ -101,14 +92,9 @@ def _pack(run: RunFolder) -> dict[str, bytes]:
 
 
 def _facts(checkpoint: Path) -> bytes:
-    """What is read of a checkpoint before it is loaded; of a damaged one, so much that others find it damaged too."""
-    try:
-        whole = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
-    except Exception:  # each process says what is wrong with it when it reads it itself
-        return checkpoint.read_bytes()[:_DAMAGED]
-    kept = {name: whole["callbacks"][name] for name in (STATE_KEY,) if name in whole["callbacks"]}
+    """What is read of a checkpoint before it is loaded."""
     file = io.BytesIO()
-    torch.save({"class_names": whole.get("class_names"), "callbacks": kept}, file)
+    torch.save({"class_names": load_checkpoint(checkpoint).get("class_names")}, file)
     return file.getvalue()
 
 

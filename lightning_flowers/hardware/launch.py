@@ -4,10 +4,10 @@ import functools
 import os
 import pickle
 import platform
-import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from typing import Any, NamedTuple
@@ -65,99 +65,57 @@ def agree(launch: Launch, decide: Callable[[bool], Any]) -> Any:
     Raises:
         UserError: on every process that has come, where another has not, or the first could not decide.
     """
-    rank, world = launch.place.global_rank(), launch.place.world_size()
+    place = launch.place
+    rank, world, seconds = place.global_rank(), place.world_size(), _patience()
     if world == 1:
         return decide(launch.again)
-    seconds = _patience()
-    store = c10d.PrefixStore(f"lightning_flowers/{next(_calls)}", _store(launch.place, seconds))
+    port = 10000 + (place.main_port + 5003) % 20000  # another, below those that systems hand out by themselves
+    os.environ |= {"MASTER_PORT": str(port), _AGENTS: "False"}  # for the run's own store too
     try:
+        store = c10d.PrefixStore(f"lightning_flowers/{next(_calls)}", _store(place, port, seconds))
+        store.set(f"here/{rank}", pickle.dumps((platform.node(), launch.again)))
         if rank == 0:
-            decided, port = _tell(store, launch, decide, seconds)
-        else:
-            decided, port = _hear(store, launch, rank, seconds)
-    except dist.DistError as error:
-        raise _silent(launch.place, seconds) from error
-    if port:
-        os.environ |= {"MASTER_PORT": str(port), _AGENTS: "False"}
+            store.set("decided", pickle.dumps(_decide(store, place, decide, seconds)))
+        store.wait(["decided"], timedelta(seconds=2 * seconds))  # the first may begin to wait later
+        decided = pickle.loads(store.get("decided"))
+    except (dist.DistError, OSError) as error:
+        raise UserError(
+            f"process 0, the first, does not answer at {place.main_address}:{port} ({seconds:g} s): look at its node, "
+            f"at MASTER_ADDR, and at firewalls between, or wait longer: {WAIT}=SECONDS"
+        ) from error
     if isinstance(decided, UserError):
+        if rank == 0:
+            time.sleep(_LAST_WORD)  # the store ends with this process
         raise decided
     return decided
 
 
-def _tell(store: Any, launch: Launch, decide: Callable[[bool], Any], seconds: float) -> tuple[Any, int | None]:
-    """Wait for the others, decide, and tell them.
-
-    torchrun keeps the store when it starts processes again, with all that was said before in it. So each process draws
-    a number, is sent one of the first's in answer to it, and counts as there when it has used that.
-    """
-    world, until, token = launch.place.world_size(), time.monotonic() + seconds, secrets.token_hex(8)
-    here = {0: (platform.node(), launch.again)}
-    while len(here) < world and time.monotonic() < until:
-        for rank in set(range(world)) - here.keys():
-            if store.check([f"number/{rank}"]):
-                store.set(f"answer/{store.get(f'number/{rank}').decode()}", token)
-            if store.check([f"here/{token}/{rank}"]):
-                here[rank] = pickle.loads(store.get(f"here/{token}/{rank}"))
-        time.sleep(_PAUSE)
-    again = any(restarted for _, restarted in here.values())
-    told = (_decide(decide, again) if len(here) == world else _missing(launch.place, here, seconds), _new_port(again))
-    store.set(f"decided/{token}", pickle.dumps(told))
-    if isinstance(told[0], UserError):
-        time.sleep(_LAST_WORD)  # the store may end with this process
-    return told
-
-
-def _hear(store: Any, launch: Launch, rank: int, seconds: float) -> tuple[Any, int | None]:
-    until, number = time.monotonic() + 2 * seconds, secrets.token_hex(8)  # the first may begin to wait later
-    store.set(f"number/{rank}", number)
-    while time.monotonic() < until:
-        if store.check([f"answer/{number}"]):
-            token = store.get(f"answer/{number}").decode()
-            store.set(f"here/{token}/{rank}", pickle.dumps((platform.node(), launch.again)))
-            if store.check([f"decided/{token}"]):
-                return pickle.loads(store.get(f"decided/{token}"))
-        time.sleep(_PAUSE)
-    raise _silent(launch.place, 2 * seconds)
-
-
-def _decide(decide: Callable[[bool], Any], again: bool) -> Any:
+def _decide(store: Any, place: ClusterEnvironment, decide: Callable[[bool], Any], seconds: float) -> Any:
+    """What the first decides, or why it cannot."""
+    keys = [f"here/{rank}" for rank in range(place.world_size())]
+    with suppress(dist.DistError):
+        store.wait(keys, timedelta(seconds=seconds))
+    here = {rank: pickle.loads(store.get(key)) for rank, key in enumerate(keys) if store.check([key])}
+    if len(here) < len(keys):
+        return _missing(place, here, seconds)
     try:
-        return decide(again)
+        return decide(any(again for _, again in here.values()))
     except UserError as error:
         return error
 
 
-def _new_port(again: bool) -> int | None:
-    """Where the processes of a launch that was started again are to meet: torch would read from torchrun's store where
-    those before them were, and not find them."""
-    if not again or os.environ.get(_AGENTS) != "True":
-        return None
-    with socket.socket() as free:
-        free.bind(("", 0))
-        return free.getsockname()[1]
-
-
-def _store(place: ClusterEnvironment, seconds: float) -> Any:
-    serves = place.global_rank() == 0 and os.environ.get(_AGENTS) != "True"
-    if not serves:
-        _wait_for(place, seconds)
-    try:
-        return _connect(place.main_address, place.main_port, place.world_size(), serves, seconds)
-    except dist.DistError as error:
-        raise _silent(place, seconds) from error
-
-
-def _wait_for(place: ClusterEnvironment, seconds: float) -> None:
-    """Wait until the first can be reached; torch would print pages of its own while it waits."""
-    until = time.monotonic() + seconds
-    while True:
+def _store(place: ClusterEnvironment, port: int, seconds: float) -> Any:
+    """The first's own: torchrun's, which it keeps when it starts processes again, has what was said before in it."""
+    host, serves, until = place.main_address, place.global_rank() == 0, time.monotonic() + seconds
+    while not serves:  # torch would print pages of its own while it waits for the first
         try:
-            socket.create_connection((place.main_address, place.main_port), seconds).close()
-            return
-        except OSError as error:
+            socket.create_connection((host, port), seconds).close()
+            break
+        except OSError:
             if time.monotonic() > until:
-                raise _silent(place, seconds) from error
+                raise
         time.sleep(_PAUSE)
+    return _connect(host, port, place.world_size(), serves, seconds)
 
 
 @functools.cache
@@ -174,15 +132,7 @@ def _missing(place: ClusterEnvironment, here: dict[int, Any], seconds: float) ->
     came = ", ".join(sorted({host for host, _ in here.values()}))
     return UserError(
         f"process {rank} of {world}, on node {rank // each} of {-(-world // each)} (both from 0), has not come to "
-        f"{place.main_address}:{place.main_port} in {seconds:g} s, only {came}: look there, or wait longer: "
-        f"{WAIT}=SECONDS"
-    )
-
-
-def _silent(place: ClusterEnvironment, seconds: float) -> UserError:
-    return UserError(
-        f"process 0, the first, does not answer at {place.main_address}:{place.main_port} ({seconds:g} s): look at its "
-        f"node, at MASTER_ADDR, and at firewalls between, or wait longer: {WAIT}=SECONDS"
+        f"{place.main_address} in {seconds:g} s, only {came}: look there, or wait longer: {WAIT}=SECONDS"
     )
 
 

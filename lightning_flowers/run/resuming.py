@@ -25,7 +25,6 @@ _FREE = {
 }
 # Of the Trainer: what steps are made of.
 _FIXED_OF_TRAINER = ("accumulate_grad_batches", "limit_train_batches", "overfit_batches")
-STATE_KEY = "Continuity"  # in checkpoints
 
 
 class ResumeState(Callback):
@@ -43,7 +42,7 @@ class ResumeState(Callback):
 
     @property
     def state_key(self) -> str:
-        return STATE_KEY
+        return "Continuity"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._trainer, self._device = trainer, trainer.strategy.root_device

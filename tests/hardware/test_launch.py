@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from torch import distributed as dist
@@ -16,83 +17,87 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.hardware import end_others, launch
 from lightning_flowers.hardware.launch import WAIT, Launch, agree, launched
 
+PORT, STORE = 23456, launch._store
+
 
 @pytest.fixture(autouse=True)
 def no_launcher(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "SLURM_STEP_ID", "SLURM_NTASKS", launch._AGENTS):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MASTER_PORT", "29500")  # put back, whatever is agreed on
+
+
+@pytest.fixture(autouse=True)
+def stores(monkeypatch):
+    """A store for all that agree; each thread is a process."""
+    stores: list[Any] = []
+    monkeypatch.setattr(launch, "_store", lambda *_: stores[-1])
+    monkeypatch.setattr(launch, "_calls", repeat(0))
+    monkeypatch.setattr(launch, "_LAST_WORD", 0)
+    return stores
 
 
 @pytest.fixture
-def store(monkeypatch):
-    """A store that outlives the processes, as torchrun's does; each thread is a process."""
-    kept = dist.HashStore()  # pyright: ignore[reportPrivateImportUsage]
-    monkeypatch.setattr(launch, "_store", lambda place, seconds: kept)
-    monkeypatch.setattr(launch, "_calls", repeat(0))
-    monkeypatch.setattr(launch, "_LAST_WORD", 0)
-    return kept
-
-
-def processes(world, *ranks, again=(), decide=lambda again: again):
+def processes(stores):
     """Have so many of `world` processes agree; gives what each has heard."""
 
-    def one(rank):
-        place = SimpleNamespace(
-            global_rank=lambda: rank, world_size=lambda: world, main_address="node-a", main_port=29500
-        )
-        try:
-            return agree(Launch("torchrun x", rank in again, place), decide)  # pyright: ignore[reportArgumentType]
-        except UserError as error:
-            return str(error)
+    def processes(world, *ranks, again=(), decide=lambda again: again):
+        stores.append(dist.HashStore())  # pyright: ignore[reportPrivateImportUsage]
 
-    with ThreadPoolExecutor(world) as pool:
-        return list(pool.map(one, ranks))
+        def one(rank):
+            place = SimpleNamespace(
+                global_rank=lambda: rank, world_size=lambda: world, main_address="node-a", main_port=29500
+            )
+            try:
+                return agree(Launch("torchrun x", rank in again, place), decide)  # pyright: ignore[reportArgumentType]
+            except UserError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(world) as pool:
+            return list(pool.map(one, ranks))
+
+    return processes
 
 
-def test_all_hear_what_the_first_decides(store):
+def test_all_hear_what_the_first_decides(processes):
     assert processes(3, 0, 1, 2, decide=lambda again: ("runs/x", again)) == [("runs/x", False)] * 3
 
 
-def test_all_know_of_a_restart_that_only_one_was_told_of(store):
+def test_all_know_of_a_restart_that_only_one_was_told_of(processes):
     assert processes(2, 0, 1) == [False, False]
-    assert processes(2, 0, 1, again=[1]) == [True, True]  # and what was said before in the store is passed over
+    assert processes(2, 0, 1, again=[1]) == [True, True]
 
 
-def test_what_the_first_cannot_decide_is_an_error_on_all(store):
+def test_what_the_first_cannot_decide_is_an_error_on_all(processes):
     def decide(again):
         raise UserError("--resume=runs/x: no such folder")
 
     assert processes(2, 0, 1, decide=decide) == ["--resume=runs/x: no such folder"] * 2
 
 
-def test_a_process_that_does_not_come_is_named(store, monkeypatch):
+def test_a_process_that_does_not_come_is_named(processes, monkeypatch):
     monkeypatch.setenv(WAIT, "0.4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     said = processes(4, 0, 1, 3)
     assert len(set(said)) == 1
-    assert said[0].startswith("process 2 of 4, on node 1 of 2 (both from 0), has not come to node-a:29500 in 0.4 s")
+    assert said[0].startswith("process 2 of 4, on node 1 of 2 (both from 0), has not come to node-a in 0.4 s")
     assert said[0].endswith(f"{WAIT}=SECONDS")
     assert "\n" not in said[0]
 
 
-def test_one_that_died_before_it_was_answered_does_not_count(store, monkeypatch):
-    monkeypatch.setenv(WAIT, "0.4")
-    store.set("lightning_flowers/0/number/1", "of a dead one")
-    assert processes(2, 0)[0].startswith("process 1 of 2")
-
-
-def test_the_first_that_does_not_answer_is_named(monkeypatch):
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_that_cannot_be_reached_is_named(monkeypatch, rank):
+    monkeypatch.setattr(launch, "_store", STORE)
     monkeypatch.setenv(WAIT, "0.3")
-    with contextlib.closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = SimpleNamespace(global_rank=lambda: 1, world_size=lambda: 2, main_address="127.0.0.1", main_port=port)
-    with pytest.raises(UserError, match=rf"process 0, the first, does not answer at 127\.0\.0\.1:{port}"):
-        agree(Launch("SLURM job 1", False, place), pickle.dumps)  # pyright: ignore[reportArgumentType]
+    place = SimpleNamespace(global_rank=lambda: rank, world_size=lambda: 2, main_address="127.0.0.1", main_port=PORT)
+    with contextlib.closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 10000 + (PORT + 5003) % 20000))
+        with pytest.raises(UserError, match=r"process 0, the first, does not answer at 127\.0\.0\.1:\d+"):
+            agree(Launch("SLURM job 1", False, place), pickle.dumps)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf"])
-def test_the_wait_is_a_number_of_seconds(store, monkeypatch, text):
+def test_the_wait_is_a_number_of_seconds(processes, monkeypatch, text):
     monkeypatch.setenv(WAIT, text)
     assert processes(2, 0)[0].startswith(f"{WAIT}={text}: give the seconds")
 
