@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ class Predictions:
                 )
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise _damaged(path, str(error)) from error
-        _check(loaded, path)
+        if wrong := fault(loaded):
+            raise _damaged(path, wrong)
         if labelled and loaded.labels is None:
             raise UserError(f"{path}: has no labels: scores need those of the val split")
         return loaded
@@ -93,34 +94,33 @@ def write_answers(
     write_text(folder.answers(split), csv_text(("id", "label", "name", "probability"), rows))
 
 
+def fault(predictions: Predictions) -> str | None:
+    """Why predictions cannot be used; None of those that can be."""
+    return next(_faults(predictions), None)
+
+
+def _faults(predictions: Predictions) -> Iterator[str]:
+    """The first is right, those after it need not be."""
+    ids, probabilities, labels = predictions.ids, predictions.probabilities, predictions.labels
+    if ids.ndim != 1 or probabilities.ndim != 2 or len(probabilities) != len(ids):
+        yield "ids and probabilities do not match"
+    if probabilities.dtype.kind != "f" or (labels is not None and labels.dtype.kind not in "iu"):
+        yield "probabilities or labels are no numbers"
+    if labels is not None and (labels.shape != ids.shape or not np.isin(labels, range(probabilities.shape[1])).all()):
+        yield "a label is missing, or no class"
+    broken = ~(np.isfinite(probabilities) & (probabilities >= 0)).all(1)
+    if broken.any():
+        yield f"record {ids[broken][0]}: its probabilities are not numbers of 0 or more: did the training diverge?"
+    if probabilities.shape[1] < 2 or not np.allclose(probabilities.sum(1), 1, atol=0.01):
+        yield "probabilities of a record do not sum to 1"
+    known, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        yield f"the id {known[counts > 1][0]} stands more than once: each record of the data needs its own"
+
+
 def _labels(labels: Any) -> Any:
     """Whole numbers of any width as int64."""
     return labels.astype(np.int64) if labels is not None and labels.dtype.kind in "iu" else labels
-
-
-def _check(loaded: Predictions, path: Path) -> None:
-    probabilities, labels = loaded.probabilities, loaded.labels
-    records = (len(loaded.ids),)
-    if loaded.ids.ndim != 1 or probabilities.ndim != 2 or probabilities.shape[:1] != records:
-        raise _damaged(path, "ids and probabilities do not match")
-    kinds = probabilities.dtype.kind, "i" if labels is None else labels.dtype.kind
-    if kinds[0] != "f" or kinds[1] not in "iu":
-        raise _damaged(path, "probabilities or labels are no numbers")
-    classes = probabilities.shape[1]
-    if labels is not None and (labels.shape != records or not ((labels >= 0) & (labels < classes)).all()):
-        raise _damaged(path, "a label is missing, or no class")
-    broken = ~(np.isfinite(probabilities) & (probabilities >= 0)).all(1)
-    if broken.any():
-        raise UserError(
-            f"{path}: record {loaded.ids[broken][0]}: its probabilities are not numbers of 0 or more "
-            f"({broken.sum()} such records): did the training diverge?"
-        )
-    if classes < 2 or not np.allclose(probabilities.sum(1), 1, atol=0.01):
-        raise _damaged(path, "probabilities of a record do not sum to 1")
-    ids, counts = np.unique(loaded.ids, return_counts=True)
-    if (counts > 1).any():
-        twice = ids[counts > 1][0]
-        raise UserError(f"{path}: the id {twice} stands more than once: each record of the data needs its own")
 
 
 def _damaged(path: Path, why: str) -> UserError:

@@ -13,7 +13,7 @@ from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError
 from lightning_flowers.files import csv_text, write_text
-from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.predictions import Predictions, fault
 
 KAGGLE_WORKING = Path("/kaggle/working")
 COMPETITIONS = ("tpu-getting-started", "flower-classification-with-tpus")  # the second has the same data
@@ -26,14 +26,11 @@ def to_csv(predictions: Predictions, labels: NDArray[np.int64] | None = None) ->
         labels: int64 (records,), decided otherwise than for the most probable class.
 
     Raises:
-        DataError: an id stands more than once, a probability is not finite, or a label is no class.
+        DataError: the predictions cannot be used, or a label is no class.
     """
+    if wrong := fault(predictions):
+        raise DataError(wrong)
     probabilities = predictions.probabilities
-    broken = ~(probabilities >= 0).all(1)
-    if broken.any():
-        raise DataError(f"record {predictions.ids[broken][0]}: its probabilities are not numbers of 0 or more")
-    if len(set(predictions.ids)) < len(predictions.ids):
-        raise DataError("an id stands more than once among the predictions")
     chosen: NDArray[np.int64] = probabilities.argmax(1) if labels is None else labels
     outside = (chosen < 0) | (chosen >= probabilities.shape[1])
     if chosen.shape != predictions.ids.shape or outside.any():

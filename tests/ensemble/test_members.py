@@ -132,7 +132,7 @@ def test_probabilities_that_are_no_numbers_are_refused(pair):
     broken = load(pair[1]).probabilities.copy()
     broken[3] = np.nan
     change(pair[1], probabilities=broken)
-    assert f"{pair[1]}/predictions/val.npz: record val0003: its probabilities are not numbers" in refusal(*pair)
+    assert f"{pair[1]}/predictions/val.npz: damaged (record val0003: its probabilities" in refusal(*pair)
 
 
 def test_labels_are_needed(pair):
