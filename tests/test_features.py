@@ -168,7 +168,7 @@ def test_the_next_run_of_the_same_backbone_on_the_same_pictures_computes_none(he
     assert_same_predictions(here / "runs/first", here / "runs/again")
 
 
-@pytest.mark.parametrize("flag", ["--seed_everything=1", "--trainer.precision=64-true", "--model.feature_views=2"])
+@pytest.mark.parametrize("flag", ["--seed_everything=1", "--trainer.precision=bf16-mixed", "--model.feature_views=2"])
 def test_other_weights_precision_or_views_compute_their_own(here, fit, passes, flag):
     fit("first", "--data.augment=flips", "--model.feature_views=1", "--trainer.max_epochs=1")
     passes.clear()

@@ -34,7 +34,7 @@ from lightning_flowers.hardware.settings import (
     begin_phase,
     begin_size,
     check_launcher,
-    check_strategy,
+    check_trainer,
     device_count,
     end_others,
     for_trainer,

@@ -23,7 +23,9 @@ _TPUS = {
 _PCI_DEVICES = Path("/sys/bus/pci/devices")
 
 # Lightning's short names.
-_SHORT = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true", "64": "64-true"}
+_SHORT = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
+# Weights, their updates and all that is counted are float32: in 16 bits small updates would be lost.
+_PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 def choose_accelerator(asked: str, flag: str = "--trainer.accelerator") -> str:
@@ -51,24 +53,31 @@ def choose_accelerator(asked: str, flag: str = "--trainer.accelerator") -> str:
     return asked
 
 
-def choose_precision(asked: str | int | None, accelerator: str) -> str | int:
+def choose_precision(asked: str | int | None, accelerator: str) -> str:
     """The precision asked for, else bf16-mixed on TPU and on GPUs that have it, 16-mixed on older GPUs, float32 on CPU.
 
     Raises:
-        UserError: one that does not go well with XLA; says why.
+        UserError: one that cannot be had; says why.
     """
-    if accelerator == "tpu":
-        if asked is None:
-            return "bf16-mixed"
-        precision = _SHORT.get(str(asked), str(asked))
-        if precision not in ("bf16-mixed", "32-true"):
-            raise UserError(f"--trainer.precision={asked}: weights on a TPU are float32: use bf16-mixed, or 32-true")
-        return precision
     if asked is not None:
-        return asked
+        return check_precision(_SHORT.get(str(asked), str(asked)), accelerator)
+    if accelerator == "tpu":
+        return "bf16-mixed"
     if accelerator not in ("cuda", "gpu") or not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+
+
+def check_precision(precision: str, accelerator: str) -> str:
+    """The same, where it can be had.
+
+    Raises:
+        UserError: it cannot.
+    """
+    can_be = _PRECISIONS[:2] if accelerator == "tpu" else _PRECISIONS
+    if precision not in can_be:
+        raise UserError(f"--trainer.precision={precision}: weights are float32 here: use {' or '.join(can_be)}")
+    return precision
 
 
 def has_tpu() -> bool:

@@ -15,7 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.choice import tpu_cores, uses_cpu_client
+from lightning_flowers.hardware.choice import check_precision, tpu_cores, uses_cpu_client
 from lightning_flowers.lightning_internals import spawns_processes
 
 _NOT_LIGHTNINGS = (
@@ -46,14 +46,15 @@ def for_trainer(config: dict[str, Any]) -> dict[str, Any]:
     return _for_cores({**config, "callbacks": callbacks})
 
 
-def check_strategy(trainer: Trainer) -> None:
-    """Fail where a Trainer, whoever made it, would use a TPU by another strategy than ours.
+def check_trainer(trainer: Trainer) -> None:
+    """Fail where a Trainer, whoever made it, would use a TPU by another strategy than ours, or other weights.
 
     Raises:
         UserError: so it is.
     """
     if trainer.strategy.root_device.type == "xla" and _cores_of(trainer) is None:
         raise UserError(f"{_NOT_LIGHTNINGS}, as fit does")
+    check_precision(str(trainer.precision), trainer.strategy.root_device.type)
 
 
 def device_count(trainer: Trainer) -> int:

@@ -41,7 +41,7 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
     Raises:
         UserError: the data have other classes, or a setting cannot be had with this Trainer.
     """
-    hardware.check_strategy(trainer)
+    hardware.check_trainer(trainer)
     hardware.to_channels_last(model, trainer.strategy.root_device)
     data = trainer.datamodule
     _cut(model, trainer, getattr(data, "micro_batch", None), stage)

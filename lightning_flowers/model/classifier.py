@@ -150,7 +150,7 @@ class FlowerClassifier(Phased, Scored):
 
     def features(self, image: Tensor) -> Tensor:
         """Pooled features (batch, channels) of pictures uint8 (batch, 3, height, width)."""
-        normalized = self.normalize(image).to(self.dtype)
+        normalized = self.normalize(image)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.fixed):
             return self.backbone(normalized)
 

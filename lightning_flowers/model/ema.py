@@ -14,7 +14,6 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from lightning_flowers import hardware
-from lightning_flowers.errors import UserError
 
 
 class Ema(Callback):
@@ -39,11 +38,7 @@ class Ema(Callback):
         self._forget()  # whatever a run that failed has left
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin with the model's weights. From a checkpoint these are the averaged ones: the raw ones follow them.
-
-        Raises:
-            UserError: the weights are too coarse to be averaged.
-        """
+        """Begin with the model's weights. From a checkpoint these are the averaged ones: the raw ones follow them."""
         self._live = averaged(pl_module)
         self._shadow = {name: live.detach().clone() for name, live in self._live.items()}
         with torch.no_grad():
@@ -129,17 +124,10 @@ def decay_at(step: int, decay: float) -> float:
 
 
 def averaged(model: nn.Module) -> dict[str, Tensor]:
-    """What of a model is averaged, by its name in `state_dict`.
-
-    Raises:
-        UserError: some of it is in 16 bits.
-    """
+    """What of a model is averaged, by its name in `state_dict`."""
     saved = model.state_dict().keys()
     tensors: dict[str, Tensor] = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
     for prefix, module in model.named_modules():
         if module.training:
             tensors |= {name: buffer for name, buffer in module.named_buffers(prefix, recurse=False) if name in saved}
-    tensors = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
-    if any(tensor.element_size() < 4 for tensor in tensors.values()):
-        raise UserError("--model.ema_decay: an average in 16 bits loses small updates: use a mixed --trainer.precision")
-    return tensors
+    return {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}

@@ -1,30 +1,16 @@
 """What of the classifier stands around its backbone: normalizing before it, the head and its classes behind it."""
 
-from collections.abc import Callable, Sequence
-from typing import Self
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import override
 
 from lightning_flowers.data.class_names import clean_name
 from lightning_flowers.errors import UserError
 
 
-class Exact(nn.Module):
-    """A module whose tensors move between devices but are not converted, as by --trainer.precision=bf16-true."""
-
-    @override
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        def move(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
-
-        return super()._apply(move, recurse)
-
-
-class Normalize(Exact):
-    """Pictures of values 0..255 as the backbone was trained on them, float32 whatever the weights' type.
+class Normalize(nn.Module):
+    """Pictures of values 0..255 as the backbone was trained on them, float32.
 
     Args:
         mean, std: of each channel, as timm has them: of values in 0..1.

@@ -5,15 +5,13 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
-from lightning_flowers.model.layers import Exact
+from torch import Tensor, nn
 
 Kind = Literal["cross_entropy", "focal", "logit_adjusted"]
 GAMMA = 2.0  # of focal: the best of Lin et al. 2017
 
 
-class TrainingLoss(Exact):
+class TrainingLoss(nn.Module):
     """Losses float32 (batch,) of logits float32 (batch, classes) and labels int64 (batch,).
 
     - cross_entropy: with smoothed labels, if asked for.

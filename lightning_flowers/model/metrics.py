@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_flowers.evaluation.confusion import Scores, scores
-from lightning_flowers.model.layers import Exact
 
 
-class Counts(Exact):
+class Counts(nn.Module):
     """Sums over an epoch, kept on the device: nothing is read back until `compute`.
 
     Shapes never change, so that XLA compiles an update once.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import torch
 from timm.optim import (
     create_optimizer_v2,  # pyright: ignore[reportPrivateImportUsage]
     get_optimizer_info,  # pyright: ignore[reportPrivateImportUsage]
@@ -84,11 +83,7 @@ class Optimization:
     def _build(self, model: Any) -> Optimizer:
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         groups = trainable if self.layer_decay == 1 else list(self._groups(model))
-        # In float16 the usual 1e-8 is 0, and 0 / 0 no number; timm leaves it out where an optimizer has none.
-        tiny = torch.finfo(trainable[0].dtype).smallest_normal
-        settings: dict[str, Any] = {"eps": tiny} if tiny > 1e-8 else {}
-        if self.optimizer in _FUSED:
-            settings["fused"] = hardware.fuses(trainer_of(model))
+        settings: dict[str, Any] = {"fused": hardware.fuses(trainer_of(model))} if self.optimizer in _FUSED else {}
         try:
             return create_optimizer_v2(groups, self.optimizer, self.lr, self.weight_decay, **settings)
         except (AssertionError, ImportError) as error:  # of another package, or of another device

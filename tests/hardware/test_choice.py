@@ -95,7 +95,7 @@ def test_a_gpu_that_is_not_there_is_refused(machine):
 def test_precision_suits_the_hardware(machine, accelerator, there, precision):
     machine(**there)
     assert choice.choose_precision(None, accelerator) == precision
-    assert choice.choose_precision("64-true", accelerator) == "64-true"
+    assert choice.choose_precision(16, accelerator) == "16-mixed"
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,12 @@ def test_a_tpu_has_two_precisions(asked, precision):
     assert choice.choose_precision(asked, "tpu") == precision
 
 
-@pytest.mark.parametrize("asked", ["16-mixed", "bf16-true", 64, "transformer-engine"])
-def test_another_precision_is_refused_on_a_tpu(asked):
-    with pytest.raises(UserError, match=f"--trainer.precision={asked}: .*: use bf16-mixed, or 32-true"):
-        choice.choose_precision(asked, "tpu")
+@pytest.mark.parametrize(
+    ("asked", "accelerator"), [("16-mixed", "tpu"), ("bf16-true", "tpu"), ("bf16-true", "cuda"), (64, "cpu")]
+)
+def test_another_precision_is_refused(asked, accelerator):
+    with pytest.raises(UserError, match=f"--trainer.precision={asked}: .*: use 32-true or bf16-mixed"):
+        choice.choose_precision(asked, accelerator)
 
 
 def test_looking_for_a_tpu_does_not_import_torch_xla():

@@ -41,9 +41,9 @@ def test_lightnings_own_strategy_is_refused_with_the_reason():
 
 def test_a_trainer_of_one_s_own_must_have_our_strategy_on_a_tpu():
     lightnings, ours = (SimpleNamespace(root_device=torch.device("xla:0"), **more) for more in ({}, {"cores": 8}))
-    settings.check_strategy(cast(Any, SimpleNamespace(strategy=ours)))
+    settings.check_trainer(cast(Any, SimpleNamespace(strategy=ours, precision="32-true")))
     with pytest.raises(UserError, match="use xla_spmd, as fit does"):
-        settings.check_strategy(cast(Any, SimpleNamespace(strategy=lightnings)))
+        settings.check_trainer(cast(Any, SimpleNamespace(strategy=lightnings)))
 
 
 @pytest.mark.parametrize(

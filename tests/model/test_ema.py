@@ -12,7 +12,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import nn
 
 from lightning_flowers.__main__ import MISUSED, main
-from lightning_flowers.errors import UserError
 from lightning_flowers.hardware import prepare_host
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.ema import Ema, averaged, decay_at
@@ -259,11 +258,6 @@ class Killed(BaseException):
 def die(steps, at):
     if next(steps) == at:
         raise Killed
-
-
-def test_weights_in_16_bits_are_refused():
-    with pytest.raises(UserError, match=r"ema_decay.*mixed"):
-        fit(Ema(DECAY), precision="bf16-true")
 
 
 @pytest.mark.parametrize("decay", ["1", "-0.1"])

@@ -190,13 +190,6 @@ def test_what_a_plugin_puts_into_a_checkpoint_is_read_back_before_it_takes_a_goo
     assert "cannot be read back safely" in str(checkpoints._trouble(tmp_path / "last.ckpt"))
 
 
-@pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true"])
-def test_a_healthy_run_is_trained_and_scored_in_any_precision(fit, precision):
-    assert fit(f"--trainer.precision={precision}", "--model.lr=1e-3") == (0, "")
-    summary = json.loads((RUN / "summary.json").read_text())
-    assert summary["best"]["val_loss"] == pytest.approx(summary["predictions"]["val"]["loss"], rel=1e-4)
-
-
 def test_the_first_process_is_seldom_asked_for_the_time(monkeypatch, tmp_path):
     """Steps of a second, saves every ten minutes: due when it is time, and at few of the steps do processes talk."""
     now, asked = 0.0, 0
