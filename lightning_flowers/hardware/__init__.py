@@ -28,7 +28,7 @@ from lightning_flowers.hardware.host import (
 )
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
 from lightning_flowers.hardware.launch import Launch, agree, launched
-from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, reserved, runs_out, sums_gradients
+from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, runs_out, sums_gradients
 from lightning_flowers.hardware.settings import (
     all_rows,
     begin_phase,

@@ -1,13 +1,9 @@
-"""Memory of the device: whether an error says that it is full, and room that is kept for what comes later."""
-
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+"""Memory of the device: where it can be full, and whether an error says so."""
 
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
-from torch import Tensor
 
 
 def runs_out(device: torch.device) -> bool:
@@ -29,15 +25,3 @@ def is_out_of_memory(error: BaseException) -> bool:
 def free_memory() -> None:
     """Give back what no tensor holds any longer."""
     garbage_collection_cuda()
-
-
-@contextmanager
-def reserved(tensors: Iterable[Tensor], times: int) -> Iterator[None]:
-    """Keep room for so many more of each of these tensors.
-
-    Raises:
-        torch.OutOfMemoryError: there is none.
-    """
-    room = [torch.empty_like(tensor) for tensor in tensors for _ in range(times)]
-    yield
-    room.clear()

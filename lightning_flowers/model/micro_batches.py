@@ -18,7 +18,6 @@ from lightning_flowers.model.mixing import Mixed
 # device, 24.8 % at 8, 27.3 % at 4) and leave most GPUs idle: from there on gradient checkpointing, which costs a second
 # forward pass, is worth its price.
 FEW = 16
-_STATE = 2  # tensors that the optimizer will keep beside each parameter: Adam's
 
 
 class MicroBatches:
@@ -104,14 +103,12 @@ class MicroBatches:
     def _sum(self, model: Any, batch: Mixed, records: Tensor) -> Tensor:
         trainer, losses = model.trainer, []
         (optimizer,) = trainer.optimizers
-        stepped = _trained(model.head if model.fixed else model)  # a later phase's have no state before it
-        with hardware.reserved((each for each in stepped if each not in optimizer.state), _STATE):
-            for part in batch.split(self.size or len(batch.major["mask"])):
-                loss = model.part_loss(part, records)
-                losses.append(loss.detach())
-                with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward
-                    trainer.strategy.backward(loss / trainer.accumulate_grad_batches, optimizer)
-                del loss
+        for part in batch.split(self.size or len(batch.major["mask"])):
+            loss = model.part_loss(part, records)
+            losses.append(loss.detach())
+            with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward
+                trainer.strategy.backward(loss / trainer.accumulate_grad_batches, optimizer)
+            del loss
         return torch.stack(losses).sum()
 
     def _try(self, work: Callable[[], Tensor]) -> Tensor | None:

@@ -233,16 +233,6 @@ def test_of_a_try_that_failed_in_its_backward_pass_nothing_is_left(learn, fills)
     assert torch.equal(watch.counted["confusion"], other.counted["confusion"])
 
 
-def test_room_is_kept_for_the_optimizer_s_state_before_it_is_there(learn, fills):
-    def later(batch_idx, model):
-        seen.append(memory.peak)
-
-    seen: list[int] = []
-    memory = LimitedMemory()
-    learn(at=later, memory=memory)
-    assert memory.peak < 1.01 * seen[1]  # of the first batch: none after it takes more
-
-
 def test_one_picture_that_does_not_fit_is_an_error_that_says_what_to_do(learn, fills):
     with pytest.raises(UserError, match=r"--data.size: not even one picture at a time fits into memory: CUDA out of"):
         learn(memory=LimitedMemory(1.2e6))
@@ -325,17 +315,3 @@ def test_compiled_there_is_one_graph_to_train_and_one_to_score(monkeypatch):
     assert not counters["graph_break"]
     assert list(model.state_dict()) == names
     FlowerClassifier(NORMED, 4, "none").load_state_dict(model.state_dict())
-
-
-def test_each_phase_keeps_room_for_the_optimizers_state_of_what_it_trains(monkeypatch):
-    rooms, reserved = [], hardware.reserved
-
-    def watched(tensors, times):
-        rooms.append(len(tensors := list(tensors)))
-        return reserved(tensors, times)
-
-    monkeypatch.setattr(hardware, "reserved", watched)
-    model = FlowerClassifier(PLAIN, num_classes=4, weights="none", head_epochs=1)
-    Trainer(**QUIET, max_epochs=2, limit_val_batches=0).fit(model, datamodule=Batches(4))
-    backbone = len(list(model.backbone.parameters()))
-    assert rooms == [2, 0, 0, 0, backbone, 0, 0, 0]
