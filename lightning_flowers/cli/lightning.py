@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ from lightning_flowers.run.origin import judge_origin
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
 from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
 from lightning_flowers.run.progress import Progress
-from lightning_flowers.run.ranks import BadRecords, RankCheck
+from lightning_flowers.run.ranks import Ranks
 from lightning_flowers.run.results import limits_of
 from lightning_flowers.run.resuming import ResumeState, check_changes
 from lightning_flowers.run.summary import summarize
@@ -136,7 +135,7 @@ class FlowersCLI(LightningCLI):
         if self.command == "fit" and self.config.data.pseudo_labels is not None:
             judge_origin(Path(self.config.data.pseudo_labels).expanduser(), self.datamodule)
         self.collector = PredictionCollector()
-        callbacks: list[Callback] = [BadRecords(self.datamodule), self.collector]
+        callbacks: list[Callback] = [Ranks(self.datamodule), self.collector]
         config = hardware.for_trainer({**self.config_init["trainer"], **kwargs})
         if config["enable_progress_bar"] is not False:
             callbacks.append(Progress())
@@ -150,7 +149,6 @@ class FlowersCLI(LightningCLI):
         else:
             config["callbacks"] = [each for each in config["callbacks"] if not isinstance(each, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False}
-        callbacks.append(RankCheck(self.datamodule, self.folder, partial(setattr, self, "folder")))
         return Trainer(**{**config, "callbacks": [*config["callbacks"], *callbacks]})
 
     def _new_folder(self) -> RunFolder:

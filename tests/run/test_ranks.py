@@ -16,7 +16,7 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.predictions import Predictions
-from lightning_flowers.run.ranks import RankCheck
+from lightning_flowers.run.ranks import Ranks
 from lightning_flowers.run.results import read_run
 
 FLAGS = [
@@ -117,7 +117,7 @@ def two(monkeypatch):
 
 
 def set_up(trainer, data):
-    RankCheck(data, None, lambda path: None).setup(trainer, LightningModule(), "fit")
+    Ranks(data).setup(trainer, LightningModule(), "fit")
 
 
 def test_other_records_are_refused(two, petals_root, make_petals, tmp_path):
