@@ -10,41 +10,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning_flowers.api import fit, predict
-    from lightning_flowers.data.datamodule import PetalsDataModule
-    from lightning_flowers.data.photograph import PictureError
-    from lightning_flowers.errors import UserError
-    from lightning_flowers.model.classifier import FlowerClassifier
-    from lightning_flowers.report.curves import draw_curves
-    from lightning_flowers.run.history import History
-    from lightning_flowers.run.prediction_writer import collect_predictions
-    from lightning_flowers.run.predictions import Predictions
-    from lightning_flowers.run.results import Run, read_run
-    from lightning_flowers.run.submission import write_submission
-    from lightning_flowers.use.loading import load
-    from lightning_flowers.use.predictor import Guess, Predictor
+    from lightning_flowers.api import fit as fit
+    from lightning_flowers.api import predict as predict
+    from lightning_flowers.data.datamodule import PetalsDataModule as PetalsDataModule
+    from lightning_flowers.data.photograph import PictureError as PictureError
+    from lightning_flowers.errors import UserError as UserError
+    from lightning_flowers.model.classifier import FlowerClassifier as FlowerClassifier
+    from lightning_flowers.report.curves import draw_curves as draw_curves
+    from lightning_flowers.run.history import History as History
+    from lightning_flowers.run.prediction_writer import collect_predictions as collect_predictions
+    from lightning_flowers.run.predictions import Predictions as Predictions
+    from lightning_flowers.run.results import Run as Run
+    from lightning_flowers.run.results import read_run as read_run
+    from lightning_flowers.run.submission import write_submission as write_submission
+    from lightning_flowers.use.loading import load as load
+    from lightning_flowers.use.predictor import Guess as Guess
+    from lightning_flowers.use.predictor import Predictor as Predictor
 
 __version__ = "0.1.0"
-__all__ = [
-    "FlowerClassifier",
-    "Guess",
-    "History",
-    "PetalsDataModule",
-    "PictureError",
-    "Predictions",
-    "Predictor",
-    "Run",
-    "UserError",
-    "__version__",
-    "collect_predictions",
-    "draw_curves",
-    "fit",
-    "load",
-    "predict",
-    "read_run",
-    "write_submission",
-]
-
 _HOMES = {
     "FlowerClassifier": "lightning_flowers.model.classifier",
     "Guess": "lightning_flowers.use.predictor",
@@ -73,4 +56,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -54,8 +54,8 @@ def test_importing_it_waits_for_nothing():
 
 
 def test_all_that_it_offers_is_there():
-    assert all(getattr(lf, name) for name in lf.__all__)
-    assert set(lf.__all__) <= set(dir(lf))
+    assert all(getattr(lf, name) for name in lf._HOMES)
+    assert set(lf._HOMES) <= set(dir(lf))
     with pytest.raises(AttributeError, match="no attribute 'train'"):
         lf.train  # noqa: B018
 
