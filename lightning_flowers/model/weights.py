@@ -5,7 +5,6 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -59,11 +58,10 @@ def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> Backb
         return Backbone(timm.create_model(name, pretrained=False, num_classes=0, **drops), "none: a random start")
     file = None if weights == "timm" else find_file(name, weights)
     try:
-        if file is not None and file.suffix != ".npz":
+        if file is not None:
             return _build_given(backbone, read_given(file), drops)
         # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
-        origin = f"timm: {name}" if file is None else f"backbone of {file}"
-        return Backbone(_create(name, _source(name, file), drops), origin)
+        return Backbone(_create(name, _source(name), drops), f"timm: {name}")
     except UserError:
         raise
     except Exception as error:
@@ -156,15 +154,8 @@ def _require_same(backbone: str, given: Given) -> None:
         )
 
 
-def _source(name: str, file: Path | None) -> dict[str, Any]:
-    """What timm is to load, as an overlay of its pretrained config; by itself an older one runs what a pickle names.
-
-    Args:
-        name: of timm's.
-        file: of the weights, in a format of the model's own; None takes those of the package or the hub.
-    """
-    if file is not None:
-        return {"file": str(file), "custom_load": True}  # without pickles
+def _source(name: str) -> dict[str, Any]:
+    """What timm is to load, as an overlay of its pretrained config; by itself an older one runs what a pickle names."""
     if name == _LITE0:
         return {"state_dict": lite0_state_dict()}
     _require_hub(name)
