@@ -177,11 +177,6 @@ _TABLE = (
         lambda s: bool(s.data.balance) and bool(s.trainer.overfit_batches),
         "--trainer.overfit_batches shows the same records in each epoch: leave one of the two out",
     ),
-    _Row(
-        "data.balance",
-        lambda s: bool(s.data.balance) and (bool(s.model.class_balance) or s.model.loss == "logit_adjusted"),
-        "classes would be balanced twice: leave it, or --model.class_balance and --model.loss=logit_adjusted, out",
-    ),
     _idle(
         "data.pseudo_threshold",
         lambda s: s.data.pseudo_threshold != PSEUDO_THRESHOLD and s.data.pseudo_labels is None,

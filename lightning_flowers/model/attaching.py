@@ -51,8 +51,8 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
         if stage == "fit" and model.loss.counts_classes:
             if data.balance:
                 raise UserError(
-                    f"balance={data.balance}: classes would be balanced twice: leave it, or class_balance and "
-                    "loss=logit_adjusted, out"
+                    f"--data.balance={data.balance}: classes would be balanced twice: leave it, or "
+                    "--model.class_balance and --model.loss=logit_adjusted, out"
                 )
             labels = data.splits["train"].labels
             model.loss.count(np.bincount(labels[labels >= 0], minlength=len(data.classes)).tolist())
