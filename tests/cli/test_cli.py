@@ -203,7 +203,7 @@ def test_test_scores_by_labels_given_or_beside_the_shards(a_run, run, petals_roo
 
 
 def test_resume_goes_on_in_the_same_folder_and_the_users_overrides_win(a_run, run):
-    flags = ["--trainer.max_epochs=5", "--data.batch_size=4", "--model.lr=0.002"]
+    flags = ["--trainer.max_epochs=5", "--model.lr=0.002"]
     assert run("fit", f"--resume={a_run}", *flags, data=None)[0] == 0
     rows = rows_of(a_run / "metrics.csv")
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
