@@ -64,6 +64,6 @@ class Curves(Checkpoint):
 
 def _save(epochs: list[Epoch], path: Path) -> None:
     from lightning_flowers.report.curves import draw_curves  # here: without matplotlib a run goes on too
-    from lightning_flowers.report.style import save
+    from lightning_flowers.report.style import save, to_png
 
-    save(draw_curves(epochs), path)
+    save(to_png(draw_curves(epochs)), path)

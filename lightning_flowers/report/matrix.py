@@ -101,7 +101,6 @@ def _lay_out(classes: int, cell: float, names: Sequence[str], size: float, narro
     width, height = max(before + side + after, narrowest), before + side + after + _HEAD
     figure = new_figure(width, height)
     axes = figure.add_axes((before / width, before / height, side / width, side / height))
-    axes.set_facecolor("none")
     return figure, axes
 
 

@@ -13,12 +13,12 @@ SUSPECTS = 12  # as many are shown
 _TEMPLATES = "templates"
 
 
-def to_html(contents: Mapping[str, Any], charts: Mapping[str, Markup], pictures: Mapping[str, bytes]) -> str:
+def to_html(contents: Mapping[str, Any], charts: Mapping[str, bytes], pictures: Mapping[str, bytes]) -> str:
     """The page.
 
     Args:
         contents: as `contents.tell` gives them.
-        charts: SVGs by name: curves, confusion, reliability, and each with `-narrow` for a phone; without those that
+        charts: PNGs by name: curves, confusion, reliability, and each with `-narrow` for a phone; without those that
             cannot be drawn.
         pictures: JPEGs of records by id; empty without any.
     """
@@ -64,5 +64,5 @@ def _hash(script: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
-def _data_uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+def _data_uri(picture: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

@@ -1,8 +1,6 @@
-"""What the figures of a report share: one ink, colours that read on white and on dark paper, and no paper of their own.
+"""What the figures of a report share: white paper, one ink, colours that also read where a dark page inverts them."""
 
-A page saves a figure as SVG and puts its own colour in place of `INK`; a run's folder has it on white.
-"""
-
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,24 +12,23 @@ from matplotlib.figure import Figure
 from lightning_flowers.files import atomic_file
 
 INK = "#1f2328"  # of all text, ticks, rules and spines
-# Of middling lightness: each stands out from white at least 3:1, and from a page that is nearly black 5:1.
+# Of middling lightness: each stands out from white at least 3:1.
 BLUE, ORANGE, GREY = "#3f87d0", "#d4691e", "#868e96"
 TRAIN, VAL = BLUE, ORANGE
 DPI = 150
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure without paper.
+    """An empty figure.
 
     Args:
         width, height: in inches.
     """
-    return Figure(figsize=(width, height), dpi=DPI, facecolor="none", edgecolor="none")
+    return Figure(figsize=(width, height), dpi=DPI, facecolor="white")
 
 
 def dress(axes: Axes) -> None:
     """Give axes the ink and a faint grid, and take their box away."""
-    axes.set_facecolor("none")
     axes.tick_params(which="both", colors=INK, labelsize=8)
     for side, spine in axes.spines.items():
         spine.set_color(INK)
@@ -80,11 +77,16 @@ def distinct(names: Sequence[str], most: int) -> list[str]:
     return ["…" + name[1 - most :] if cut in alike else cut for name, cut in zip(names, short, strict=True)]
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure on white as PNG, in place of an older one.
-
-    Letters that matplotlib's font lacks, as of Chinese, are boxes.
-    """
-    with atomic_file(path) as part, warnings.catch_warnings():
+def to_png(figure: Figure) -> bytes:
+    """A figure as PNG. Letters that matplotlib's font lacks, as of Chinese, are boxes."""
+    png = io.BytesIO()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(part, format="png", dpi=DPI, facecolor="white")
+        figure.savefig(png, format="png")
+    return png.getvalue()
+
+
+def save(png: bytes, path: Path) -> None:
+    """Write it in place of an older one."""
+    with atomic_file(path) as part:
+        part.write_bytes(png)

@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.report.contents import tell
@@ -15,8 +13,7 @@ from lightning_flowers.report.gallery import photograph, to_jpeg
 from lightning_flowers.report.matrix import draw_confusion
 from lightning_flowers.report.page import SUSPECTS, to_html
 from lightning_flowers.report.reliability import draw_reliability
-from lightning_flowers.report.style import save
-from lightning_flowers.report.svg import inline_svg
+from lightning_flowers.report.style import save, to_png
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
@@ -50,9 +47,8 @@ def write_report(path: Path, data_root: str | None = None) -> list[Path]:
     external = True if predictions and predictions.external else run.data.external
     contents = tell(run, findings, external, missing)
     figures, texts = _plots(run, folder, findings), _sheets(folder, findings)
-    charts = {file.stem: figure for file, figure in figures.items()}
-    charts |= {f"{file.stem}-narrow": figure for file, figure in _plots(run, folder, findings, narrow=True).items()}
-    charts = {name: inline_svg(figure, name) for name, figure in charts.items()}
+    charts = {file.stem: png for file, png in figures.items()}
+    charts |= {f"{file.stem}-narrow": png for file, png in _plots(run, folder, findings, narrow=True).items()}
     texts[folder.page] = to_html(
         contents, charts, {name: to_jpeg(picture, _PIXELS) for name, picture in pictures.items()}
     )
@@ -86,8 +82,8 @@ def _findings(run: Run, predictions: Predictions) -> Findings:
     return find(predictions, class_names(run.data.class_names, predictions.probabilities.shape[1]))
 
 
-def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool = False) -> dict[Path, Figure]:
-    """The plots by the file that each goes to.
+def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool = False) -> dict[Path, bytes]:
+    """The plots as PNG, by the file that each goes to.
 
     Args:
         narrow: as the page has them on a phone.
@@ -97,7 +93,7 @@ def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool 
         eces = findings.calibration.ece_before, findings.calibration.ece_after
         plots[folder.confusion] = draw_confusion(findings.confusion, findings.names, narrow)
         plots[folder.reliability] = draw_reliability(findings.before, findings.after, *eces, narrow)
-    return plots
+    return {file: to_png(figure) for file, figure in plots.items()}
 
 
 def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
@@ -114,14 +110,14 @@ def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
     }
 
 
-def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, Figure], texts: dict[Path, str]) -> None:
+def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, bytes], texts: dict[Path, str]) -> None:
     """Write the page last: where it is, the others are, and none that an older report had made of other predictions."""
     for stale in _of_predictions(folder) - {*figures, *texts}:
         stale.unlink(missing_ok=True)
     if findings is not None:
         folder.write_summary({"calibration": asdict(findings.calibration)})
-    for path, figure in figures.items():
-        save(figure, path)
+    for path, png in figures.items():
+        save(png, path)
     for path, text in texts.items():
         write_text(path, text)
 

@@ -126,7 +126,7 @@ def recompute() -> Callable[[Path], dict[str, Any]]:
 class Page(HTMLParser):
     """A page as its elements: of each the tag, its attributes, and all text in it."""
 
-    VOID = ("meta", "img", "path", "use", "link", "br", "input", "image", "rect", "circle", "line")
+    VOID = ("meta", "img", "source", "link", "br", "input")
 
     def __init__(self, html: str) -> None:
         super().__init__()

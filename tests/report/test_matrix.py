@@ -11,7 +11,7 @@ from scipy.spatial.distance import squareform
 
 from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.report.matrix import MOST, draw_confusion, order_classes
-from lightning_flowers.report.style import BLUE, INK, ORANGE, save
+from lightning_flowers.report.style import BLUE, INK, ORANGE, save, to_png
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_the_competitions_classes_can_all_be_read(tmp_path):
     assert 16 <= figure.get_figwidth() <= 20
     assert set(names_of(figure.axes[0])) == set(competition_classes())
     assert all(float(label.get_fontsize()) >= 6 for label in figure.axes[0].get_yticklabels())
-    save(figure, tmp_path / "confusion.png")
+    save(to_png(figure), tmp_path / "confusion.png")
     assert (tmp_path / "confusion.png").stat().st_size < 3e6
 
 

@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 
 from lightning_flowers.evaluation.calibration import expected_calibration_error, reliability, soften
 from lightning_flowers.report.reliability import draw_reliability
-from lightning_flowers.report.style import BLUE, GREY, INK, ORANGE, save
+from lightning_flowers.report.style import BLUE, GREY, INK, ORANGE, save, to_png
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_before_and_after_stand_beside_each_other_with_their_errors(predicted):
 @pytest.mark.parametrize("records", [0, 1, 500])
 def test_empty_bins_are_empty_and_all_is_whole_and_in_ink(predicted, tmp_path, records):
     figure = draw(predicted[0][:records], predicted[1][:records])
-    save(figure, tmp_path / "reliability.png")
+    save(to_png(figure), tmp_path / "reliability.png")
     assert len(bars(figure.axes[0], BLUE)) == np.unique(np.ceil(predicted[0][:records].max(1) * 10)).size
     box = figure.get_tightbbox()
     assert 0 <= box.x0 < box.x1 <= figure.get_figwidth()
