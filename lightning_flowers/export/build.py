@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.export import figures, graph, running, variants
+from lightning_flowers.export import figures, graph
 from lightning_flowers.export.checking import Expected, Made
 from lightning_flowers.export.end_to_end import check_end_to_end
+from lightning_flowers.export.int8 import write_int8
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm, write_timm
 from lightning_flowers.files import write_text
@@ -22,7 +23,7 @@ def export(
     predictor: Predictor,
     out: Path,
     kinds: Sequence[str],
-    smaller: Sequence[str] = (),
+    int8: bool = False,
     license: str | None = None,
     data_root: str | None = None,
     most: int | None = None,
@@ -33,7 +34,7 @@ def export(
         predictor: on the CPU.
         out: a folder that is empty or not there.
         kinds: of onnx, torch and timm.
-        smaller: variants of the ONNX file, of int8 and fp16.
+        int8: whether a smaller variant of the ONNX file is wanted too.
         license: of the weights, for the model card; None takes that of the pretrained ones.
         data_root: where the run's data lie now; None where they lay.
         most: pictures of val to check on; None for all.
@@ -46,12 +47,12 @@ def export(
     if "timm" in kinds:
         to_timm(predictor)
     expected = Expected(predictor, find_pictures(predictor, data_root, most))
-    if "int8" in smaller and expected.sample.labels is None:
-        raise UserError(f"--variants=int8: needs val pictures to find the ranges of values: {expected.sample.what}")
+    if int8 and expected.sample.labels is None:
+        raise UserError(f"--int8: needs val pictures to find the ranges of values: {expected.sample.what}")
     with _new_folder(out) as folder:
         made = [expected.made()]
         if {"onnx", "torch"} & {*kinds}:
-            made += _write_graphs(predictor, kinds, smaller, expected, folder)
+            made += _write_graphs(predictor, kinds, int8, expected, folder)
         if "timm" in kinds:
             write_timm(predictor, folder / "timm", expected.sample, figures.scores_of(expected), license)
         text = figures.tell(made, expected, predictor.size_px)
@@ -60,21 +61,21 @@ def export(
 
 
 def _write_graphs(
-    predictor: Predictor, kinds: Sequence[str], smaller: Sequence[str], expected: Expected, folder: Path
+    predictor: Predictor, kinds: Sequence[str], int8: bool, expected: Expected, folder: Path
 ) -> Iterator[Made]:
     program, known = graph.trace(predictor), graph.facts(predictor)
     if "torch" in kinds:
         path = folder / "model.pt2"
         graph.write_torch(program, path, known)
-        yield expected.check(running.torch_answers(path), path)
+        yield expected.check(graph.torch_answers(path), path)
     if "onnx" in kinds:
         source = folder / "model.onnx"
         graph.write_onnx(program, source, known)
-        yield expected.check(running.onnx_answers(source), source)
-        for variant in smaller:
-            path = folder / f"model.{variant}.onnx"
-            variants.write_variant(variant, source, path, expected.sample)
-            yield expected.check(running.onnx_answers(path), path, same=False)
+        yield expected.check(graph.onnx_answers(source), source)
+        if int8:
+            path = folder / "model.int8.onnx"
+            write_int8(source, path, expected.sample)
+            yield expected.check(graph.onnx_answers(path), path, same=False)
 
 
 @contextmanager

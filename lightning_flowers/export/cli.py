@@ -10,7 +10,7 @@ from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
 from lightning_flowers.secrets import redact
 
-KINDS, VARIANTS = ("onnx", "torch", "timm"), ("int8", "fp16")
+KINDS = ("onnx", "torch", "timm")
 _OF_ONNX = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -21,8 +21,7 @@ def run(args: Sequence[str]) -> int:
         UserError: a mistake in the arguments, the run cannot be used, or a file would not answer as it does.
     """
     given = make_parser().parse_args(args)
-    given.to = _listed("--to", given.to, KINDS)
-    given.variants = () if given.variants is None else _listed("--variants", given.variants, VARIANTS)
+    given.to = _kinds(given.to)
     _check(given)
     out = Path(given.out) if given.out is not None else Path("exports") / Path(given.run).resolve().name
     _check_out(out)
@@ -31,23 +30,23 @@ def run(args: Sequence[str]) -> int:
     predictor = load(given.run, accelerator="cpu", tta=given.tta)
     from lightning_flowers.export.build import FIGURES, export
 
-    text = export(predictor, out, given.to, given.variants, given.license, given.data_root, given.pictures)
+    text = export(predictor, out, given.to, given.int8, given.license, given.data_root, given.pictures)
     sys.stdout.write(redact(f"{text}\n\nexported   {out} ({FIGURES} has this table)\n"))
     return 0
 
 
-def _listed(flag: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Names with commas between, each of the `known` or `all` of them; in the order of `known`."""
+def _kinds(text: str) -> tuple[str, ...]:
+    """Names with commas between, in our order."""
     given = set(text.split(","))
-    if not given <= {*known, "all"}:
-        raise UserError(f"{flag}={text}: must be {', '.join(known)} or all, or several with commas between")
-    return tuple(name for name in known if name in given or "all" in given)
+    if not given <= {*KINDS, "all"}:
+        raise UserError(f"--to={text}: must be {', '.join(KINDS)} or all, or several with commas between")
+    return tuple(name for name in KINDS if name in given or "all" in given)
 
 
 def _check(given: Any) -> None:
     """Fail if something asked for has no effect, cannot be, or lacks a package."""
-    if given.variants and "onnx" not in given.to:
-        raise UserError(f"--variants={','.join(given.variants)}: are made of ONNX: add it to --to")
+    if given.int8 and "onnx" not in given.to:
+        raise UserError("--int8: is made of ONNX: add it to --to")
     if given.license is not None and "timm" not in given.to:
         raise UserError(f"--license={given.license}: stands in timm's folder: add timm to --to")
     if given.pictures is not None and given.pictures < 1:
@@ -80,9 +79,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--out", metavar="FOLDER", help="a new folder for them (default: exports/NAME, NAME being the run's)"
     )
-    parser.add_argument(
-        "--variants", metavar="KINDS", help="smaller ONNX files beside it: int8, fp16 or all; their scores are told"
-    )
+    parser.add_argument("--int8", action="store_true", help="a smaller ONNX file of 8 bits too; its scores are told")
     parser.add_argument(
         "--tta",
         metavar="VIEWS",

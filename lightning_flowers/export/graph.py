@@ -1,4 +1,4 @@
-"""A predictor's graph, and the files it is written to: torch.export's and ONNX.
+"""A predictor's graph, the files it is written to, torch.export's and ONNX, and these at work, as elsewhere.
 
 `torch.export` traces with the pictures' number, height and width left open; the square inside is of one size, so that
 what a `tf_` model pads at its borders (SAME, which depends on the size) is fixed there and right.
@@ -10,11 +10,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.export import Dim, ExportedProgram
 
 from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
+from lightning_flowers.export.checking import Answers
 from lightning_flowers.export.end_to_end import EndToEnd
 from lightning_flowers.use.predictor import Predictor
 
@@ -73,6 +76,35 @@ def write_onnx(program: ExportedProgram, path: Path, known: dict[str, str]) -> N
     onnx.helper.set_model_props(proto, known)
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
+
+
+def onnx_answers(path: Path) -> Answers:
+    """What onnxruntime answers on the CPU, with as many threads as torch has."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+    def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (found,) = session.run(None, {INPUT: pictures})
+        return np.asarray(found)
+
+    return answer
+
+
+def torch_answers(path: Path) -> Answers:
+    """What a .pt2 answers."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given buffer is not writable")  # of how torch itself loads it
+        module: Any = torch.export.load(path).module()
+
+    def answer(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return module(torch.from_numpy(pictures)).numpy()
+
+    return answer
 
 
 def _convert(program: ExportedProgram) -> Any:

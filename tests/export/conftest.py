@@ -22,7 +22,7 @@ CLASSES = ("red", "green", "blue")
 def exported(tiny_run, tmp_path_factory):
     """The folder with all that the tiny run can be exported to (for reading only)."""
     out = tmp_path_factory.mktemp("exports") / "tiny"
-    assert main(["export", str(tiny_run), "--to=all", "--variants=all", f"--out={out}"]) == 0
+    assert main(["export", str(tiny_run), "--to=all", "--int8", f"--out={out}"]) == 0
     return out
 
 

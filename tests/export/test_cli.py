@@ -34,7 +34,7 @@ def refused(capsys, tmp_path, tiny_run):
 
 def test_all_is_there_and_told_of(exported, predictor, tiny_run):
     assert sorted(path.name for path in exported.iterdir()) == [
-        "FIGURES.md", "model.fp16.onnx", "model.int8.onnx", "model.onnx", "model.pt2", "timm"
+        "FIGURES.md", "model.int8.onnx", "model.onnx", "model.pt2", "timm"
     ]  # fmt: skip
     assert sorted(path.name for path in (exported / "timm").iterdir()) == [
         "README.md", "config.json", "model.safetensors"
@@ -69,8 +69,7 @@ def test_the_model_card_says_where_it_comes_from(exported, predictor):
     [
         (["--to=tflite"], "--to=tflite: must be onnx, torch, timm or all, or several with commas between"),
         (["--to="], "--to=: must be"),
-        (["--to=onnx", "--variants=int4"], "--variants=int4: must be int8, fp16 or all"),
-        (["--to=timm", "--variants=int8"], "--variants=int8: are made of ONNX: add it to --to"),
+        (["--to=timm", "--int8"], "--int8: is made of ONNX: add it to --to"),
         (["--to=onnx", "--license=mit"], "--license=mit: stands in timm's folder"),
         (["--to=torch", "--pictures=0"], "--pictures=0: must be 1 or more"),
         (["--to=torch", "--data_root=nowhere", "--out=x"], "--data_root=nowhere: "),

@@ -12,7 +12,6 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
 from lightning_flowers.export.end_to_end import EndToEnd, check_end_to_end
 from lightning_flowers.export.pictures import made_up
-from lightning_flowers.export.running import onnx_answers
 from lightning_flowers.export.square import Square
 
 from .conftest import member_of, predictor_of
@@ -24,7 +23,7 @@ def pictures_of(size, count=5):
 
 def through_onnx(predictor, folder):
     graph.write_onnx(graph.trace(predictor), folder / "model.onnx", graph.facts(predictor))
-    return onnx_answers(folder / "model.onnx")
+    return graph.onnx_answers(folder / "model.onnx")
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (97, 64), (65, 200), (40, 31), (1, 7), (301, 290)])

@@ -1,7 +1,6 @@
-"""Smaller ONNX files: weights and activations of 8 or 16 bits. Making the square and the answer stay as they are."""
+"""A smaller ONNX file, its weights and activations of 8 bits. Making the square and the answer stay as they are."""
 
 import logging
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,31 +18,12 @@ _MADE_INT8 = (
 )  # fmt: skip
 
 
-def write_variant(variant: str, source: Path, path: Path, sample: Sample) -> None:
-    """Write a variant of an ONNX file.
+def write_int8(source: Path, path: Path, sample: Sample) -> None:
+    """Write a variant of an ONNX file: static, QDQ, a scale for each channel of the weights.
 
     Args:
-        variant: int8 (static, QDQ, a scale for each channel of the weights; ranges of activations from up to 100
-            pictures of the sample) or fp16.
+        sample: of up to 100 of its pictures the ranges of activations are taken.
     """
-    if variant == "fp16":
-        _write_fp16(source, path)
-    else:
-        _write_int8(source, path, sample)
-
-
-def _write_fp16(source: Path, path: Path) -> None:
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    proto = onnx.load(source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of weights that become 0
-        made = convert_float_to_float16(proto, keep_io_types=True, node_block_list=_kept(proto))
-    onnx.save(made, path)
-
-
-def _write_int8(source: Path, path: Path, sample: Sample) -> None:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -54,6 +34,7 @@ def _write_int8(source: Path, path: Path, sample: Sample) -> None:
         def get_next(self) -> Any:
             return next(({INPUT: picture[None]} for picture in self._pictures), None)
 
+    nodes = onnx.load(source).graph.node
     logging.disable(logging.WARNING)  # it advises to prepare the file, which its writer has done
     try:
         quantize_static(
@@ -66,14 +47,10 @@ def _write_int8(source: Path, path: Path, sample: Sample) -> None:
             reduce_range=True,  # 7 bits of weights: processors without VNNI overflow else
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_kept(onnx.load(source)),
+            nodes_to_exclude=[node.name for node in nodes if node.name.partition("/")[0] in (*SCOPES, "outside")],
         )
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _kept(proto: Any) -> list[str]:
-    return [node.name for node in proto.graph.node if node.name.partition("/")[0] in (*SCOPES, "outside")]
 
 
 def _spread(sample: Sample) -> Iterator[NDArray[np.uint8]]:
