@@ -20,7 +20,6 @@ from lightning_flowers.cli import lightning
 from lightning_flowers.data.cache import free_space
 from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import naming_flags
-from lightning_flowers.report import live_curves
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
 XLAAccelerator.auto_device_count = functools.cache(lambda: 0)
@@ -71,9 +70,8 @@ def messages_name_flags() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes longer than a tiny run: none of this process leaves curves or a page, but where marked `drawn`."""
+    """Drawing takes longer than a tiny run: none of this process leaves a page, but where marked `drawn`."""
     if "drawn" not in request.keywords:
-        monkeypatch.setattr(live_curves, "_save", lambda epochs, path: None)
         monkeypatch.setattr(lightning, "leave_report", lambda path: "left out")
 
 

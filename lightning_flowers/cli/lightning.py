@@ -163,7 +163,7 @@ class FlowersCLI(LightningCLI):
         often = config.save_every_steps, config.save_every_minutes
         self.checkpoints = Checkpoints(folder, self.history, *often, config.save_top_k)
         start = LambdaCallback(on_train_start=self._start_record)
-        curves = Curves(self.history, folder.curves)
+        curves = Curves(self.history)
         if config.hours is not None:
             self.budget = Budget(folder.seconds_used, config.hours * 3600, self._began)
             hours = [Hours(self.budget, self.history, self.datamodule, config.predict, self._note_epochs)]

@@ -1,7 +1,4 @@
-"""The curves of a run: in what the loggers show while it trains, and as a picture in its folder when that ends."""
-
-import warnings
-from pathlib import Path
+"""The curves of a run in what the loggers show while it trains."""
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -9,7 +6,6 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers.run.history import History
-from lightning_flowers.run.results import Epoch
 
 # TensorBoard takes tags for regular expressions that match from the start: `train_macro_f1` would have `_present` too.
 LAYOUT = {
@@ -24,7 +20,7 @@ LAYOUT = {
 
 
 class Curves(Checkpoint):
-    """Gives every logger the learning rate beside each epoch's scores, and draws the history when training ends.
+    """Gives every logger the learning rate beside each epoch's scores.
 
     In TensorBoard train and val of a score stand in one chart (the tab Custom Scalars).
 
@@ -32,11 +28,10 @@ class Curves(Checkpoint):
 
     Args:
         history: of the run.
-        path: of the PNG.
     """
 
-    def __init__(self, history: History, path: Path) -> None:
-        self.history, self.path = history, path
+    def __init__(self, history: History) -> None:
+        self.history = history
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for logger in trainer.loggers:
@@ -46,24 +41,3 @@ class Curves(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Logged as the model logs its scores: all loggers have it at the same step, and in the same row.
         pl_module.log("learning_rate", torch.tensor(self.history.rows[-1]["learning_rate"]))
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._draw(trainer)
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._draw(trainer)
-
-    def _draw(self, trainer: Trainer) -> None:
-        if not trainer.is_global_zero or not self.history.rows:
-            return
-        try:
-            _save(self.history.epochs, self.path)
-        except Exception as error:  # a picture is not worth a run
-            warnings.warn(f"{self.path}: cannot be drawn: {error}: the run goes on without", stacklevel=2)
-
-
-def _save(epochs: list[Epoch], path: Path) -> None:
-    from lightning_flowers.report.curves import draw_curves  # here: without matplotlib a run goes on too
-    from lightning_flowers.report.style import save, to_png
-
-    save(to_png(draw_curves(epochs)), path)

@@ -1,12 +1,11 @@
-"""The curves of a run while it trains, with real loggers: the picture, the learning rate, TensorBoard's charts."""
+"""The curves of a run while it trains, with real loggers: the learning rate, TensorBoard's charts."""
 
 import csv
 from itertools import pairwise
 
 import pytest
 import torch
-from PIL import Image
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # pyright: ignore[reportAttributeAccessIssue]
@@ -14,21 +13,10 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # pyright: igno
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.hardware import prepare_host
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.report import live_curves
 from lightning_flowers.report.live_curves import Curves
 from lightning_flowers.run.history import History
 
 EPOCHS = 3
-
-pytestmark = pytest.mark.drawn
-
-
-class Dies(Callback):
-    """Ends a run in its epoch 2, from 0, as Ctrl-C would."""
-
-    def on_train_epoch_start(self, trainer, pl_module):
-        if trainer.current_epoch == 2:
-            raise ValueError("ends here")
 
 
 @pytest.fixture(autouse=True)
@@ -41,37 +29,28 @@ def one_thread():
 
 
 @pytest.fixture
-def fit(tmp_path, petals_root):
-    """Train a tiny model with `Curves(path)`; gives the history."""
+def fit(petals_root):
+    """Train a tiny model with `Curves`; gives the history."""
     prepare_host("cpu")  # or Lightning looks for a TPU
 
-    def fit(path, *callbacks, logger=False, ckpt_path=None, max_epochs=EPOCHS):
+    def fit(logger):
         data = PetalsDataModule(root=str(petals_root), batch_size=40, augment="none", threads=2)
         model = FlowerClassifier("test_resnet", weights="none", num_classes=4, lr=0.01, schedule="cosine")
         history = History(None)
         trainer = Trainer(
             accelerator="cpu",
-            max_epochs=max_epochs,
+            max_epochs=EPOCHS,
             logger=logger,
-            callbacks=[history, Curves(history, path), *callbacks],
+            callbacks=[history, Curves(history)],
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
-        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        trainer.fit(model, datamodule=data)
         return history
 
     return fit
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """How many epochs each picture had, the pictures not made."""
-    counts = []
-    monkeypatch.setattr(live_curves, "_save", lambda rows, path: counts.append(len(rows)))
-    return counts
 
 
 def events(folder):
@@ -80,38 +59,12 @@ def events(folder):
     return found
 
 
-def test_the_picture_is_there_when_training_ends(fit, tmp_path):
-    fit(tmp_path / "run" / "curves.png")
-    with Image.open(tmp_path / "run" / "curves.png") as picture:
-        assert picture.width > picture.height > 500
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["curves.png"]
-
-
-def test_what_an_interrupted_run_has_learnt_is_drawn(fit, tmp_path, drawn):
-    with pytest.raises(ValueError, match="ends here"):
-        fit(tmp_path / "curves.png", Dies())
-    assert drawn == [2]
-
-
-def test_a_resumed_run_draws_all_its_epochs(fit, tmp_path, drawn):
-    fit(tmp_path / "curves.png", max_epochs=2)
-    fit(tmp_path / "curves.png", ckpt_path=str(tmp_path / "last.ckpt"), max_epochs=4)
-    assert drawn == [2, 4]
-
-
-def test_a_picture_that_cannot_be_drawn_warns_and_the_run_goes_on(fit, tmp_path):
-    (tmp_path / "a file").touch()
-    with pytest.warns(UserWarning, match=r"curves\.png: cannot be drawn"):
-        history = fit(tmp_path / "a file" / "curves.png")
-    assert len(history.rows) == EPOCHS
-
-
 def test_every_logger_has_the_learning_rate_beside_the_scores(fit, tmp_path):
     loggers = [
         TensorBoardLogger(tmp_path, "tensorboard", version="", default_hp_metric=False),
         CSVLogger(tmp_path, "csv", version=""),
     ]
-    history = fit(tmp_path / "curves.png", logger=loggers)
+    history = fit(loggers)
     wanted = [row["learning_rate"] for row in history.rows]
     assert all(rate > after for rate, after in pairwise(wanted[1:]))
 
@@ -129,7 +82,7 @@ def test_every_logger_has_the_learning_rate_beside_the_scores(fit, tmp_path):
 
 def test_tensorboard_shows_train_and_val_in_one_chart(fit, tmp_path):
     logger = TensorBoardLogger(tmp_path, "tensorboard", version="", default_hp_metric=False)
-    fit(tmp_path / "curves.png", logger=logger)
+    fit(logger)
     found = events(tmp_path / "tensorboard")
     layout = Layout.FromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
     charts = {chart.title: list(chart.multiline.tag) for chart in layout.category[0].chart}
