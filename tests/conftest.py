@@ -69,10 +69,9 @@ def messages_name_flags() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes longer than a tiny run: none of this process leaves a page, but where marked `drawn`."""
-    if "drawn" not in request.keywords:
-        monkeypatch.setattr(lightning, "leave_report", lambda path: "left out")
+def no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than a tiny run: none of this process leaves a page."""
+    monkeypatch.setattr(lightning, "leave_report", lambda path: "left out")
 
 
 @pytest.fixture(scope="session")
