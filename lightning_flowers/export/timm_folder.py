@@ -1,17 +1,22 @@
 """A folder that timm loads by itself (`local-dir:FOLDER`), and that can be pushed to the Hugging Face hub as it is."""
 
+from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from huggingface_hub import ModelCard, ModelCardData
 from timm.models import save_for_hf
 from torch import nn
 
+from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
-from lightning_flowers.export.card import model_card
 from lightning_flowers.export.pictures import Sample
 from lightning_flowers.files import write_text
+from lightning_flowers.markdown import markdown_table
+from lightning_flowers.report import facts
 from lightning_flowers.use.members import Member
 from lightning_flowers.use.predictor import Predictor
 
@@ -63,9 +68,37 @@ def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: str, 
     for parameter in model.parameters():  # safetensors wants them so
         parameter.data = parameter.data.contiguous()
     save_for_hf(model, str(folder), {"label_names": list(predictor.classes)}, safe_serialization=True)
-    card = model_card(predictor, model.pretrained_cfg, scores, chosen, given=license is not None)
+    card = _card(predictor, model.pretrained_cfg, scores, chosen, given=license is not None)
     write_text(folder / "README.md", card)
     _require_equal(predictor.members[0], folder, sample)
+
+
+def _card(predictor: Predictor, config: Mapping[str, Any], scores: str, license: str, given: bool) -> str:
+    """The text of README.md, with the header that the hub reads.
+
+    Args:
+        config: timm's, of the model.
+        scores: says how good it is.
+        license: of the weights; `given` tells whether by the user, and not by timm of the pretrained weights.
+    """
+    run = predictor.members[0].run
+    tags = ["image-classification", "timm", "flowers"]
+    header = ModelCardData(license=license, library_name="timm", pipeline_tag="image-classification", tags=tags)
+    rows = [[split.split, split.records, split.fingerprint] for split in facts.splits(run)]
+    card = ModelCard.from_template(
+        header,
+        template_str=resources.files("lightning_flowers.export").joinpath("templates/card.md").read_text("utf-8"),
+        predictor=predictor,
+        run=run,
+        version=__version__,
+        subtitle=facts.subtitle(run),
+        whose="as its maker says" if given else f"that of the pretrained weights ({run.timm_name}), as timm knows it",
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        splits=markdown_table(["split", "records", "fingerprint"], rows, ["records"]),
+        scores=scores,
+    )
+    return str(card)
 
 
 def _config(member: Member) -> dict[str, Any]:
