@@ -59,8 +59,7 @@ def build(
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    paths = frozenset({"/", *(str(getattr(route, "path", "")) for route in app.routes), *app.openapi()["paths"]})
-    app.add_middleware(Guard, metrics=service.metrics, paths=paths)
+    app.add_middleware(Guard, metrics=service.metrics)
     return app
 
 

@@ -1,10 +1,10 @@
-"""What holds for each answer: headers that keep a browser careful, and a count."""
+"""What holds for each answer: headers that keep a browser careful, and counts, which Prometheus may ask."""
 
 import time
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from lightning_flowers.serve.metrics import Metrics
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -21,6 +21,25 @@ HEADERS = {
 }
 _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _LEFT = 499  # as nginx counts a client that did not wait
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = {"registry": self.registry, "namespace": "flowers"}
+        self.requests = Counter("requests", "Requests by path and HTTP status", ("path", "status"), **registry)
+        self.seconds = Histogram("request_seconds", "Seconds of a request", ("path",), buckets=_SECONDS, **registry)
+        self.pictures = Counter("pictures", "Pictures by what became of them", ("outcome",), **registry)
+        self.batch = Histogram("batch_pictures", "Pictures that the model saw at once", buckets=_BATCHES, **registry)
+        self.waiting = Gauge("pictures_under_way", "Pictures that wait or are worked on", **registry)
+
+    def text(self) -> bytes:
+        """All of them, in Prometheus's text format."""
+        return generate_latest(self.registry)
 
 
 class Guard:
@@ -29,11 +48,10 @@ class Guard:
     Args:
         app: the other.
         metrics: count what it answers.
-        paths: that are counted by name.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str]) -> None:
-        self._app, self._metrics, self._paths = app, metrics, paths
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -55,6 +73,6 @@ class Guard:
             self._count(scope, status[0], time.perf_counter() - started)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        path = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(path, str(status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)

@@ -18,7 +18,7 @@ from lightning_flowers.secrets import redact
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
 from lightning_flowers.serve.bodies import Upload
-from lightning_flowers.serve.metrics import Metrics
+from lightning_flowers.serve.guard import Metrics
 from lightning_flowers.serve.settings import Settings
 from lightning_flowers.serve.under_way import Capacity
 from lightning_flowers.serve.val_pictures import ValPictures
