@@ -20,8 +20,8 @@ from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
-# Label smoothing leaves models seldom surer: of real photographs, two models were as sure of 70 % of test, 99 % of these
-# rightly; at 0.9 of 18 %.
+# Label smoothing leaves models seldom surer: of real photographs, two models were as sure of 70 % of test, of which 99 %
+# rightly, and of 18 % at 0.9.
 PSEUDO_THRESHOLD = 0.5
 
 

@@ -14,7 +14,7 @@ from lightning_flowers import hardware
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.features import choose_caches
-from lightning_flowers.report.style import BLUE, ORANGE, dress, head, new_figure, save
+from lightning_flowers.report.style import BLUE, ORANGE, dress, head, new_figure, save, to_png
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 
@@ -110,4 +110,4 @@ def draw(path: Path, found: Found) -> None:
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss of training, smoothed")
     dress(axes)
-    save(picture, path)
+    save(to_png(picture), path)
