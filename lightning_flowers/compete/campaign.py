@@ -1,6 +1,7 @@
 """A campaign: what it trains and predicts, in which order, and the answer that it always has."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,7 @@ class Campaign:
         distilled: tuple[str, Sequence[str]] | None = None,
     ) -> None:
         self._pseudo_labels, self._distilled = pseudo_labels, distilled
+        self._pace = 1.0  # how many times as long as planned the last run took: a machine may have become busy
         self.folder, self.runs, self.log = folder, folder / "runs", folder / "log.txt"
         self._models, self._shared, self._budget, self._folds = models, list(shared), budget, folds
         self._state: dict[str, Any] = {"asked": {}, "probes": {}, "records": {}, "cut": []}
@@ -133,7 +135,8 @@ class Campaign:
         """Whether all runs that are blended are there once more, trained on train and val together."""
         planned = {job.name: job for job in plan.jobs}
         wanted = [planned.get(f"{name}{ALL}") for name, weight in answer.runs.items() if weight]
-        if not all(job and self._train(job) for job in wanted):
+        kept = sum(job.seconds for job in plan.jobs if job.name == DISTILLED)
+        if not all(job and self._train(job, kept) for job in wanted):
             return False
         return answer.option.views == PLAIN or all(self._predict_mirrored(job.name) for job in wanted if job)
 
@@ -158,20 +161,23 @@ class Campaign:
             kept: seconds of what is left that are not for it.
         """
         is_there, is_cut = jobs.is_done(self.runs, job.name), job.name in self._state["cut"]
-        left = self._budget.left
+        left, kept, seconds = self._budget.left, kept * self._pace, job.seconds * self._pace
         if is_there and (not is_cut or left <= kept):
             return True
         first = is_cut or not any(jobs.is_done(self.runs, path.name) for path in self.runs.glob("*"))
-        if left - kept < job.seconds and not first:
+        if left - kept < seconds and not first:
             self._leave_out(job.name, "no time is left for it")
             return False
-        say("train", f"{job.name}: about {job.seconds / 60:.1f} of {max(left, 0) / 60:.1f} minutes")
+        say("train", f"{job.name}: about {seconds / 60:.1f} of {max(left, 0) / 60:.1f} minutes")
         return self._try(job.name, partial(self._fit, job, (left - kept * is_cut) * (1 - RESERVE)))
 
     def _fit(self, job: Job, seconds: float) -> None:
         if job.is_taught:
             job = job._replace(flags=(*job.flags, f"--data.pseudo_labels={self._taught(job)}"))
+        began = time.monotonic()
         is_cut = jobs.train(job, self.runs, self.log, seconds)
+        if job.seconds and not is_cut:
+            self._pace = max(1.0, (time.monotonic() - began) / job.seconds)
         self._state["cut"] = sorted({*self._state["cut"], job.name} if is_cut else {*self._state["cut"]} - {job.name})
         self._save()
 

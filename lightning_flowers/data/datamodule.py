@@ -20,8 +20,8 @@ from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
-# Label smoothing leaves models seldom surer: of real photographs, two models were as sure of 70 % of test, of which 99 %
-# rightly, and of 18 % at 0.9.
+# Label smoothing leaves models seldom surer: two models were as sure of 70 % of real photographs, and of these right of
+# 99 %; they were 0.9 sure of 18 %.
 PSEUDO_THRESHOLD = 0.5
 
 

@@ -191,6 +191,19 @@ def test_a_small_model_learns_from_the_blend_as_it_was_before_the_last_round(her
     assert "was begun with other settings" in capsys.readouterr().err
 
 
+def test_what_takes_longer_than_planned_has_the_rest_planned_anew(here, commands, monkeypatch):
+    given, now, train = commands[0], [0.0], jobs.train
+
+    def trains(job, *others):
+        now[0] += 1.5 * job.seconds
+        return train(job, *others)
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(jobs, "train", trains)
+    assert main(["compete", "--hours=1.2", "--backbones=a", "--distill=small"]) == 0
+    assert trained(given) == ["a-seed0", "distilled"]  # the last round would take the time of what was asked for
+
+
 def test_after_the_first_fold_there_is_a_submission(here, commands):
     commands[1]["a-seed0-fold1"] = INTERRUPTED
     assert main(["compete", "--hours=1.1", "--backbones=a", "--folds=3"]) == INTERRUPTED
