@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.__main__ import main
+from lightning_flowers.ensemble import cli
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
 
@@ -82,10 +83,15 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
 def ensemble(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run `ensemble ...` as a user would, in a folder of its own; gives exit status, stdout and stderr."""
+    """Run `ensemble ...` as a user would, in a folder of its own; gives exit status, stdout and stderr.
 
-    def run(*args: object) -> tuple[int, str, str]:
+    A page, which takes longer to draw than all else, is left only where `page` asks for it.
+    """
+
+    def run(*args: object, page: bool = False) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
+        if not page:
+            monkeypatch.setattr(cli, "leave_report", lambda path: "left out")
         capsys.readouterr()
         status = main(["ensemble", *map(str, args)])
         out, err = capsys.readouterr()

@@ -1,6 +1,7 @@
 import csv
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,9 +39,10 @@ def trio(make_run):
 
 
 def test_runs_are_blended_into_a_run_of_their_own(ensemble, trio, tmp_path):
-    status, out, err = ensemble(*trio, "--weights=2,1,1")
+    status, out, err = ensemble(*trio, "--weights=2,1,1", page=True)
     assert (status, err) == (0, "")
     folder = tmp_path / "runs" / "ensemble"
+    assert f"report     {Path('runs/ensemble/report.html')}" in out
     for split in ("val", "test"):
         parts = np.stack([load(path, split).probabilities for path in trio]).astype(np.float64)
         blended = load(folder, split)

@@ -19,7 +19,7 @@ from lightning_flowers.rehearse.rehearsal import write_pictures
 
 from .conftest import NET
 
-CHIP = find_chip("v5e-8")
+CHIP, BATCH = find_chip("v5e-8"), 16
 with_libtpu = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("torch_xla", "libtpu", "jax")),
     reason="torch_xla, libtpu or jax is missing",
@@ -33,15 +33,11 @@ def cache(caches):
         yield
 
 
-def _traced(batch):
-    from lightning_flowers.rehearse.tracing import trace
-
-    return trace([*NET, f"--data.batch_size={batch}"])
-
-
 @pytest.fixture(scope="module")
 def traced():
-    return _traced(16)
+    from lightning_flowers.rehearse.tracing import trace
+
+    return trace([*NET, f"--data.batch_size={BATCH}"])
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +108,10 @@ def test_the_budget_counts_steps(step, traced):
 
 @with_libtpu
 @pytest.mark.slow
-def test_what_is_compiled_is_what_a_run_sends_off(tmp_path):
+def test_what_is_compiled_is_what_a_run_sends_off(traced, tmp_path):
     """Operation by operation, and which memory is given away, for each graph that computes with the network."""
-    ran = _ran_on_virtual_cores(tmp_path, 8)
-    for graph in _traced(8).graphs:
+    ran = _ran_on_virtual_cores(tmp_path, BATCH)
+    for graph in traced.graphs:
         twins = [text for text in ran if _operations(text) == _operations(graph.hlo)]
         assert twins, graph.stage
         assert len(graph.donated) in [text.splitlines()[0].count(", {})") for text in twins], graph.stage
