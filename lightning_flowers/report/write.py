@@ -64,16 +64,8 @@ def _predictions(run: Run, folder: RunFolder) -> tuple[Predictions | None, list[
         return None, [f"Confusions, classes, errors and calibration: {why}"]
     if path.is_file():
         return Predictions.load(path, labelled=True), []
-    return None, [f"Confusions, classes, errors and calibration: {_how_to_predict(folder)}"]
-
-
-def _how_to_predict(folder: RunFolder) -> str:
-    lacking = "no predictions/val.npz"
-    try:
-        folder.checkpoint()
-    except UserError as error:
-        return f"{lacking}, and no weights to make it with: {error}"
-    return f"{lacking}: make it with `{command('predict', '--run', folder.path)}`, then report anew"
+    make = f"make it with `{command('predict', '--run', folder.path)}`, then report anew"
+    return None, [f"Confusions, classes, errors and calibration: no predictions/val.npz: {make}"]
 
 
 def _findings(run: Run, predictions: Predictions) -> Findings:

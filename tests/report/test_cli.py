@@ -132,19 +132,11 @@ def test_an_interrupted_run_has_a_page_that_says_so(report, make_run, read_page)
     assert any(text == "running or killed, after 3 of 3 epochs" for _, text in page.all("li"))
     missing = page.by_id("missing")[2]
     assert f"python -m lightning_flowers fit --resume {run}" in missing
-    assert "no predictions/val.npz, and no weights to make it with" in missing
+    wanted = f"no predictions/val.npz: make it with python -m lightning_flowers predict --run {run}, then report anew"
+    assert wanted in missing
     assert page.by_id("macro-f1")[2] == "0.7500"  # of the history
     assert {path.name for path in run.glob("*.png")} == {"curves.png"}
     assert "calibration" not in json.loads((run / "summary.json").read_text())
-
-
-def test_where_there_are_weights_the_page_tells_how_to_predict(report, make_run, read_page):
-    run = make_run()
-    (run / "checkpoints").mkdir()
-    (run / "checkpoints" / "best.ckpt").write_bytes(b"")
-    report(run)
-    wanted = f"no predictions/val.npz: make it with python -m lightning_flowers predict --run {run}, then report anew"
-    assert wanted in read_page(run).by_id("missing")[2]
 
 
 def test_a_run_on_train_and_val_says_that_nothing_was_left_to_validate_on(report, make_run, predict, read_page):
