@@ -14,23 +14,21 @@ class Counters(NamedTuple):
     """What torch_xla has counted since the process began.
 
     graphs, seconds: that were compiled, and what that took.
-    sent: bytes that crossed from the host to the cores.
     reads: values that were read back, one by one.
     fallbacks: how often each operator ran on the host's CPU, for want of one for XLA.
     """
 
     graphs: int
     seconds: float
-    sent: int
     reads: int
     fallbacks: dict[str, int]
 
 
 def counters() -> Counters:
     """What was counted so far."""
-    compiled, sent = (met.metric_data(name) or (0, 0.0) for name in ("CompileTime", "OutboundData"))
+    graphs, nanoseconds, *_ = met.metric_data("CompileTime") or (0, 0.0)
     fallbacks: Any = {name: met.counter_value(name) for name in met.counter_names() if name.startswith("aten::")}
-    return Counters(compiled[0], compiled[1] / 1e9, int(sent[1]), fallbacks.pop(_READ, 0), fallbacks)
+    return Counters(graphs, nanoseconds / 1e9, fallbacks.pop(_READ, 0), fallbacks)
 
 
 class CompileWatch(Callback):
