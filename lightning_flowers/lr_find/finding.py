@@ -20,6 +20,7 @@ from lightning_flowers.run.messages import say
 
 LEAST, MOST = 1e-7, 1.0
 _NEVER = 10**9  # epochs
+_KEPT = 0.98  # of the running mean, at each loss
 _FIRST = 10  # rates whose losses are the mean of too few to tell
 
 
@@ -77,9 +78,15 @@ class Finder(FlowersCLI):
         found: Any = Tuner(self.trainer).lr_find(
             self.model, datamodule=self.datamodule, min_lr=LEAST, max_lr=MOST, num_training=self._steps
         )
-        losses = found.results["loss"]
+        losses = smoothed(found.results["loss"])
         rates = found.results["lr"][: len(losses)]
         self.found = Found(rates, losses, steepest(rates, losses))
+
+
+def smoothed(losses: Sequence[float]) -> list[float]:
+    """Lightning's running mean of losses, as it is meant to be: it divides by the weight of one loss more than there
+    are, so that the first is half of what it was."""
+    return [loss * (1 - _KEPT ** (step + 1)) / (1 - _KEPT**step) for step, loss in enumerate(losses, start=1)]
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:

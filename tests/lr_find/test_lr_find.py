@@ -1,13 +1,16 @@
 """`lr_find`: a curve over rates, of training alone, and what it suggests."""
 
 import math
+from unittest.mock import MagicMock
 
 import pytest
+import torch
 from PIL import Image
+from pytorch_lightning.tuner.lr_finder import _LRCallback
 
 from lightning_flowers import hardware
 from lightning_flowers.__main__ import MISUSED, main
-from lightning_flowers.lr_find.finding import steepest
+from lightning_flowers.lr_find.finding import smoothed, steepest
 from lightning_flowers.model.classifier import FlowerClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:--data.augment.* a picture, against")
@@ -23,6 +26,15 @@ def test_the_rate_is_where_the_loss_falls_fastest_on_a_log_scale():
     assert steepest(rates, losses) == pytest.approx(1e-3, rel=0.1)
     assert steepest(rates, [*losses[:-5], *[math.nan] * 5]) == pytest.approx(1e-3, rel=0.1)
     assert steepest(rates, [math.nan] * 100) is None
+
+
+def test_the_mean_of_losses_that_are_alike_is_theirs():
+    callback, trainer = _LRCallback(3), MagicMock(accumulate_grad_batches=1)
+    for step in (1, 2, 3):
+        trainer.global_step, trainer.fit_loop.batch_idx = step, step - 1
+        callback.on_train_batch_end(trainer, MagicMock(), torch.tensor(4.0), None, step - 1)
+    assert callback.losses[0] == pytest.approx(4.0 / 1.98)  # Lightning's
+    assert smoothed(callback.losses) == pytest.approx([4.0] * 3)
 
 
 def test_a_curve_and_a_rate_are_found_without_a_look_at_val(here, petals_root, capsys, monkeypatch):
