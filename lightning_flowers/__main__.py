@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TextIO
 
 from lightning_flowers import __version__, environment
-from lightning_flowers.cli import completion, seeds
+from lightning_flowers.cli import completion
 from lightning_flowers.cli.child import INTERRUPTED, follow
 from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
 from lightning_flowers.errors import UserError, did_you_mean, naming_flags
@@ -67,8 +67,6 @@ def _run(args: list[str]) -> int:
     if command not in COMMANDS | TOOLS:
         hint = did_you_mean(command, COMMANDS | TOOLS) or f": use one of {', '.join(COMMANDS | TOOLS)}"
         raise UserError(f"{command}: no such command{hint} (see --help)")
-    if seeds.asks_for_seeds(args):
-        return seeds.run_seeds(args)
     if command in TOOLS and command not in ON_LIGHTNING:
         return _run_tool(args)
     # Imported late: torch and Lightning take seconds, and --version and mistakes should not wait for them.

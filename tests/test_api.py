@@ -147,7 +147,6 @@ def test_a_split_gives_picture_label_and_id_of_each_record(petals_root):
         ({"data": {"size": 224}}, r"^size=224: .* only of 32 px"),
         ({"trainer": {"logger": object()}}, "trainer.logger: object cannot be written into config.yaml"),
         ({"model": {"learning_rate": 1}}, "learning_rate"),
-        ({"seeds": "0,1"}, "^seeds=0,1: "),
     ],
 )
 def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):

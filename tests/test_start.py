@@ -60,7 +60,6 @@ def test_help_and_mistakes_do_not_wait_for_torch(tmp_path):
         (["report", "x"], 1),
         (["serve", "--help"], 0),
         (["serve", "x", "--batch=0"], 2),
-        (["fit", "--seeds=x"], 2),
     ):
         assert start(*args, env=environment).returncode == status, args
     assert "fit" in start("--help").stdout

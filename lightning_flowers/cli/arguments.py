@@ -17,7 +17,7 @@ from lightning_flowers.secrets import MEND, is_missing, redacted
 
 # What config.yaml of a run leaves out: it belongs to one command, not to the run.
 _OF_ONE_COMMAND = (
-    "config", "name", "runs_dir", "seeds", "resume", "ckpt_path", "weights_only", "report",
+    "config", "name", "runs_dir", "resume", "ckpt_path", "weights_only", "report",
     "save_every_minutes", "save_every_steps", "predict", "hours", "save_top_k",
 )  # fmt: skip
 RUNS_DIR = "runs"  # where run folders are made

@@ -17,19 +17,18 @@ INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
 _FOLLOWS = "LIGHTNING_FLOWERS_FOLLOWS"
 
 
-def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None], quiet: bool = False) -> int:
+def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None]) -> int:
     """Run one command and return its exit status.
 
     Args:
         args: the command line, beginning with the command.
-        on_line: given each line as it comes, with its end, and the process, which it may terminate.
-        quiet: give what it says of errors to `on_line` too, in place of this process's stderr.
+        on_line: given each line as it comes, errors too, with its end; and the process, which it may terminate.
     """
     command = [sys.executable, "-m", "lightning_flowers", *args]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", _FOLLOWS: "1"}  # utf-8, whatever this terminal's is
-    pipe, errors = subprocess.PIPE, subprocess.STDOUT if quiet else None
+    pipe, out = subprocess.PIPE, subprocess.STDOUT
     with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=errors, text=True, encoding="utf-8", env=environment
+        command, stdin=pipe, stdout=pipe, stderr=out, text=True, encoding="utf-8", env=environment
     ) as process:
         assert process.stdout
         lines = iter(process.stdout)

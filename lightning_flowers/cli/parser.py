@@ -107,7 +107,6 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         run.add_argument("--name", type=str | None, help="Run folder's name. Default: the backbone's.")
         run.add_argument("--runs_dir", type=str, default=RUNS_DIR, help="Where run folders are made.")
         run.add_argument("--resume", type=str | None, help="A run folder, to go on where it was cut off.")
-        run.add_argument("--seeds", type=str | None, help="Several runs, one for each seed: 0,1,2.")
         budget = "What a run may take: it has as many epochs as fit, max_epochs at most."
         run.add_argument("--hours", type=float | None, help=budget)
     else:

@@ -134,7 +134,6 @@ _TABLE = (
         lambda s: s.trainer.max_time is not None and s.get("hours") is not None,
         "cuts a run off where --hours has it come to its end: leave one of the two out",
     ),
-    _Row("seeds", lambda s: s.seeds is not None, "give it on the command line, not in a config", always=True),
     _Row(
         "trainer.limit_predict_batches",
         lambda s: s.trainer.limit_predict_batches is not None,

@@ -24,7 +24,6 @@ from lightning_flowers.secrets import redact
 
 _OWN = {
     "resume": "the same command goes on by itself",
-    "seeds": "it takes as many seeds as there is time for",
     "seed_everything": "it takes as many seeds as there is time for",
     "report": "each run has its page",
     "predict": "each run predicts",

@@ -48,7 +48,7 @@ def settings_of(flags: Sequence[str]) -> dict[str, Any]:
         UserError: a mistake in them.
     """
     lines: list[str] = []
-    status = run_command(["fit", *flags, "--print_config"], lambda line, _: lines.append(line), quiet=True)
+    status = run_command(["fit", *flags, "--print_config"], lambda line, _: lines.append(line))
     if status == INTERRUPTED:
         raise KeyboardInterrupt("interrupted; the same command goes on")
     if status:
@@ -183,7 +183,7 @@ def execute(args: Sequence[str], log: Path) -> None:
                 sys.stdout.write(f"  {line}")
                 sys.stdout.flush()
 
-        status = run_command(args, show, quiet=True)
+        status = run_command(args, show)
     if status == INTERRUPTED:
         raise KeyboardInterrupt("interrupted; the same command goes on")
     if status:

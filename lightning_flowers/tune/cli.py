@@ -16,7 +16,7 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.secrets import redact
 
-_REFUSED = ("resume", "seeds", "report", "predict", "run")
+_REFUSED = ("resume", "report", "predict", "run")
 
 
 def run(args: Sequence[str]) -> int:

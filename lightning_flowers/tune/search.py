@@ -136,7 +136,7 @@ def _run_trial(study: optuna.Study, trial: Trial, search: Search, deadline: floa
     try:
         with log.open("w", encoding="utf-8") as lines:
             watch = _Watch(trial, folder, lines, deadline)
-            status = run_command(_command(search, trial), watch, quiet=True)
+            status = run_command(_command(search, trial), watch)
         if status == INTERRUPTED and not watch.ended:  # a run that is terminated gives the same status
             raise KeyboardInterrupt(f"interrupted in trial {trial.number}; the same command goes on")
         best = read_run(folder).best if watch.ended or status == 0 else None

@@ -32,5 +32,5 @@ def test_a_command_ends_with_the_process_that_started_it(waiting):
 
 def test_a_command_that_ends_by_itself_keeps_its_status():
     lines = []
-    assert run_command(["no-such"], lambda line, _: lines.append(line), quiet=True) == 2
+    assert run_command(["no-such"], lambda line, _: lines.append(line)) == 2
     assert "no such command" in lines[-1]

@@ -41,6 +41,8 @@ def test_train_and_val_can_be_trained_on_together(source: Source) -> None:
     assert not splits.validates
     assert not splits.has("val")
     assert splits.has("test")
+    assert splits.label(None, "lite0", 1) == "lite0-trainval-seed1"
+    assert splits.label("mine", "lite0", 1) == "mine"
 
 
 def test_folds_cut_train_and_val_and_leave_test_alone(source: Source) -> None:

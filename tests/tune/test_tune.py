@@ -32,7 +32,7 @@ def trials(monkeypatch):
         def terminate(self):
             ended.append(len(commands) - 1)
 
-    def run_command(args, on_line, quiet):
+    def run_command(args, on_line):
         commands.append(args)
         scores = planned[len(commands) - 1]
         flags = dict(arg.split("=", 1) for arg in args[1:])
