@@ -9,45 +9,39 @@ import yaml
 from jsonargparse import Namespace
 from lightning_fabric.plugins import TorchCheckpointIO
 from lightning_fabric.utilities.rank_zero import rank_zero_only
-from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint, LambdaCallback
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers import hardware
-from lightning_flowers.cli.arguments import choose_checkpoint, expand_run, run_config
+from lightning_flowers.cli.arguments import choose_checkpoint, expand_run
 from lightning_flowers.cli.checks import check_classes, check_data
 from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
+from lightning_flowers.cli.recorder import Recorder
 from lightning_flowers.cli.rejoining import joined
 from lightning_flowers.cli.settings import check_settings
 from lightning_flowers.cli.wording import as_setting_errors
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
-from lightning_flowers.files import write_text
 from lightning_flowers.lightning_internals import left_by_slurm
 from lightning_flowers.model.attaching import meet
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import views_of
 from lightning_flowers.report.at_exit import leave_report
-from lightning_flowers.report.live_curves import Curves
-from lightning_flowers.run.budget import Budget
 from lightning_flowers.run.callbacks import check_callbacks
-from lightning_flowers.run.checkpoints import Checkpoints, ReadByFirst
+from lightning_flowers.run.checkpoints import ReadByFirst
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.history import History
-from lightning_flowers.run.hours import Hours
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.origin import judge_origin
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions
 from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.ranks import Ranks
-from lightning_flowers.run.results import limits_of
-from lightning_flowers.run.resuming import ResumeState, check_changes
-from lightning_flowers.run.summary import summarize
+from lightning_flowers.run.resuming import check_changes
 
 
 class FlowersCLI(LightningCLI):
@@ -61,8 +55,7 @@ class FlowersCLI(LightningCLI):
     """
 
     folder: RunFolder | None = None
-    trains = False
-    budget: Budget | None = None
+    recorder: Recorder | None = None
     model: FlowerClassifier
     datamodule: PetalsDataModule
 
@@ -157,19 +150,9 @@ class FlowersCLI(LightningCLI):
         return RunFolder.new(Path(config.runs_dir), label)
 
     def _recorders(self, folder: RunFolder) -> list[Callback]:
-        """What keeps the history and the checkpoints of a run; in this order, as later ones save what earlier know."""
-        config = self.config
-        self.history = History(folder.metrics)
-        often = config.save_every_steps, config.save_every_minutes
-        self.checkpoints = Checkpoints(folder, self.history, *often, config.save_top_k)
-        start = LambdaCallback(on_train_start=self._start_record)
-        curves = Curves(self.history)
-        if config.hours is not None:
-            self.budget = Budget(folder.seconds_used, config.hours * 3600, self._began)
-            hours = [Hours(self.budget, self.history, self.datamodule, config.predict, self._note_epochs)]
-        else:
-            hours = []
-        return [ResumeState(), start, self.history, curves, *hours, self.checkpoints]
+        given = (self.config, self._asked, self.datamodule, self._began, self._joined.launch)
+        self.recorder = Recorder(folder, *given)
+        return self.recorder.callbacks()
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
@@ -192,8 +175,8 @@ class FlowersCLI(LightningCLI):
             with as_user_errors(self.folder, self._checkpoint, resumable=fits):
                 getattr(self, self.command)()
         except BaseException as error:
-            if fits and isinstance(error, KeyboardInterrupt):
-                self._summarize()
+            if self.recorder and isinstance(error, KeyboardInterrupt):
+                self.recorder.summarize(self.trainer, self.model)
             hardware.end_others(self.trainer)
             raise
         finally:
@@ -214,21 +197,22 @@ class FlowersCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Predict with the best epoch, say how good it is, and leave the run's page."""
-        if self.folder is None:
+        if self.folder is None or self.recorder is None:
             return
-        if not self.trains:
+        record = self.recorder
+        if not record.trains:
             say("trained", "nothing: the run had come to its end; a higher --trainer.max_epochs would go on")
-        self._summarize()
-        kept = self.checkpoints.best_model_path or self.checkpoints.last_model_path
+        record.summarize(self.trainer, self.model)
+        kept = record.checkpoints.best_model_path or record.checkpoints.last_model_path
         if kept and self.config.predict and self.datamodule.names_for("predict"):
             self._predict(self.folder, kept, "none")
-        self._summarize()  # again: predicting may have found damaged records
+        record.summarize(self.trainer, self.model)  # again: predicting may have found damaged records
         say_skipped(self.datamodule)
-        if (best := self.history.best()) is not None:
+        if (best := record.history.best()) is not None:
             say_best(best)
         self._leave_report(self.folder)
-        if self.budget:
-            say("hours", f"{self.budget.used / 3600:.3f} of {self.config.hours:g} were used")
+        if record.budget:
+            say("hours", f"{record.budget.used / 3600:.3f} of {self.config.hours:g} were used")
         say("run", str(self.folder.path))
 
     def validate(self) -> None:
@@ -261,40 +245,6 @@ class FlowersCLI(LightningCLI):
         (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
         part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
         say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])
-
-    @rank_zero_only
-    def _start_record(self, trainer: Trainer, model: LightningModule) -> None:
-        """Write the settings once training starts: a resumed run's checkpoint has proved to fit them by then."""
-        assert self.folder is not None
-        self.trains = True
-        self._write_config(self.folder)
-        self._summarize()
-
-    @rank_zero_only
-    def _note_epochs(self, epochs: int) -> None:
-        """Have the run's settings say how many epochs --hours has left it: by them it is resumed and repeated."""
-        assert self.folder is not None
-        self._asked["trainer"]["max_epochs"] = epochs
-        self._write_config(self.folder)
-
-    def _write_config(self, folder: RunFolder) -> None:
-        write_text(folder.config, run_config(self._asked, self.datamodule))
-
-    @rank_zero_only
-    def _summarize(self) -> None:
-        if self.folder is not None and self.folder.path.is_dir():
-            summary = summarize(self.trainer, self.model, self.history, self.datamodule.summary())
-            before = self.folder.read_summary().get("limits", {}) if self.config.get("resume") else {}
-            limits = {**before, **limits_of(self._asked["trainer"])}  # epochs before had those
-            summary |= {"seed": self.config.seed_everything, "limits": limits}
-            if self.budget:
-                self.budget.note()
-                summary |= {"hours": self.config.hours, "hours_used": round(self.budget.used / 3600, 5)}
-            if self._joined.launch:
-                summary["launch"] = self._joined.launch
-            if not self._checkpoint:
-                summary["weights"] = self.model.origin
-            self.folder.write_summary(summary)
 
     @rank_zero_only
     def _leave_report(self, folder: RunFolder) -> None:
