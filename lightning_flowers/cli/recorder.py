@@ -82,7 +82,7 @@ class Recorder(Callback):
             summary |= {"hours": self._config.hours, "hours_used": round(self.budget.used / 3600, 5)}
         if self._launch:
             summary["launch"] = self._launch
-        if not (self._config.resume or self._config.ckpt_path):
+        if not self._config.resume:
             summary["weights"] = model.origin
         self._folder.write_summary(summary)
 
