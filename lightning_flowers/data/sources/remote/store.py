@@ -59,6 +59,7 @@ class RemoteStore:
         """Fetch these ahead, in this order, before whatever was planned earlier; what fails, `get` tells of."""
         if self._remote.filesystem.close.alive:
             self._stopped.clear()  # after `interrupt`
+        self.files()  # once, not by each thread
         with self._lock:
             self._planned = list(dict.fromkeys([*paths, *self._planned]))
             while len(self._threads) < min(THREADS, len(self._planned)) and not self._stopped.is_set():
