@@ -70,10 +70,10 @@ class Mixing:
         """Whether it mixes."""
         return self.mixup > 0 or self.cutmix > 0
 
-    def __call__(self, batch: Batch, dtype: torch.dtype = torch.float32) -> Mixed:
-        """Mix a batch; its pictures become `dtype`."""
+    def __call__(self, batch: Batch) -> Mixed:
+        """Mix a batch; its pictures become float32."""
         size, _, height, width = batch["image"].shape
-        return mix(batch, self.draw(size, height, width), dtype)
+        return mix(batch, self.draw(size, height, width))
 
     def draw(self, size: int, height: int, width: int) -> Draw:
         """Draw for `size` pictures."""
@@ -103,7 +103,7 @@ def cutmix_box(share: Tensor, row: Tensor, column: Tensor, height: int, width: i
     return tuple(edges)
 
 
-def mix(batch: Batch, draw: Draw, dtype: torch.dtype = torch.float32) -> Mixed:
+def mix(batch: Batch, draw: Draw) -> Mixed:
     """Mix a batch as drawn, each picture with the one before it, the first with the last.
 
     A picture whose partner is padding stays as it is, and so does padding.
@@ -113,7 +113,7 @@ def mix(batch: Batch, draw: Draw, dtype: torch.dtype = torch.float32) -> Mixed:
     together = mask & _before(mask)
     own = torch.where(together, drawn.own, 1)
     weight = torch.where(together[:, None, None], _weights(drawn, *image.shape[2:]), 1)
-    mixed = torch.lerp(_before(image).float(), image.float(), weight[:, None]).to(dtype)
+    mixed = torch.lerp(_before(image).float(), image.float(), weight[:, None])
     most = own >= 0.5
     major, minor = torch.where(most, label, _before(label)), torch.where(most, _before(label), label)
     return Mixed(

@@ -166,11 +166,6 @@ def test_padding_has_no_part_in_a_mixed_loss():
     torch.testing.assert_close(losses[0], losses[1])
 
 
-def test_mixing_works_in_bfloat16_alone():
-    model = FlowerClassifier(**SMALL, mixup=1.0, cutmix=1.0).to(torch.bfloat16)
-    assert model.training_step(batch_of([0, 1, 2, 3], [True] * 4), 0).isfinite()
-
-
 @pytest.mark.parametrize(("setting", "value"), [("mixup", -1.0), ("cutmix", -0.5), ("mixup", float("inf"))])
 def test_an_alpha_out_of_range_is_named(setting, value):
     with pytest.raises(UserError, match=rf"--model\.{setting}={value}: must be 0 \(off\), or 1e-06 or more"):
