@@ -10,9 +10,8 @@ from lightning_flowers.errors import UserError
 
 # PCI identities of Google's TPUs, from torch_xla/_internal/tpu.py.
 _GOOGLE_PCI_VENDOR = "0x1ae0"
-_PCI_V2_V3 = "0x0027"
 _TPUS = {
-    _PCI_V2_V3: "TPU v2/v3",
+    "0x0027": "TPU v2/v3",
     "0x0056": "TPU",
     "0x005e": "TPU v4",
     "0x0062": "TPU v5p",
@@ -98,20 +97,16 @@ def tpu_name() -> str:
     return f"core of {names[0] if names else os.environ.get('TPU_ACCELERATOR_TYPE', 'TPU')}"
 
 
-def tpu_cores() -> int:
-    """Cores of this host's TPU, or of the CPU client in its place; 0 if the chips cannot be seen.
-
-    torch_xla's own count may ask a metadata server.
+def cpu_client_cores() -> int:
+    """Cores of the CPU client.
 
     Raises:
         UserError: CPU_NUM_DEVICES is no number of cores.
     """
-    if uses_cpu_client():
-        number = os.environ.get("CPU_NUM_DEVICES", "1")
-        if not number.isdecimal() or int(number) < 1:
-            raise UserError(f"CPU_NUM_DEVICES={number}: must be a number of cores, such as 8")
-        return int(number)
-    return sum(2 if chip == _PCI_V2_V3 else 1 for chip in _chips() if chip in _TPUS)
+    number = os.environ.get("CPU_NUM_DEVICES", "1")
+    if not number.isdecimal() or int(number) < 1:
+        raise UserError(f"CPU_NUM_DEVICES={number}: must be a number of cores, such as 8")
+    return int(number)
 
 
 def _chips() -> list[str]:

@@ -15,7 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.choice import check_precision, tpu_cores, uses_cpu_client
+from lightning_flowers.hardware.choice import check_precision, cpu_client_cores, uses_cpu_client
 from lightning_flowers.lightning_internals import spawns_processes
 
 _NOT_LIGHTNINGS = (
@@ -142,27 +142,20 @@ def _cores_of(trainer: Trainer) -> Any:
 
 def _for_cores(config: dict[str, Any]) -> dict[str, Any]:
     """With our strategy on all cores of the host, or on one."""
-    one = _takes_one(config["devices"], tpu_cores())
+    asked = str(config["devices"])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA tells at each graph that its partitioner will be replaced
     if uses_cpu_client():  # its threads, one a core, wait for each other: one that does something else stops all
-        os.environ.setdefault("NPROC", str(2 * tpu_cores()))
+        os.environ.setdefault("NPROC", str(2 * cpu_client_cores()))
     else:  # torch_xla would take its CPU client where it finds no libtpu
         os.environ.setdefault("PJRT_DEVICE", "TPU")
     from lightning_flowers.hardware.xla.compiles import CompileWatch
     from lightning_flowers.hardware.xla.runtime import Cores
     from lightning_flowers.hardware.xla.strategy import Accelerator, XLASPMDStrategy
 
-    cores = Cores(single=one)
+    cores = Cores(single=asked == "1")
+    if asked not in ("1", "auto", "-1", str(cores.local_count)):
+        raise UserError(f"--trainer.devices={asked}: use 1 core, or all {cores.local_count} of this host (auto)")
     XLAAccelerator.auto_device_count = functools.cache(lambda: cores.local_count)  # else of a metadata server
     strategy = XLASPMDStrategy(cores, config["precision"], Accelerator())
     ours = {"accelerator": "auto", "strategy": strategy, "precision": None, "devices": cores.local_count}
     return {**config, **ours, "callbacks": [CompileWatch(), *config["callbacks"]]}
-
-
-def _takes_one(asked: Any, there: int) -> bool:
-    """Whether a single core is asked for, of so many (0 if that cannot be seen)."""
-    if str(asked) == "1":
-        return True
-    if str(asked) in ("auto", "-1") or (there and str(asked) == str(there)):
-        return False
-    raise UserError(f"--trainer.devices={asked}: use 1 core, or all {there or ''} of this host (auto)")

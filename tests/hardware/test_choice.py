@@ -128,26 +128,19 @@ def test_looking_for_a_tpu_does_not_import_torch_xla():
 def test_a_tpu_is_known_by_its_pci_identity(bus):
     bus((GOOGLE, "0x0042"), ("0x8086", V5E))  # a network card of the same maker, and another maker's
     assert not choice.has_tpu()
-    assert choice.tpu_cores() == 0
 
 
-def test_cores_and_name_come_from_the_bus(bus):
+def test_the_name_comes_from_the_bus(bus):
     bus(*[(GOOGLE, V5E)] * 8)
     assert choice.has_tpu()
-    assert choice.tpu_cores() == 8
     assert choice.tpu_name() == "core of TPU v5e"
-
-
-def test_a_v3_chip_has_two_cores(bus):
-    bus(*[(GOOGLE, V3)] * 4)
-    assert choice.tpu_cores() == 8
 
 
 def test_the_cpu_client_has_as_many_cores_as_the_environment_says(monkeypatch):
     monkeypatch.setenv("PJRT_DEVICE", "CPU")
-    assert choice.tpu_cores() == 1
+    assert choice.cpu_client_cores() == 1
     monkeypatch.setenv("CPU_NUM_DEVICES", "8")
-    assert choice.tpu_cores() == 8
+    assert choice.cpu_client_cores() == 8
 
 
 @pytest.mark.parametrize("number", ["many", "0", "-1"])
@@ -155,4 +148,4 @@ def test_a_number_of_cores_that_cannot_be_is_refused(monkeypatch, number):
     monkeypatch.setenv("PJRT_DEVICE", "CPU")
     monkeypatch.setenv("CPU_NUM_DEVICES", number)
     with pytest.raises(UserError, match=f"CPU_NUM_DEVICES={number}: must be a number of cores, such as 8"):
-        choice.tpu_cores()
+        choice.cpu_client_cores()

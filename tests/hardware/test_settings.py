@@ -1,3 +1,4 @@
+import sys
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -46,23 +47,32 @@ def test_a_trainer_of_one_s_own_must_have_our_strategy_on_a_tpu():
         settings.check_trainer(cast(Any, SimpleNamespace(strategy=lightnings)))
 
 
-@pytest.mark.parametrize(
-    ("asked", "there", "one"),
-    [
-        ("auto", 8, False),
-        (-1, 8, False),
-        ("-1", 0, False),
-        (8, 8, False),
-        ("8", 8, False),
-        (1, 8, True),
-        ("1", 0, True),
-    ],
-)
-def test_one_core_or_all(asked, there, one):
-    assert settings._takes_one(asked, there) == one
+@pytest.fixture
+def cores(monkeypatch):
+    """Stands in for torch_xla, with 8 cores: whether a single one was asked for."""
+    asked = []
+
+    def take(single):
+        asked.append(single)
+        return SimpleNamespace(local_count=8)
+
+    rooms = {"compiles": {"CompileWatch": list}, "runtime": {"Cores": take}}
+    rooms["strategy"] = {"Accelerator": list, "XLASPMDStrategy": lambda *_: "ours"}
+    for name, content in rooms.items():
+        monkeypatch.setitem(sys.modules, f"lightning_flowers.hardware.xla.{name}", SimpleNamespace(**content))
+    monkeypatch.setattr(settings.XLAAccelerator, "auto_device_count", lambda: 0)
+    for name in ("PJRT_DEVICE", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "TPU")
+    return asked
 
 
-@pytest.mark.parametrize(("asked", "there"), [(3, 8), (16, 8), ([0, 1], 8), ("two", 8), (8, 0)])
-def test_some_of_the_cores_are_refused(asked, there):
-    with pytest.raises(UserError, match=r"--trainer.devices=.*: use 1 core, or all .* of this host \(auto\)"):
-        settings._takes_one(asked, there)
+@pytest.mark.parametrize(("devices", "one"), [("auto", False), (-1, False), ("8", False), (8, False), (1, True)])
+def test_one_core_or_all(cores, devices, one):
+    config = settings.for_trainer(TPU | {"devices": devices, "precision": "32-true"})
+    assert (cores, config["strategy"], config["devices"]) == ([one], "ours", 8)
+
+
+@pytest.mark.parametrize("devices", [3, 16, [0, 1], "two"])
+def test_some_of_the_cores_are_refused(cores, devices):
+    with pytest.raises(UserError, match=r"--trainer.devices=.*: use 1 core, or all 8 of this host \(auto\)"):
+        settings.for_trainer(TPU | {"devices": devices, "precision": "32-true"})
