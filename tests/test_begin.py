@@ -102,8 +102,8 @@ def test_pictures_are_normalized_as_the_first_run_of_all_did(tiny_run, tmp_path,
         ({"external": True}, True, None),
         ({"root": "elsewhere"}, False, None),  # as many records of the same classes: of another size
         ({"root": "elsewhere", "records": {"train": 41}}, True, None),
-        ({"train_on": "train+val"}, False, "have seen records that are val here"),
-        ({"folds": 5, "fold": 0}, False, "have seen records that are val here"),
+        ({"train_on": "train+val"}, False, "has seen records that are val here"),
+        ({"folds": 5, "fold": 0}, False, "has seen records that are val here"),
     ],
 )
 def test_a_run_knows_what_its_weights_have_seen(tiny_run, tiny_root, tmp_path, facts, external, warns):

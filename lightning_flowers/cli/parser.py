@@ -120,13 +120,13 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         decided = "How the submission's labels are chosen: adjusted is fitted on val for macro F1."
         run.add_argument("--decision", type=Decision, default="argmax", help=decided)
     if command == "fit":
-        often = "How often last.ckpt is saved within an epoch, in {}; null for never."
+        often = "{} between saves within an epoch; null for never."
         predicts = "Whether to predict val and test at the end."
         run.add_argument("--predict", type=bool, default=True, help=predicts)
         run.add_argument(
-            "--save_every_minutes", metavar="MINUTES", type=float | None, default=10, help=often.format("minutes")
+            "--save_every_minutes", metavar="MINUTES", type=float | None, default=10, help=often.format("Minutes")
         )
-        run.add_argument("--save_every_steps", metavar="STEPS", type=int | None, help=often.format("batches"))
+        run.add_argument("--save_every_steps", metavar="STEPS", type=int | None, help=often.format("Batches"))
         kept = "Epochs, the best on val, whose weights are kept for soup."
         run.add_argument("--save_top_k", metavar="K", type=int, default=1, help=kept)
     if command in ("fit", "predict"):

@@ -51,11 +51,9 @@ class PetalsDataModule(LightningDataModule):
         extra_roots: other data sets of the same classes to train on too; the run is marked external.
         features: names of image, label and id in pictures to convert, if unusual: {"image": NAME, ...}.
         remote_limit: bytes of a URL's shards that this host keeps at a time.
-        test_labels: CSV with the columns id and label, to score the test split by (`test`, never used in training).
-            The command's default: test_labels.csv beside the shards.
-        pseudo_labels: predictions/test.csv of a run or blend: test records to train on too, with the classes that it
-            says; the run is marked so. Labels by a model that has seen val make val's scores too good.
-        pseudo_threshold: the least probability of a pseudo-label that is trained on.
+        test_labels: CSV with id and label, for the command `test`. Default: test_labels.csv beside the shards.
+        pseudo_labels: predictions/test.csv of a run: test records to train on too, as it labels them; marked.
+        pseudo_threshold: the least probability of a pseudo-label.
         seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.
 
     Attributes:

@@ -44,8 +44,7 @@ class FlowerClassifier(Phased, Scored):
         drop_path: rate of stochastic depth in the backbone; 0 is off, 0.1 to 0.3 are usual of large ones.
         freeze_backbone: keep the backbone as it is: its parameters fixed, its BatchNorm in evaluation mode.
         head_epochs: train the head alone for so many epochs first, then all, each by a schedule of its own.
-        first_size: side in pixels of training pictures in the first epoch, which grow to the data's in three steps over
-            three quarters of the run.
+        first_size: side in pixels of training pictures at first; in three quarters of the run they grow to the data's.
         optimizer: adamw, adam, sgd, lamb, lion, muon, or any other name of timm's.
         lr: the maximal learning rate.
         layer_decay: each layer of the backbone learns at the next one's rate times this; 1 is off, 0.8 is usual.

@@ -129,18 +129,6 @@ def test_an_epoch_without_validation_has_no_scores_of_it(run, here):
 
 
 @pytest.mark.filterwarnings("default:.*were resized")
-def test_resized_pictures_are_counted_in_a_warning(run, make_petals, tmp_path_factory):
-    root = make_petals(tmp_path_factory.mktemp("resized") / "petals", size=48)
-    (root / "tfrecords-jpeg-48x48").rename(root / "tfrecords-jpeg-32x32")
-    for path in root.glob("tfrecords-jpeg-32x32/*/*"):
-        path.rename(path.with_name(path.name.replace("48x48", "32x32")))
-    status, _, err = run("fit", *TINY, "--trainer.max_epochs=2", data=root)
-    assert status == 0
-    said = [line for line in err.splitlines() if "were resized" in line]
-    assert len([line for line in said if "train: 40 pictures are not 32x32 and were resized" in line]) == 1
-    assert any("val: 12 pictures" in line for line in said)
-
-
 def test_fast_dev_run_leaves_nothing(run, here):
     assert run("fit", *TINY, "--trainer.fast_dev_run=true")[0] == 0
     assert not list(here.iterdir())

@@ -86,7 +86,7 @@ def spoil(run, **arrays):
         (lambda run: break_file(run, "metrics.csv", b"epoch,val_loss\none,2\n"), "metrics.csv: damaged"),
         (lambda run: break_file(run, "predictions/val.npz", b"PK\3\4 cut"), "val.npz: damaged"),
         (lambda run: break_file(run, "predictions/val.npz", b""), "val.npz: damaged"),
-        (lambda run: spoil(run, probabilities=np.full((12, 4), np.nan)), "not numbers of 0 or more (12 such records)"),
+        (lambda run: spoil(run, probabilities=np.full((12, 4), np.nan)), "val.npz: damaged (record "),
         (lambda run: spoil(run, labels=np.full(12, 4)), "a label is missing, or no class"),
         (
             lambda run: spoil(run, ids=np.empty(0, str), probabilities=np.empty((0, 4)), labels=np.empty(0, np.int64)),
