@@ -102,7 +102,7 @@ def _told(command: str, name: str) -> str | None:
 def _add_run_arguments(parser: Parser, command: str) -> None:
     """What a command takes beside settings of data, model and trainer."""
     run = parser.add_argument_group("Run")
-    drawn = "Seed of the head's first weights, the order and the augmentation; true draws one."
+    drawn = "Seed of the head, the order and the augmentation; true draws one."
     if command == "fit":
         run.add_argument("--name", type=str | None, help="Run folder's name. Default: the backbone's.")
         run.add_argument("--runs_dir", type=str, default=RUNS_DIR, help="Where run folders are made.")
@@ -121,14 +121,14 @@ def _add_run_arguments(parser: Parser, command: str) -> None:
         run.add_argument("--decision", type=Decision, default="argmax", help=decided)
     if command == "fit":
         often = "{} between saves within an epoch; null for never."
-        predicts = "Whether to predict val and test at the end."
+        predicts = "Predict val and test."
         run.add_argument("--predict", type=bool, default=True, help=predicts)
         run.add_argument(
             "--save_every_minutes", metavar="MINUTES", type=float | None, default=10, help=often.format("Minutes")
         )
         run.add_argument("--save_every_steps", metavar="STEPS", type=int | None, help=often.format("Batches"))
-        kept = "Epochs, the best on val, whose weights are kept for soup."
+        kept = "Best epochs that are kept, for soup."
         run.add_argument("--save_top_k", metavar="K", type=int, default=1, help=kept)
     if command in ("fit", "predict"):
-        page = "Whether to make the page of the run at the end."
+        page = "Make the page of the run."
         run.add_argument("--report", type=bool, default=True, help=page)
