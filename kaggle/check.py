@@ -22,6 +22,7 @@ from petals import BACKBONES, KEPT, NAME
 KAGGLE = Path(__file__).parent.absolute()
 FLAGS = ["--data.cache=none", "--trainer.enable_progress_bar=false"]
 RUN = f"{BACKBONES[0]}-seed0"
+LONG = ["--trainer.max_epochs=60"]  # more than the first two sessions have time for
 ON_CORES = ["--trainer.accelerator=tpu", "--trainer.max_epochs=1", "--trainer.limit_train_batches=3"]
 CORES = {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": "8"}
 IMAGE = {"TPU_PROCESS_ADDRESSES": "local"}  # as its TPU image has it: one process, eight chips
@@ -36,7 +37,7 @@ def main(python: str, wheels: Path) -> None:
         old, new = Path(folder, "old"), Path(folder, "new")
         data = write_petals(old / "input" / "tpu-getting-started", **PICTURES)
         shutil.copytree(wheels, old / "input" / "lightning-flowers-wheels")
-        session(python, old, [*FLAGS, f"--data.root={data}"], minutes=5)
+        session(python, old, [*FLAGS, *LONG, f"--data.root={data}"], minutes=5)
         first = check_output(old, data)
         check(RUN in (old / "working" / "runs" / NAME / "campaign.json").read_text(), "the first run was cut short")
 
@@ -44,7 +45,7 @@ def main(python: str, wheels: Path) -> None:
         data = move(data, new / "input" / "competitions" / "tpu-getting-started")
         move(old / "input" / "lightning-flowers-wheels", new / "input" / "datasets" / "someone" / "wheels")
         move(old / "working", new / "input" / "notebooks" / "someone" / "petals")
-        session(python, new, [*FLAGS, f"--data.root={data}"], minutes=3)
+        session(python, new, [*FLAGS, *LONG, f"--data.root={data}"], minutes=3)
         second = check_output(new, data)
         check(second[: len(first)] == first and len(second) > len(first), "the second session goes on with the first")
 
