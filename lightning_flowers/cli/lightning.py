@@ -122,7 +122,7 @@ class FlowersCLI(LightningCLI):
         check_data(self.command, self.config, self.datamodule, own)
         if self.folder is not None:
             known, splits = self.folder.read_summary().get("data", {}), self.datamodule.splits
-            splits.begun_external, splits.pseudo_labelled = bool(known.get("external")), known.get("pseudo_labelled", 0)
+            splits.begun_external, splits.begun_pseudo = bool(known.get("external")), known.get("pseudo_labelled", 0)
         elif given is not None and given.of_run:
             judge_origin(given.file, self.datamodule)
         if self.command == "fit" and self.config.data.pseudo_labels is not None:

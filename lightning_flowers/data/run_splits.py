@@ -52,7 +52,8 @@ class Splits(dict[str, Split]):
         super().__init__()
         self.source, self.size, self.train_on, self.folds, self.fold = source, size, train_on, folds, fold
         self.extra, self.skip, self.test_labels = extra, skip, test_labels
-        self.pseudo_labels, self.threshold, self.pseudo_labelled = pseudo_labels, threshold, 0
+        self.pseudo_labels, self.threshold, self._added = pseudo_labels, threshold, 0
+        self.begun_pseudo = 0  # pseudo-labels that what training begins with has learnt from
         self.begun_external = False  # whether the weights that training begins with have learnt from other data sets
         if (self.folds is None) != (self.fold is None):
             raise UserError("--data.folds and --data.fold belong together: the number of folds, and which is val")
@@ -85,6 +86,11 @@ class Splits(dict[str, Split]):
         """Whether shards of other data sets are trained on, or were, before the run."""
         return len(self.extra) > 0 or self.begun_external
 
+    @property
+    def pseudo_labelled(self) -> int:
+        """How many pseudo-labels of test are trained on, or were before the run."""
+        return max(self._added, self.begun_pseudo)
+
     def label(self, name: str | None, default: str, seed: int) -> str:
         """A run's name: `name`, else `default` with fold, train+val, any seed but 0, and what was trained on beside."""
         if name is not None:
@@ -100,7 +106,7 @@ class Splits(dict[str, Split]):
         """How many records there are, in words, and of which other data sets; and which classes cannot be learnt."""
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.items())
         more = f", with external data of {', '.join(map(self._name_extra, self.extra))}" if self.extra else ""
-        pseudo = f", of which {self.pseudo_labelled} of test with pseudo-labels" if self.pseudo_labelled else ""
+        pseudo = f", of which {self._added} of test with pseudo-labels" if self._added else ""
         return f"records: {counts}{pseudo}{more}{self._describe_missing()}"
 
     def summary(self) -> dict[str, Any]:
@@ -165,7 +171,7 @@ class Splits(dict[str, Split]):
             return train
         test, path = self._open(self.source, "test"), Path(self.pseudo_labels).expanduser()
         both = with_pseudo_labels(train, test, path, self.threshold, self.source.classes)
-        self.pseudo_labelled = len(both) - len(train)
+        self._added = len(both) - len(train)
         return both
 
     def _open(self, source: Source, name: str) -> Split:

@@ -11,8 +11,9 @@ from lightning_flowers.run.results import Data, read_run
 
 
 def judge_origin(file: Path, data: PetalsDataModule) -> None:
-    """Mark a run as external where it begins with what is of an external run, or of another data set; warn where that
-    has seen its val records. Of files outside of a run's folder nothing is known.
+    """Mark a run as external where it begins with what is of an external run, or of another data set, and as one of
+    pseudo-labels where that has learnt from some; warn where that has seen its val records. Of files outside of a
+    run's folder nothing is known.
 
     Args:
         file: a checkpoint or predictions of a run.
@@ -23,6 +24,7 @@ def judge_origin(file: Path, data: PetalsDataModule) -> None:
     if file.absolute().parent not in known_places or not folder.summary.is_file():
         return
     known, splits = read_run(folder.path).data, data.splits
+    splits.begun_pseudo = max(splits.begun_pseudo, known.pseudo_labelled)
     if known.external or not _of_same(known, data):
         splits.begun_external = True
         say("external", f"{folder.path} has learnt from other data ({known.root}): the run is marked external")

@@ -110,16 +110,19 @@ def _fill(
     folder: RunFolder, method: Method, ingredients: Sequence[Ingredient], soup: Soup, flags: Sequence[str]
 ) -> None:
     """Make the soup's folder one that reads as a run's, with the settings of a run that went into it: one that was
-    trained on external data, if there is any, so that whatever is made from it says so. Its summary comes last."""
+    trained on external data, if there is any, and with the pseudo-labels of all, so that whatever is made from it says
+    so. Its summary comes last, but for what it says of the data, by which predictions are marked."""
     run = next((each.run for each in soup.members if each.run.data.external), soup.members[0].run)
     checkpoint = without_training(best_checkpoint(run))
     write_text(folder.config, redact(RunFolder(run.path).config.read_text("utf-8")))
     with atomic_file(folder.best) as part:
         torch.save({**checkpoint, "state_dict": soup.weights, "class_names": list(run.data.class_names)}, part)
+    facts = {**RunFolder(run.path).read_summary(), **_facts(method, ingredients, soup)}
+    facts["data"]["pseudo_labelled"] = max(each.run.data.pseudo_labelled for each in soup.members)
+    folder.write_summary({"data": facts["data"]})
     FlowersCLI(["predict", f"--run={folder.path}", "--report=false", *flags])
     made = folder.read_summary()["predictions"]
     best = {"epoch": 0, **{f"val_{name}": value for name, value in made["val"].items()}}
-    facts = {**RunFolder(run.path).read_summary(), **_facts(method, ingredients, soup)}
     folder.write_summary({**facts, "predictions": made, "best": best})
 
 

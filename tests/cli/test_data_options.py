@@ -297,6 +297,8 @@ def test_what_a_run_says_of_test_is_trained_on_and_told_of(run, here):
     assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["pseudo_labels"] == str(sure)
     status, out, err = run("predict", f"--run={folder}", "--out=again", "--report=false")
     assert "submission.csv (trained on 2 pseudo-labels of test)" in out, err
+    assert run("fit", *UNCACHED, f"--model.weights={folder}", "--name=after")[0] == 0
+    assert summary_of(here / "runs/after")["data"]["pseudo_labelled"] == 2
     sure.write_text("\n".join([*lines, "test0000,flower 3,0.99"]) + "\n", "utf-8")
     assert_refused(run("fit", f"--resume={folder}", "--trainer.max_epochs=2"), "not the train split of the run")
 

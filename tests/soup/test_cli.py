@@ -63,6 +63,16 @@ def test_a_uniform_soup_is_the_mean_and_reads_as_a_run(runs, capsys):
     assert (runs / "uniform/submission.csv").is_file()
 
 
+def test_pseudo_labels_of_any_run_mark_the_soup(runs, tmp_path, capsys):
+    taught = shutil.copytree(runs / "b", tmp_path / "taught")
+    summary = json.loads((taught / "summary.json").read_text())
+    summary["data"]["pseudo_labelled"] = 3
+    (taught / "summary.json").write_text(json.dumps(summary))
+    assert soup(runs, str(runs / "a"), str(taught), "--method=uniform", "--name=marked") == 0
+    assert read_run(runs / "marked").data.pseudo_labelled == 3
+    assert "submission.csv (trained on 3 pseudo-labels of test)" in capsys.readouterr().out
+
+
 def test_a_greedy_soup_is_never_worse_than_its_best_run(runs):
     assert soup(runs, str(runs / "a"), str(runs / "b"), "--name=greedy") == 0
     summary = json.loads((runs / "greedy/summary.json").read_text())
