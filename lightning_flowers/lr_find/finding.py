@@ -1,6 +1,7 @@
 """Lightning's range test of learning rates, on the model, data and hardware of a `fit`; and the picture of it."""
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,6 +67,8 @@ class Finder(FlowersCLI):
         trainer.max_time, trainer.fast_dev_run, trainer.callbacks = None, False, None
         model.schedule, model.ema_decay, model.head_epochs, model.layer_decay = "cosine", 0.0, 0, 1.0
         model.first_size = None
+        if not sys.stderr.isatty():
+            trainer.enable_progress_bar = False  # a file would hold each of its steps
 
     def _new_folder(self) -> RunFolder:
         return RunFolder(Path(self._place) / "run")  # never made
