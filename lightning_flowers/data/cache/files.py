@@ -28,9 +28,10 @@ def room(records: int, size: int) -> int:
 def file_name(records: ShardRecords, size: int) -> str:
     """The name of a shard's file.
 
-    It begins with this start of the machine: after a crash nobody knows which of its pages reached the disk.
+    It belongs to this start of the machine: after a crash nobody knows which of its pages reached the disk.
     """
-    return f"{_digest(portable.boot())}-{_digest(f'{records.key} {len(records)} {size} {decoders()}')}{SUFFIX}"
+    what = f"{records.key} {len(records)} {size} {decoders()} {portable.boot()}"
+    return f"{hashlib.sha256(what.encode()).hexdigest()[:32]}{SUFFIX}"
 
 
 def open_file(folder: Path, records: ShardRecords, size: int) -> int:
@@ -70,16 +71,15 @@ def write(file: int, data: memoryview | bytes, position: int) -> None:
 
 
 def evict(folder: Path, wanted: int = 0, spared: Collection[Path] = ()) -> None:
-    """Remove files of an earlier start of the machine and those that no run has opened for a week, then the longest
-    unused until `wanted` bytes are freed.
+    """Remove files that no run has opened for a week, then the longest unused until `wanted` bytes are freed.
 
-    Those that are spared stay. A process that has one open reads on.
+    Those that are spared stay. A process that has one open reads on, but for one of another machine, on a network's
+    disk, which would be killed: so files of another start are not taken for left over before.
     """
     with locked(folder):
         files = (path for path in folder.glob(f"*{SUFFIX}") if path not in spared)
         for path in sorted(files, key=_last_used):
-            stale = time.time() - _last_used(path) > STALE_SECONDS or not path.name.startswith(_digest(portable.boot()))
-            if wanted > 0 or stale:
+            if wanted > 0 or time.time() - _last_used(path) > STALE_SECONDS:
                 with suppress(OSError):  # Windows removes no open file
                     size = allocated(path)
                     path.unlink()
@@ -90,10 +90,6 @@ def _last_used(path: Path) -> float:
     with suppress(OSError):
         return path.stat().st_mtime
     return 0
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @cache

@@ -351,13 +351,8 @@ def left(paths: list[Path]) -> list[int]:
     return [number for number, path in enumerate(paths) if path.is_file()]
 
 
-def test_what_an_earlier_start_of_the_machine_has_left_goes(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portable, "boot", lambda: "another")
-    evict(three[0].parent)
-    assert left(three) == []
-
-
-def test_what_was_not_used_for_a_week_goes(three: list[Path]) -> None:
+def test_what_was_not_used_for_a_week_goes(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portable, "boot", lambda: "another")  # another machine may be reading what is younger
     make_old(three[1], STALE_SECONDS + 60)
     evict(three[0].parent)
     assert left(three) == [0, 2]
