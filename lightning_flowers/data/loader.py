@@ -170,9 +170,9 @@ class Loader:
             except RecordError as error:  # not a DataError: a whole shard that cannot be had is no record
                 if not self.split.skips:
                     raise
-                self.split.note_bad(position, error.what)
-                self.split.check_bad()
                 rows.bad[row] = True
+                if self.split.note_bad(position, error.what):
+                    self.split.check_bad()  # which looks at every record
         rows.labels[:] = labels
 
     def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> None:

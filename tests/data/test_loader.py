@@ -348,12 +348,15 @@ def test_a_bad_record_s_row_is_masked_and_holds_another_picture_of_the_batch(
     assert all("the picture cannot be decoded" in str(error) for error in split.bad.values())
 
 
-def test_a_record_known_to_be_bad_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_known_to_be_bad_is_no_longer_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_with_bad(tmp_path)
-    loader = Loader(open_split(tmp_path, 32, 4, True, skip=True), Order(300, 32), cache=PictureCache(None, 32))
+    split, checked = open_split(tmp_path, 32, 4, True, skip=True), []
+    loader = Loader(split, Order(300, 32), cache=PictureCache(None, 32))
     epoch(loader)
     monkeypatch.setattr(loaders, "decode_into", None)
+    monkeypatch.setattr(split, "check_bad", lambda: checked.append(1))
     assert sum(int(batch["mask"].sum()) for batch in epoch(loader)) == 297
+    assert len(checked) == 1  # at the beginning: each looks at every record
 
 
 def test_a_bad_record_that_fills_up_a_batch_counts_once(tmp_path: Path) -> None:

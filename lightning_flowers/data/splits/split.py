@@ -152,10 +152,12 @@ class Split:
             if records and record in records.bad
         }
 
-    def note_bad(self, position: int, what: str) -> None:
-        """Leave out a record from now on."""
+    def note_bad(self, position: int, what: str) -> bool:
+        """Leave out a record from now on; says whether it was taken for good before."""
         records, record = self.find(position)
+        new = record not in records.bad
         records.bad[record] = what
+        return new
 
     def check_bad(self) -> None:
         """Fail if too many records cannot be used.
