@@ -19,14 +19,17 @@ class Ranks(Callback):
     """
 
     def __init__(self, data: PetalsDataModule) -> None:
-        self._data = data
+        self._data, self._checked = data, False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check it.
+        """Check it, once: of shards under a URL each process opens those that it reads, from then on.
 
         Raises:
             UserError: on every process, if one has other records.
         """
+        if self._checked:
+            return
+        self._checked = True
         everyones = hardware.gather({name: split.fingerprint for name, split in self._data.splits.items()})
         other = next((rank for rank, one in enumerate(everyones) if one != everyones[0]), None)
         if other is not None:
