@@ -116,7 +116,7 @@ class RemoteStore:
     def _place(self, file: RemoteFile) -> str:
         """Have a file in its place; gives what is wrong with it, if anything is."""
         whole = self._where(file)
-        lock = FileLock(self._folder / "locks" / f"{whole.parent.name}.lock")
+        lock = self._lock_of(whole.parent.name)
         try:
             (self._folder / "locks").mkdir(parents=True, exist_ok=True)
             lock.acquire(cancel_check=self._stopped.is_set)
@@ -147,28 +147,30 @@ class RemoteStore:
                 opened.flush()
             os.fsync(opened.fileno())
         wrong = _check(part, file)
-        with self._folder_lock():
+        with self._lock_of("folder"):
             whole.parent.mkdir(exist_ok=True)
             part.unlink() if wrong else os.replace(part, whole)
             part.parent.rmdir()
         return wrong
 
     def _make_room(self, size: int) -> None:
-        """Remove the files of other stores, the longest unused first; who has one open reads on."""
-        with self._folder_lock(), self._lock:
+        """Remove the files of other stores, the longest unused first, but for those that are being fetched. Who has one
+        open reads on."""
+        with self._lock_of("folder"), self._lock:
             kept = [path for path in self._folder.glob("*/*") if path.suffix != ".lock"]
             left = size + sum(path.stat().st_size for path in kept)
             others = (path for path in kept if path.parent.with_suffix("") not in self._own)
             for path in sorted(others, key=lambda path: path.stat().st_mtime):
                 if left > self._limit:
-                    with suppress(OSError):  # Windows removes no open file
-                        left -= path.stat().st_size
-                        path.unlink()
+                    with suppress(OSError), self._lock_of(path.parent.stem).acquire(timeout=0):
+                        length = path.stat().st_size
+                        path.unlink()  # Windows removes no open file
+                        left -= length
                         path.parent.rmdir()
 
-    def _folder_lock(self) -> FileLock:
-        """For those who move or remove files, or look at all that are there."""
-        return FileLock(self._folder / "locks" / "folder.lock")
+    def _lock_of(self, name: str) -> FileLock:
+        """For those who fetch a file, by its folder's name; or `folder`, who move or remove files, or look at all."""
+        return FileLock(self._folder / "locks" / f"{name}.lock")
 
 
 def _check(part: Path, file: RemoteFile) -> str:

@@ -111,6 +111,17 @@ def test_the_longest_unused_files_of_others_make_room(site, open_store, shards, 
     assert others.get(b).read_bytes() == shards[b]
 
 
+def test_a_file_that_another_store_is_fetching_stays(site, open_store, shards):
+    a, b, *_ = shards
+    gate, reached = site.gate(a)
+    with ThreadPoolExecutor() as pool:
+        fetched = pool.submit(open_store(site.url).get, a)
+        assert reached.wait(5)
+        open_store(site.url, limit=SHARD // 2).get(b)
+        gate.set()
+        assert fetched.result().read_bytes() == shards[a]
+
+
 def test_a_folder_that_cannot_be_written_is_told_of(site, open_store, shards, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file/cache: remote files cannot be kept there: Not a directory: make room"):
