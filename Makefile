@@ -99,7 +99,7 @@ $(BENCH)/.ready: $(READY) constraints.txt
 fuzz: $(READY) ## look for bytes that the readers take wrongly, FUZZ_SECONDS=60 in all (own environment: .venv-fuzz)
 	test -x .venv-fuzz/bin/python || $(VENV_MAKER) .venv-fuzz
 	$(UV) pip install --quiet --python .venv-fuzz/bin/python --constraint constraints.txt \
-	  atheris crc32c numpy opencv-python-headless simplejpeg tfrecord
+	  atheris crc32c filelock numpy opencv-python-headless pillow simplejpeg tfrecord
 	for target in shard example picture; do \
 	  PYTHONPATH=. .venv-fuzz/bin/python tests/fuzz/target.py $$target build/fuzz/$$target \
 	    -max_total_time=$$(( $(FUZZ_SECONDS) / 3 )) || exit 1; \
