@@ -106,6 +106,8 @@ def _find_in_run(folder: Path) -> Path:
 def _load(file: Path) -> dict[str, Any]:
     if file.suffix == ".safetensors":
         return load_state_dict(str(file))
+    if file.suffix == ".npz":
+        raise UserError(f"--model.weights={file}: .npz is not read: timm has the same on the hub as .safetensors")
     with torch.serialization.safe_globals([argparse.Namespace]):  # the settings in timm's own checkpoints
         loaded: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     return loaded if isinstance(loaded, dict) else {}

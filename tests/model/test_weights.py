@@ -106,6 +106,9 @@ def test_weights_that_lack_a_layer_are_refused(tmp_path, trained):
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     (tmp_path / "weights.pth").write_bytes(b"not weights")
+    (tmp_path / "weights.npz").write_bytes(b"arrays")
+    with pytest.raises(UserError, match="npz is not read: timm has the same on the hub"):
+        build(SMALL, str(tmp_path / "weights.npz"))
     with pytest.raises(UserError, match="cannot be loaded as weights of test_resnet"):
         build(SMALL, str(tmp_path / "weights.pth"))
 
