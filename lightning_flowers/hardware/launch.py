@@ -79,6 +79,11 @@ def agree(launch: Launch, decide: Callable[[bool], Any]) -> Any:
         store.wait(["decided"], timedelta(seconds=2 * seconds))  # the first may begin to wait later
         decided = pickle.loads(store.get("decided"))
     except (dist.DistError, OSError) as error:
+        if rank == 0:
+            raise UserError(
+                f"{place.main_address}:{port}: process 0, the first, cannot serve the others there: is the port taken, "
+                "or MASTER_ADDR another node's? Another MASTER_PORT moves it"
+            ) from error
         raise UserError(
             f"process 0, the first, does not answer at {place.main_address}:{port} ({seconds:g} s): look at its node, "
             f"at MASTER_ADDR, and at firewalls between, or wait longer: {WAIT}=SECONDS"
