@@ -124,6 +124,7 @@ def test_given_splits_are_kept_and_a_flat_test_has_no_labels(records, tmp_path):
     for number in range(3):
         save(root / "test" / f"{number}.webp", (9 * number, 0, 0))
     (root / "train" / "readme.txt").write_text("mine")
+    (root / "classes.txt").write_text("\n".join(sorted(COLOURS)))  # is no such file: it was read
     status, said, _ = records("convert", root, f"--out={out}", "--sizes=16", "--shards=2")
     assert status == 0
     assert "note: 1 files that are no pictures are left out, the first: train/readme.txt" in said

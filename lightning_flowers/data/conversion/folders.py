@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, class_name, gather
-from lightning_flowers.data.conversion.names import split_called
+from lightning_flowers.data.conversion.names import CLASS_LISTS, split_called
 from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
 
@@ -28,6 +28,7 @@ def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
                 found.append((Input(path.relative_to(root).as_posix(), path, split), name))
     paths = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file() and not is_picture(path))
     others = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
+    others = [name for name in others if name not in CLASS_LISTS]  # which were read
     note = f"{len(others):,} files that are no pictures are left out, the first: {others[0]}" if others else None
     return gather(root, found, classes, [note] if note else [])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lightning_flowers.data.conversion.folders import read_folder
 from lightning_flowers.data.conversion.inputs import Inputs, class_name, gather
-from lightning_flowers.data.conversion.names import Features, check_features
+from lightning_flowers.data.conversion.names import CLASS_LISTS, Features, check_features
 from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
 from lightning_flowers.data.conversion.tars import read_tar
@@ -18,7 +18,6 @@ from lightning_flowers.errors import DataError, UserError
 # Files whose records have a class each, by what reads them.
 _READERS = {"TFRecords": read_tfrecord, "WebDataset tars": read_tar}
 _PARQUET, _TABLE, _PICTURES = "Parquet", "a table", "pictures in folders"
-_CLASSES = ("classes.txt", "classnames.txt", "label.labels.txt")  # the last is TensorFlow Datasets'
 _OURS = ("sample_submission.csv", "test_labels.csv")  # lie beside shards, and name no pictures
 UNDERSTOOD = (
     "folders of classes (with or without train, val, test), a CSV, TFRecords, WebDataset tars, Parquet; see "
@@ -106,7 +105,7 @@ def _kind_of(file: Path) -> str | None:
 
 
 def _read_classes(folder: Path) -> tuple[str, ...] | None:
-    path = next((folder / name for name in _CLASSES if (folder / name).is_file()), None)
+    path = next((folder / name for name in CLASS_LISTS if (folder / name).is_file()), None)
     try:
         return None if path is None else tuple(class_name(name) for name in read_classes(path))
     except ValueError as error:

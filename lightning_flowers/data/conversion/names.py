@@ -18,6 +18,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "split": ("split", "set", "subset"),
     "id": ("id",),
 }  # fmt: skip
+CLASS_LISTS = ("classes.txt", "classnames.txt", "label.labels.txt")  # the last is TensorFlow Datasets'
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
