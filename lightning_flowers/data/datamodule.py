@@ -50,7 +50,7 @@ class PetalsDataModule(LightningDataModule):
         fold: which of the folds is val, from 0.
         extra_roots: other data sets of the same classes to train on too; the run is marked external.
         features: names of image, label and id in pictures to convert, if unusual: {"image": NAME, ...}.
-        remote_limit: bytes of a URL's shards that this host keeps at a time.
+        remote_limit: bytes that shards of URLs may take on this host.
         test_labels: CSV with id and label, for the command `test`. Default: test_labels.csv beside the shards.
         pseudo_labels: predictions/test.csv of a run: test records to train on too, as it labels them; marked.
         pseudo_threshold: the least probability of a pseudo-label.

@@ -40,7 +40,7 @@ def open_data(
         size: side of the pictures that shards are made of. Default: 224.
         features: names of what holds image, label and id in files that have such, where they are not the usual ones.
         skip_bad: leave out pictures that cannot be read.
-        remote_limit: bytes of a URL's shards that this host may keep at a time.
+        remote_limit: bytes that shards of URLs may take on this host.
 
     Raises:
         DataError: no data of any kind there, or data that cannot be used.

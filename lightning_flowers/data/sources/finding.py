@@ -21,7 +21,7 @@ def find_source(root: str | None, remote_limit: int = REMOTE_LIMIT) -> Source:
 
     Args:
         root: a folder, or a URL that fsspec reads (`gs://`, `s3://`, `https://` with a listing.txt).
-        remote_limit: bytes of a URL's shards that this host may keep at a time.
+        remote_limit: bytes that shards of URLs may take on this host.
 
     Raises:
         DataError: no such folder or URL, or no shards in it; says what was expected.
