@@ -7,7 +7,8 @@ gives no macro F1 on val.
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.run.results import Data, Epoch, Hardware, Run
+from lightning_flowers.run.epochs import Epoch
+from lightning_flowers.run.results import Data, Hardware, Run
 
 HARDWARE = "TPU v3-8"
 TRAIN_RECORDS, VAL_RECORDS = 12_753, 3_712

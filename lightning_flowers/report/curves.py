@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from lightning_flowers.report.style import GREY, INK, TRAIN, VAL, add_legend, dress, head, new_figure
-from lightning_flowers.run.results import Epoch, best_epoch
+from lightning_flowers.run.epochs import Epoch, best_epoch
 
 _COLOURS = {"train": TRAIN, "val": VAL}
 # Of each panel its title.

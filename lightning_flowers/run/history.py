@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from lightning_flowers import hardware
 from lightning_flowers.files import csv_text, write_text
-from lightning_flowers.run.results import Epoch
+from lightning_flowers.run.epochs import Epoch
 
 COLUMNS = tuple(Epoch.model_fields)
 Row = dict[str, float]

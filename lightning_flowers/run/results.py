@@ -1,7 +1,5 @@
 """What a run's folder says of it, for whatever comes after the run: tables, blends, pages. Needs no torch."""
 
-import csv
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import read_lines
+from lightning_flowers.run.epochs import Epoch, best_epoch, first_wrong, read_history, speed_of
 from lightning_flowers.run.folder import RunFolder
 
 _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
@@ -19,24 +17,6 @@ _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "ov
 class _Part(BaseModel):
     # A blend's summary lacks keys, a newer version's has more: neither is a mistake.
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Epoch(_Part):
-    """One row of metrics.csv; None is what the epoch lacks, and a score may be NaN."""
-
-    epoch: int
-    train_loss: float | None = None
-    train_accuracy: float | None = None
-    train_macro_f1: float | None = None
-    train_macro_f1_present: float | None = None
-    val_loss: float | None = None
-    val_accuracy: float | None = None
-    val_macro_f1: float | None = None
-    val_macro_f1_present: float | None = None
-    learning_rate: float | None = None
-    seconds: float | None = None
-    images_per_second: float | None = None
-    data_wait_seconds: float | None = None
 
 
 class Hardware(_Part):
@@ -183,42 +163,21 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     if not folder.summary.is_file():
         raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
     summary: Any = folder.read_summary()
-    history = _read_history(folder.metrics)
+    history = read_history(folder.metrics)
     settings = folder.read_config() if folder.config.exists() else None
     files = {"path": path, "history": history, "settings": settings}
     try:
         run = Run.model_validate({**summary, **files})
     except ValidationError as error:
-        raise UserError(f"{folder.summary}: damaged ({_first(error)}): remove it") from error
+        raise UserError(f"{folder.summary}: damaged ({first_wrong(error)}): remove it") from error
     killed = len(history) > (run.epochs or 0)  # metrics.csv then knows more
     return run.model_copy(update=_of_history(history)) if killed else run
-
-
-def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
-    """The epoch with the highest macro F1 on val, the earliest of equals; None without any."""
-    scored = [row for row in history if row.val_macro_f1 is not None and math.isfinite(row.val_macro_f1)]
-    return max(scored, key=lambda row: row.val_macro_f1 or 0, default=None)
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
     """What to call each run: its folder's name, or the path where two have the same name."""
     names = [run.path.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
-
-
-def speed_of(history: Sequence[Epoch]) -> dict[str, Any]:
-    """How many epochs there are and how fast they were, by the names of a run's summary.
-
-    Means are without the first epoch if there are others: it warms up and compiles.
-    """
-    rest = history[1:] or history
-    return {
-        "epochs": len(history),
-        "seconds_first_epoch": history[0].seconds if history else None,
-        "seconds_per_epoch": _mean([row.seconds for row in rest]),
-        "images_per_second": _mean([row.images_per_second for row in rest]),
-        "data_wait_seconds_per_epoch": _mean([row.data_wait_seconds for row in rest]),
-    }
 
 
 def limits_of(trainer: Mapping[str, Any]) -> dict[str, int | float]:
@@ -230,34 +189,7 @@ def _leaves_out(value: Any) -> bool:
     return value not in (None, 0) and not (isinstance(value, float) and value == 1)
 
 
-def _read_history(path: Path) -> tuple[Epoch, ...]:
-    if not path.exists():
-        return ()
-    mend = "remove it, summary.json has the best epoch"
-    try:
-        lines = csv.DictReader(read_lines(path, mend).splitlines())
-        rows = [{name: value for name, value in row.items() if value} for row in lines]
-        if "epoch" not in (lines.fieldnames or ()):
-            raise UserError(f"{path}: damaged (no column epoch): {mend}")
-        return tuple(Epoch.model_validate(row) for row in rows)
-    except ValidationError as error:
-        raise UserError(f"{path}: damaged ({_first(error)}): {mend}") from error
-    except csv.Error as error:
-        raise UserError(f"{path}: damaged ({error}): {mend}") from error
-
-
 def _of_history(history: tuple[Epoch, ...]) -> dict[str, Any]:
     """What a summary would tell of these epochs."""
     best = best_epoch(history)
     return {**speed_of(history), "best": best, "best_epoch": best.epoch if best else None}
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _first(error: ValidationError) -> str:
-    """The first of what is wrong, without the lines about it."""
-    wrong = error.errors()[0]
-    return f"{'.'.join(str(part) for part in wrong['loc'])}: {wrong['msg']}"

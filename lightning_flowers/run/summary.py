@@ -11,8 +11,8 @@ from torch import nn
 from lightning_flowers import __version__, hardware
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier
+from lightning_flowers.run.epochs import Epoch, speed_of
 from lightning_flowers.run.history import History
-from lightning_flowers.run.results import Epoch, speed_of
 
 PACKAGES = ("torch", "timm", "pytorch-lightning", "albumentations", "simplejpeg", "torch-xla")
 _SHORTCUT = re.compile("downsample|skip|shortcut")  # in timm's names

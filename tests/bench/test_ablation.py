@@ -8,7 +8,8 @@ import scipy.stats
 
 from lightning_flowers.cli.parser import make_parser
 from lightning_flowers.data.sources.competition import open_source
-from lightning_flowers.run.results import Epoch, Hardware, Run
+from lightning_flowers.run.epochs import Epoch
+from lightning_flowers.run.results import Hardware, Run
 
 from . import ablation
 from .rows import read

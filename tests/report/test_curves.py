@@ -12,7 +12,7 @@ from PIL import Image
 
 from lightning_flowers.report.curves import best_epoch, draw_curves
 from lightning_flowers.report.style import INK, TRAIN, VAL, save, to_png
-from lightning_flowers.run.results import Epoch
+from lightning_flowers.run.epochs import Epoch
 
 LOSS, ACCURACY, MACRO_F1, RATE = range(4)
 
