@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from lightning_flowers.__main__ import main
 
@@ -75,6 +76,15 @@ def test_what_it_shows_of_python_runs(petals_root, tmp_path, monkeypatch):
     assert found["model"].class_names == found["data"].classes
     assert (len(found["run"].history), found["mean"].shape) == (2, (9, 4))
     assert (tmp_path / "runs/flips/submission.csv").is_file()
+
+
+@pytest.mark.parametrize("version", ["3.13", "3.14"])
+def test_a_newer_python_is_not_asked_for_what_has_no_wheels_for_it(version: str):
+    dev = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
+    linux = {"python_version": version, "sys_platform": "linux", "platform_machine": "x86_64"}
+    asked = [each.name for each in map(Requirement, dev) if each.marker is None or each.marker.evaluate(linux)]
+    assert "pytest" in asked
+    assert not {"torch-xla", "libtpu", "jax"}.intersection(asked)
 
 
 def test_each_dependency_stands_in_its_table():
