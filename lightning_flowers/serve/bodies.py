@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from fastapi import HTTPException, Request
 from pydantic import ValidationError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -86,9 +87,10 @@ async def _body(request: Request, most: int, room: Capacity, held: ExitStack) ->
 async def _of_form(request: Request, body: AsyncGenerator[bytes, None], settings: Settings) -> list[Upload]:
     try:
         form = await _InMemory(request.headers, body, max_files=settings.most_files, max_fields=1).parse()
-    except MultiPartException as error:
-        many = error.message.startswith("Too many files")
-        raise HTTPException(413 if many else 422, _line(error.message), CLOSE) from error
+    except (MultiPartException, FormParserError) as error:  # before starlette 1.10 some of the latter come through
+        many = str(error).startswith("Too many files")
+        status, why = (413, f"{error}") if many else (422, f"no multipart/form-data: {error}")
+        raise HTTPException(status, _line(why), CLOSE) from error
     try:
         return [await _upload(field, file, number) for number, (field, file) in enumerate(form.multi_items())]
     finally:
