@@ -80,7 +80,7 @@ def test_what_must_stay_is_not_among_the_wheels():
     lines = (ROOT / "kaggle" / "image.txt").read_text().splitlines()
     left_out = {line for line in lines if not line.startswith("#")}
     # Nothing else of ours asks for torch_xla, libtpu, torchaudio or CUDA's libraries.
-    assert {"torch", "torchvision", "numpy", "timm"} <= left_out
+    assert {"torch", "torchvision", "numpy"} <= left_out
 
 
 def test_pip_gets_the_wheels_alone(petals, inputs, monkeypatch):
