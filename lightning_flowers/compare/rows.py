@@ -188,5 +188,6 @@ def _made(run: Run) -> list[str]:
         held_out = run.ensemble.macro_f1_cross_validated
         cross = f" (macro F1 cross-validated {held_out:.4f})" if held_out is not None else ""
         of = f" at {' and '.join(map(str, run.sizes))} px" if len(run.sizes) > 1 else ""
-        marks.append(f"blend of {len(run.members)}{of}, weights fitted on val{cross}")
+        weights = "weights fitted on val" if run.ensemble.weights == "search" else f"{run.ensemble.weights} weights"
+        marks.append(f"blend of {len(run.members)}{of}, {weights}{cross}")
     return marks

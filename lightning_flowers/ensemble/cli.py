@@ -55,7 +55,10 @@ def make_parser() -> Parser:
         help="how probabilities are blended (default: arithmetic)",
     )
     parser.add_argument(
-        "--weights", default="search", help="search (for macro F1 on val, the default), equal, or numbers: 0.5,0.3,0.2"
+        "--weights",
+        default="auto",
+        help="search (for macro F1 on val), equal, auto (that of the two with the better cross-validated score, the "
+        "default), or numbers: 0.5,0.3,0.2",
     )
     parser.add_argument(
         "--decision",

@@ -15,15 +15,16 @@ from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adju
 _CHOSEN = {"equal": EQUAL, "search": SEARCHED}
 
 Method = Literal["arithmetic", "geometric", "ranks"]
-Chosen = Literal["search", "equal"]
+Chosen = Literal["auto", "search", "equal"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How runs are blended; `weights` are chosen, or given one for each run."""
+    """How runs are blended; `weights` are chosen, or given one for each run. `auto` is the better of searched and equal
+    ones, by the cross-validated score."""
 
     method: Method = "arithmetic"
-    weights: Chosen | tuple[float, ...] = "search"
+    weights: Chosen | tuple[float, ...] = "auto"
     decision: Decision = "argmax"
 
 
@@ -39,7 +40,7 @@ def parse_weights(text: str, runs: int) -> Chosen | tuple[float, ...]:
         weights = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UserError(
-            f"--weights={text}: give search, equal, or a number for each run, such as 0.5,0.3,0.2"
+            f"--weights={text}: give auto, search, equal, or a number for each run, such as 0.5,0.3,0.2"
         ) from error
     if len(weights) != runs:
         raise UserError(f"--weights={text}: {len(weights)} weights for {runs} runs: give one for each")
@@ -53,6 +54,7 @@ class Outcome:
     """Members and the blend of them that was taken.
 
     Attributes:
+        options: as asked for, but for `auto`, in whose place stands what it has come to.
         candidates: each run, the best of them, then the blends.
         taken: one of the candidates.
         adjustment: of the blend's decisions, its cross-validated scores with weights of the other folds too; None for
@@ -84,11 +86,13 @@ class Outcome:
 
 def blend_members(members: Members, options: Options) -> Outcome:
     """Score all blends, and take the one that is asked for."""
-    weights = options.weights
-    given = None if isinstance(weights, str) else np.array(weights)
+    given = None if isinstance(options.weights, str) else np.array(options.weights)
     candidates = score_candidates(members.names, members.val.probabilities, members.labels, options.decision, given)
-    name = _CHOSEN[weights] if isinstance(weights, str) else GIVEN
-    taken = next(one for one in candidates if (one.name, one.method) == (name, options.method))
+    of_method = {one.name: one for one in candidates if one.method == options.method}
+    if options.weights == "auto":
+        gain = of_method[SEARCHED].cross_validated - of_method[EQUAL].cross_validated
+        options = replace(options, weights="search" if gain > 0 else "equal")
+    taken = of_method[_CHOSEN[options.weights] if isinstance(options.weights, str) else GIVEN]
     adjusted = options.decision == "adjusted"
     return Outcome(members, options, candidates, taken, _adjust(taken, members.labels) if adjusted else None)
 

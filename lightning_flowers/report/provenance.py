@@ -34,7 +34,7 @@ def scores(run: Run) -> list[Fact]:
 
 def notes(run: Run) -> list[str]:
     """What has to be said of the scores on val: that something was fitted on them, or that they are not all."""
-    found = [_FITTED] if _is_fitted(run) else []
+    found = [_FITTED] if run.ensemble and run.ensemble.weights == "search" else []
     if run.soup and run.soup.method == "greedy":
         found.append(_CHOSEN)
     made = run.predictions or Made()
@@ -58,10 +58,3 @@ def repeat(run: Run) -> str:
 def _predict(of: str | Path, made: Made, *more: str) -> str:
     flag = "--ckpt_path" if Path(of).suffix == ".ckpt" else "--run"
     return command("predict", flag, of, f"--tta={made.tta}", f"--decision={made.decision}", *more)
-
-
-def _is_fitted(run: Run) -> bool:
-    """Whether a blend's weights were searched for on val, as they are where nothing else is known of them."""
-    asked = (run.settings or {}).get("ensemble")
-    weights = asked.get("weights") if isinstance(asked, dict) else None
-    return run.ensemble is not None and weights in (None, "search")

@@ -70,9 +70,10 @@ class Made(_Part):
 
 
 class Blend(_Part):
-    """How a blend was made, and its macro F1 on val; the weights were fitted on val."""
+    """How a blend was made, and its macro F1 on val; `weights` are search (fitted on val), equal or given."""
 
     method: str | None = None
+    weights: str = "search"
     decision: str = "argmax"
     macro_f1_in_sample: float | None = None
     macro_f1_cross_validated: float | None = None

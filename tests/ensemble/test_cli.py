@@ -56,7 +56,7 @@ def test_runs_are_blended_into_a_run_of_their_own(ensemble, trio, tmp_path):
 
 
 def test_its_summary_reads_as_a_runs(ensemble, trio, tmp_path):
-    ensemble(*trio, "--method=geometric")
+    ensemble(*trio, "--method=geometric", "--weights=search")
     run = read_run(tmp_path / "runs" / "ensemble")
     val = load(run.path)
     assert (run.finished, run.backbone, run.data.classes, run.data.external) == (True, "ensemble", 4, False)
@@ -68,7 +68,7 @@ def test_its_summary_reads_as_a_runs(ensemble, trio, tmp_path):
     assert [one["path"] for one in summary["members"]] == [str(path.resolve()) for path in trio]
     assert sum(one["weight"] for one in summary["members"]) == pytest.approx(1)
     facts = summary["ensemble"]
-    taken = next(row for row in rows(ensemble(*trio, "--method=geometric")[1]) if row["taken"])
+    taken = next(row for row in rows(ensemble(*trio, "--method=geometric", "--weights=search")[1]) if row["taken"])
     assert (taken["blend"], taken["method"]) == ("searched weights", "geometric")
     assert f"{facts['macro_f1_cross_validated']:.4f}" == taken["cross-validated"]
     assert f"{facts['macro_f1_in_sample']:.4f}" == taken["macro F1"]
@@ -130,7 +130,7 @@ def test_scores_in_the_summary_tell_those_held_out_from_those_in_sample(ensemble
 
 def test_an_adjustment_worse_than_argmax_on_other_folds_says_so(ensemble, make_run, tmp_path):
     runs = [make_run(name, val=biased(seed)) for seed, name in enumerate("abcd")]
-    out = ensemble(*runs, "--decision=adjusted")[1]
+    out = ensemble(*runs, "--decision=adjusted", "--weights=search")[1]
     facts = json.loads((tmp_path / "runs" / "ensemble" / "summary.json").read_text())["ensemble"]
     figures = facts["adjustment"]
     assert figures["cross_validated"] == facts["macro_f1_cross_validated"] < figures["plain"]

@@ -13,9 +13,9 @@ def test_weights_are_a_choice_or_a_number_for_each_run():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("best", "give search, equal, or a number for each run, such as 0.5,0.3,0.2"),
-        ("", "give search, equal, or a number"),
-        ("1,,1", "give search, equal, or a number"),
+        ("best", "give auto, search, equal, or a number for each run, such as 0.5,0.3,0.2"),
+        ("", "give auto, search, equal, or a number"),
+        ("1,,1", "give auto, search, equal, or a number"),
         ("1,1", "2 weights for 3 runs: give one for each"),
         ("1,1,-1", "each must be 0 or more, and one of them over 0"),
         ("0,0,0", "each must be 0 or more, and one of them over 0"),

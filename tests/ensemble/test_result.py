@@ -23,6 +23,17 @@ def test_the_blend_that_was_asked_for_is_taken(members, method, weights, name):
     assert (taken.name, taken.method) == (name, method)
 
 
+@pytest.mark.parametrize(("strength", "chosen"), [(0.3, "search"), (2.5, "equal")])
+def test_searched_weights_are_taken_only_where_they_do_better_on_other_records(make_run, strength, chosen):
+    """Beside a run that knows little, weights are worth a search; runs that are alike are blended alike."""
+    some = read_members([make_run("one", strength=2.5), make_run("other", seed=1, strength=strength)])
+    outcome = blend_members(some, Options())
+    found = {one.name: one.cross_validated for one in outcome.candidates if one.method == "arithmetic"}
+    assert (found["searched weights"] > found["equal weights"]) == (chosen == "search")
+    assert outcome.taken.cross_validated == max(found["searched weights"], found["equal weights"])
+    assert outcome.options.weights == chosen
+
+
 def test_a_blend_worse_than_a_run_by_itself_is_never_silent(members):
     outcome = blend_members(members, Options(weights=(0.0, 1.0)))
     assert outcome.best_run.name == BEST_RUN
@@ -45,7 +56,7 @@ def test_decisions_are_adjusted_only_where_asked_for(members):
 def test_the_adjustments_held_out_scores_are_of_weights_of_the_other_folds(make_run):
     """Runs of which a search on few records takes some for better by chance."""
     some = read_members([make_run(name, val=biased(seed)) for seed, name in enumerate("abcd")])
-    outcome = blend_members(some, Options(decision="adjusted"))
+    outcome = blend_members(some, Options(weights="search", decision="adjusted"))
     adjustment, taken = outcome.adjustment, outcome.taken
     assert adjustment is not None
     leaked = fit_adjustment(taken.blend, some.labels)

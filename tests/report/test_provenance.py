@@ -41,16 +41,11 @@ def test_a_blend_has_its_cross_validated_scores_and_other_runs_have_none(make):
     assert provenance.scores(make(predictions=Made(), soup=Averaged(method="greedy"))) == []
 
 
-@pytest.mark.parametrize("settings", [None, {}, {"ensemble": None}, {"ensemble": {"weights": "search"}}])
-def test_a_blend_is_said_to_be_fitted_where_its_weights_were_searched_for(make, settings):
-    (note,) = provenance.notes(make(ensemble=Blend(), settings=settings))
+def test_a_blend_is_said_to_be_fitted_where_its_weights_were_searched_for(make):
+    (note,) = provenance.notes(make(ensemble=Blend()))
     assert "fitted on these val records" in note
-    assert provenance.notes(make(settings=settings)) == []
-
-
-@pytest.mark.parametrize("weights", ["equal", [0.5, 0.5]])
-def test_weights_that_were_not_searched_for_are_not_said_to_be_fitted(make, weights):
-    assert provenance.notes(make(ensemble=Blend(), settings={"ensemble": {"weights": weights}})) == []
+    for weights in ("equal", "given"):
+        assert provenance.notes(make(ensemble=Blend(weights=weights))) == []
 
 
 def test_only_a_greedy_soup_was_chosen_on_val(make):
