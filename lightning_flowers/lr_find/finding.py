@@ -65,6 +65,8 @@ class Finder(FlowersCLI):
         trainer.check_val_every_n_epoch, trainer.num_sanity_val_steps, trainer.val_check_interval = _NEVER, 0, 1.0
         trainer.default_root_dir, trainer.logger, trainer.enable_checkpointing = self._place, False, False
         trainer.max_time, trainer.fast_dev_run, trainer.callbacks = None, False, None
+        if model.head_epochs or model.layer_decay != 1:
+            say("one rate", "for all layers: the config's head_epochs and layer_decay are left out of the test")
         model.schedule, model.ema_decay, model.head_epochs, model.layer_decay = "cosine", 0.0, 0, 1.0
         model.first_size = None
         if not sys.stderr.isatty():
