@@ -2,6 +2,7 @@
 
 import errno
 import pickle
+import shlex
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,11 +102,15 @@ def _how_to_resume(folder: RunFolder | None) -> str:
     """The command that goes on with a run, if anything of it was saved."""
     if folder is None or not folder.last.is_file():
         return "nothing was saved yet"
-    return f"resume with: {PROGRAM} fit --resume {folder.path}"
+    return f"resume with: {_resuming(folder)}"
 
 
 def _how_to_mend(folder: RunFolder | None) -> str:
     mend = "a lower --model.lr or a wider --trainer.precision"
     if folder is None or not folder.last.is_file():
         return f"nothing good was saved yet: start anew with {mend}"
-    return f"go on from the last good checkpoint with {mend}: {PROGRAM} fit --resume {folder.path} --model.lr=..."
+    return f"go on from the last good checkpoint with {mend}: {_resuming(folder)} --model.lr=..."
+
+
+def _resuming(folder: RunFolder) -> str:
+    return f"{PROGRAM} fit --resume {shlex.quote(str(folder.path))}"

@@ -1,6 +1,7 @@
 """The runs that are blended: predictions of the same records, in the same order, checked before anything is made."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def _read(path: Path) -> Run:
     if not run.finished and not RunFolder(path).predictions("val").is_file():
         raise UserError(
             f"{path}: not finished ({run.status or 'status unknown'}) and without predictions: "
-            f"fit --resume {path}, or predict --run {path}"
+            f"fit --resume {(run_path := shlex.quote(str(path)))}, or predict --run {run_path}"
         )
     return run
 

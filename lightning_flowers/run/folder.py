@@ -1,6 +1,7 @@
 """What a run leaves behind, and where."""
 
 import json
+import shlex
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -114,7 +115,8 @@ class RunFolder:
         if not self.best.is_file() and self.last.is_file() and self.read_summary().get("best", "") is None:
             return self.last
         if not self.best.is_file():
-            hint = f", resume it: fit --resume {self.path}" if self.last.is_file() else ": train it anew"
+            resume = f", resume it: fit --resume {shlex.quote(str(self.path))}"
+            hint = resume if self.last.is_file() else ": train it anew"
             raise UserError(f"--run={self.path}: has no {self.best.relative_to(self.path)}{hint}")
         return self.best
 

@@ -1,6 +1,7 @@
 """Predictions of a split: as .npz, and as a table for people and spreadsheets. Needs no torch."""
 
 import os
+import shlex
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Predictions:
         """
         path = Path(path)
         if not path.is_file():
-            raise UserError(f"{path}: no such predictions: make them with predict --run {path.parent.parent}")
+            raise UserError(f"{path}: no such predictions: make them with {_predicting(path)}")
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 loaded = cls(
@@ -124,4 +125,8 @@ def _labels(labels: Any) -> Any:
 
 
 def _damaged(path: Path, why: str) -> UserError:
-    return UserError(f"{path}: damaged ({why}): make it anew with predict --run {path.parent.parent}")
+    return UserError(f"{path}: damaged ({why}): make it anew with {_predicting(path)}")
+
+
+def _predicting(path: Path) -> str:
+    return f"predict --run {shlex.quote(str(path.parent.parent))}"

@@ -121,11 +121,11 @@ def test_missing_predictions_are_refused(make_run, pair):
 
 @pytest.mark.parametrize("status", ["interrupted", "running"])
 def test_a_run_cut_off_is_refused_without_predictions_only(make_run, pair, status):
-    cut = make_run("cut", status=status)
+    cut = make_run("cut off", status=status)
     assert len(read_members([*pair, cut]).runs) == 3
     RunFolder(cut).predictions("val").unlink()
     said = refusal(*pair, cut)
-    assert said.startswith(f"{cut}: not finished ({status}) and without predictions: fit --resume {cut}")
+    assert said.startswith(f"{cut}: not finished ({status}) and without predictions: fit --resume '{cut}'")
 
 
 def test_probabilities_that_are_no_numbers_are_refused(pair):

@@ -45,12 +45,12 @@ def test_opening_says_what_is_wrong(tmp_path):
 
 
 def test_a_missing_checkpoint_says_what_to_do(tmp_path):
-    folder = RunFolder.new(tmp_path, "x")
+    folder = RunFolder.new(tmp_path, "a b")
     folder.make()
     with pytest.raises(UserError, match=r"no checkpoints/best\.ckpt: train it anew"):
         folder.checkpoint()
     folder.last.write_bytes(b"")
-    with pytest.raises(UserError, match="resume it: fit --resume"):
+    with pytest.raises(UserError, match=f"resume it: fit --resume '{folder.path}'"):
         folder.checkpoint()
 
 

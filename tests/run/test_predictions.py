@@ -38,8 +38,8 @@ def test_predictions_come_back_as_saved(tmp_path, labels):
 
 
 def test_missing_predictions_say_how_to_make_them(tmp_path):
-    with pytest.raises(UserError, match="make them with predict --run"):
-        Predictions.load(tmp_path / "predictions" / "val.npz")
+    with pytest.raises(UserError, match=r"make them with predict --run '.*/a b'"):
+        Predictions.load(tmp_path / "a b" / "predictions" / "val.npz")
 
 
 def _save(path, **changes):
