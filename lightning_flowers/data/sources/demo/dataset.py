@@ -58,7 +58,6 @@ def write(root: Path, seed: int = 0) -> None:
     """
     root.mkdir(parents=True, exist_ok=True)
     write_text(root / "classes.txt", "".join(f"{species.name}\n" for species in SPECIES))
-    tqdm.write(f"drawing the demo petals, once, into {root.parent}", file=sys.stderr)
     total = sum(PICTURES_PER_SPECIES.values()) * len(SPECIES)
     with tqdm(total=total, desc="drawing demo petals", unit="picture", disable=None) as bar:
         for number, name in enumerate(PICTURES_PER_SPECIES):
@@ -92,6 +91,7 @@ def _make(root: Path) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f".{root.name}.lock")):
         if not root.is_dir():
+            tqdm.write(f"drawing the demo petals, once, into {root}", file=sys.stderr)
             with tempfile.TemporaryDirectory(
                 prefix=f".{root.name}.", dir=root.parent, ignore_cleanup_errors=True
             ) as work:

@@ -136,9 +136,12 @@ def test_pictures_are_jpegs_of_the_size_in_the_name(flowers: Path) -> None:
     assert len({picture.tobytes() for picture in pictures}) == len(train)
 
 
-def test_ensure_makes_the_data_set_and_its_parents(plain: None, tmp_path: Path) -> None:
+def test_ensure_makes_the_data_set_and_its_parents_and_says_where(
+    plain: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = tmp_path / "deep" / "petals"
     assert dataset.ensure(root) == root
+    assert f"once, into {root}\n" in capsys.readouterr().err
     assert names(root.parent) == ["petals"]
 
 
