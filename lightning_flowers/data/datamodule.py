@@ -185,6 +185,9 @@ class PetalsDataModule(LightningDataModule):
         self._cache, text = choice.choose(self._cache_mode, splits, self._cache_dir, processes)
         return text
 
+    def __str__(self) -> str:  # Lightning's knows torch's loaders alone, and raises
+        return self.describe()
+
     def describe(self) -> str:
         """One line about the data."""
         where = f"{self.source.origin}, as {self.source.where}" if self.source.origin else self.source.where

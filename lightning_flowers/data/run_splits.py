@@ -103,8 +103,8 @@ class Splits(dict[str, Split]):
         return "-".join([*parts, *(["external"] if self.external else [])])
 
     def describe(self) -> str:
-        """How many records there are, in words, and of which other data sets; and which classes cannot be learnt."""
-        counts = ", ".join(f"{len(split)} {name}" for name, split in self.items())
+        """How many records were opened, in words, and of which other data sets; and which classes cannot be learnt."""
+        counts = ", ".join(f"{len(split)} {name}" for name, split in self.items()) or "none opened yet"
         more = f", with external data of {', '.join(map(self._name_extra, self.extra))}" if self.extra else ""
         pseudo = f", of which {self._added} of test with pseudo-labels" if self._added else ""
         return f"records: {counts}{pseudo}{more}{self._describe_missing()}"

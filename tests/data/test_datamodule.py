@@ -214,6 +214,7 @@ def test_classes_without_a_training_record_are_told(
 
 
 def test_the_data_are_described_in_one_line(data: PetalsDataModule, petals_root: Path) -> None:
+    assert str(data) == f"{petals_root}: 32 px, 4 classes, records: none opened yet"
     data.setup("fit")
     assert data.describe() == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"
 
