@@ -322,3 +322,11 @@ def test_a_loader_of_pairs_is_told_what_a_batch_holds(own):
     ) as raised:
         own().validate(tiny(), DataLoader(pairs, batch_size=2), verbose=False)
     assert "\n" not in str(raised.value)
+
+
+def test_paths_are_taken_as_well_as_texts(petals_root, tmp_path):
+    (pipeline := tmp_path / "flip.yaml").write_text("- HorizontalFlip: {p: 0.5}\n")
+    data = lf.PetalsDataModule(root=petals_root, augment=pipeline)
+    assert (str(data.source.where), data.augment.spec) == (str(petals_root), str(pipeline))
+    model = lf.FlowerClassifier("test_resnet", num_classes=2, weights=Path("none"))
+    assert model.hparams["weights"] == "none"  # a Path could not be loaded again

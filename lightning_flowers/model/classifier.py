@@ -1,5 +1,6 @@
 """The classifier: a timm backbone, pooled features, optional dense layers, logits."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -114,6 +115,7 @@ class FlowerClassifier(Phased, Scored):
         super().__init__()
         if num_classes is None:
             raise UserError("num_classes: must be given, such as len(PetalsDataModule(...).classes)")
+        weights = os.fspath(weights)  # of a Path: checkpoints hold plain values alone
         self.save_hyperparameters()
         check_ranges(self.hparams)
         self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs, head_epochs)

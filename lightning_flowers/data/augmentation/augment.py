@@ -1,5 +1,6 @@
 """Augmentation of one uint8 picture, the same for the same (seed, epoch, record) whichever thread draws it."""
 
+import os
 from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class Augment:
         UserError: neither a preset nor a file, or a pipeline that cannot be.
     """
 
-    def __init__(self, spec: str | list[Any] | dict[str, Any], size: int) -> None:
+    def __init__(self, spec: str | os.PathLike[str] | list[Any] | dict[str, Any], size: int) -> None:
+        spec = os.fspath(spec) if isinstance(spec, os.PathLike) else spec
         self.spec = self.content = spec
         if isinstance(spec, str) and spec in PRESETS:
             self._apply = PRESETS[spec]  # pyright: ignore[reportArgumentType]

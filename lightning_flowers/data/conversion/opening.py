@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import json
+import os
 import shutil
 import sys
 from dataclasses import asdict, replace
@@ -26,7 +27,7 @@ _SMALLEST, _LARGEST = 8, 4096
 
 
 def open_data(
-    root: str | None,
+    root: str | os.PathLike[str] | None,
     size: int | None = None,
     features: Features | None = None,
     skip_bad: bool = False,
@@ -46,6 +47,7 @@ def open_data(
         DataError: no data of any kind there, or data that cannot be used.
         UserError: a setting that cannot be, or the shards cannot be written.
     """
+    root = root if root is None else os.fspath(root)
     if root == "":
         raise UserError("--data.root=: give a folder, a file or a URL, or leave it out")
     place = fetch(root) if root is not None and is_hub(root) else root
