@@ -35,7 +35,7 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     for run in sorted(runs, key=lambda run: run.estimated):
         alike.setdefault(_key(run, alike), []).append(run)
     ordered = sorted(alike.values(), key=lambda some: (not _tells_data(some[0]), -len(some)))
-    return [_group(some, ordered[0]) for some in ordered]
+    return [_group(some, ordered[:number]) for number, some in enumerate(ordered)]
 
 
 def line_up(group: Group) -> list[list[Row]]:
@@ -95,9 +95,9 @@ def _counts(run: Run) -> Counts:
     return run.data.records.get("train"), run.data.records.get("val")
 
 
-def _group(runs: Sequence[Run], first: Sequence[Run]) -> Group:
-    is_first, data = runs is first, describe(runs[0])
-    if not is_first and _tells_data(runs[0]) and data == describe(first[0]):
+def _group(runs: Sequence[Run], before: Sequence[Sequence[Run]]) -> Group:
+    is_first, data = not before, describe(runs[0])
+    if _tells_data(runs[0]) and data in [describe(others[0]) for others in before]:
         data = f"{data}, but other ones"
     is_the_studys = _has_as_many(runs[0])
     rows = _with_study(rows_of(runs, is_first), is_the_studys, is_first)

@@ -45,6 +45,12 @@ def test_runs_with_shifted_labels_stand_apart_from_those_of_the_same_names(group
     assert [group.data for group in found[1:]] == [f"{ALL}, but other ones"] * 2
 
 
+def test_data_of_as_many_records_as_those_of_another_table_than_the_first_are_told_to_be_other_ones(groups):
+    other, more = ({"data": {"size": 224, "fingerprints": {"train": name, "val": name}}} for name in ("t2", "t3"))
+    smaller = ALL.replace("512", "224")
+    assert [group.data for group in groups(b=other, c=more)] == [ALL, smaller, f"{smaller}, but other ones"]
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
