@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lightning_flowers.cli.failures import as_refused_settings
@@ -31,7 +30,7 @@ def fit(config: str | os.PathLike[str] | None = None, **settings: Any) -> Run:
     return read_run(command.folder.path)
 
 
-def predict(run: str | os.PathLike[str] | Run, **settings: Any) -> dict[str, Predictions]:
+def predict(run: str | os.PathLike[str], **settings: Any) -> dict[str, Predictions]:
     """Predict val and test, as far as there are any, as the command `predict` does; gives them by the split's name.
 
     Args:
@@ -41,8 +40,7 @@ def predict(run: str | os.PathLike[str] | Run, **settings: Any) -> dict[str, Pre
     Raises:
         UserError: whatever the command says in one line; it names the setting.
     """
-    folder = run.path if isinstance(run, Run) else os.fspath(run)
-    command = _run(["predict", f"--run={folder}", *_flags(settings)])
+    command = _run(["predict", f"--run={os.fspath(run)}", *_flags(settings)])
     assert command.out is not None
     splits = {name: command.out.predictions(name) for name in command.datamodule.names_for("predict")}
     return {name: Predictions.load(path) for name, path in splits.items()}
@@ -63,8 +61,8 @@ def _flags(settings: Mapping[str, Any]) -> list[str]:
 
 def _text(name: str, value: Any) -> str:
     """A value as it is typed on the command line."""
-    if isinstance(value, str | Path):
-        return str(value)
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
     try:
         return json.dumps(value)
     except TypeError as error:

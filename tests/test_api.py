@@ -72,6 +72,7 @@ def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_
         np.testing.assert_allclose(predictions.probabilities, left.probabilities, atol=1e-6)
     assert list(found) == ["val", "test"]
     assert lf.read_run(str(tmp_path / "again")).predictions_of is not None
+    assert lf.load(run, accelerator="cpu").path == run.path
     assert main(["predict", f"--run={run.path}", "--trainer.accelerator=cpu", "--trainer.deterministic=true"]) == 0
     after = process()
     assert {name: value for name, value in after.items() if value != before.get(name, value)} == {}

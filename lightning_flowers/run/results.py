@@ -134,6 +134,10 @@ class Run(_Part):
     settings: dict[str, Any] | None = None
     estimated: bool = False
 
+    def __fspath__(self) -> str:
+        """Its folder: a run can be given wherever that can."""
+        return str(self.path)
+
     @property
     def sizes(self) -> list[int]:
         """Sides in pixels of the pictures that it looks at: more than one where a blend's members differ."""

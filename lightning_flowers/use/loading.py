@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from pytorch_lightning.utilities.seed import isolate_rng
+
 from lightning_flowers import hardware
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature
@@ -40,7 +42,8 @@ def load(
     device = hardware.device_of(accelerator)
     known = read_run(path)
     temperature, adjustment = _fit_on_val(path, decision)
-    members = _members_of(known, tta) if known.ensemble else (load_member(find_origin(path), (), 1.0, tta),)
+    with isolate_rng(include_cuda=False):  # a model is built with random weights before it gets its own
+        members = _members_of(known, tta) if known.ensemble else (load_member(find_origin(path), (), 1.0, tta),)
     for member in members:
         hardware.prepare_for_inference(member.model, device)
     return Predictor(

@@ -125,8 +125,10 @@ class Predictor:
         """Probabilities float32 (n, classes) of pictures of any kinds.
 
         Raises:
-            PictureError: one cannot be used; names it.
+            PictureError: one cannot be used; names it. Or a single one was given, and not in a list.
         """
+        if isinstance(pictures, str | bytes | os.PathLike):
+            raise PictureError(f"{pictures!r:.60}: give a list of pictures, with this one in it")
         found = [np.empty((0, len(self.classes)), np.float32)]
         for start in range(0, len(pictures), batch_size):
             some = [self._named(pictures[n], n) for n in range(start, min(start + batch_size, len(pictures)))]

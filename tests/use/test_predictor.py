@@ -159,6 +159,8 @@ def test_what_is_no_picture_is_named(predictor, tiny_root, tmp_path):
         predictor.probabilities([*loose(tiny_root, "val")[:2], tmp_path / "note.jpg"])
     with pytest.raises(PictureError, match="picture 1: is an array float64"):
         predictor.probabilities([loose(tiny_root, "val")[0], np.zeros((8, 8, 3))])
+    with pytest.raises(PictureError, match=r"^'rose\.jpg': give a list of pictures"):
+        predictor.classify("rose.jpg")
 
 
 def test_the_package_itself_is_light():
