@@ -5,7 +5,9 @@ Lightning may change them in any version. So they stand in this file alone, each
 a command line of Lightning's is made of are in `cli`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
@@ -13,6 +15,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.plugins import XLAPrecision
 from pytorch_lightning.strategies import ParallelStrategy
 from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+from pytorch_lightning.tuner import lr_finder
 from typing_extensions import override
 
 TESTED = ("2.6.0", "2.6.6")  # of Lightning: by the tests of resuming and of this file, the last by all others too
@@ -65,6 +68,17 @@ def begin_epoch(trainer: Trainer) -> None:
     loop.epoch_loop.reset_restart_stage()
     loop.epoch_progress.current.completed = loop.epoch_progress.current.processed
     loop.epoch_progress.total.completed = loop.epoch_progress.total.processed
+
+
+@contextmanager
+def lr_find_bar(shown: bool) -> Iterator[None]:
+    """Let the Tuner's test of rates draw its bar, or not: it draws one whatever the Trainer's setting."""
+    module: Any = lr_finder
+    bar, module.tqdm = module.tqdm, partial(module.tqdm, disable=not shown)
+    try:
+        yield
+    finally:
+        module.tqdm = bar
 
 
 class GlobalBatchPrecision(XLAPrecision):

@@ -13,7 +13,9 @@ from pytorch_lightning.tuner.tuning import Tuner
 
 from lightning_flowers import hardware
 from lightning_flowers.cli.lightning import FlowersCLI
+from lightning_flowers.environment import shows_bars
 from lightning_flowers.errors import UserError
+from lightning_flowers.lightning_internals import lr_find_bar
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.report.style import BLUE, ORANGE, dress, head, new_figure, save, to_png
 from lightning_flowers.run.folder import RunFolder
@@ -69,8 +71,6 @@ class Finder(FlowersCLI):
             say("one rate", "for all layers: the config's head_epochs and layer_decay are left out of the test")
         model.schedule, model.ema_decay, model.head_epochs, model.layer_decay = "cosine", 0.0, 0, 1.0
         model.first_size = None
-        if not sys.stderr.isatty():
-            trainer.enable_progress_bar = False  # a file would hold each of its steps
 
     def _new_folder(self) -> RunFolder:
         return RunFolder(Path(self._place) / "run")  # never made
@@ -80,9 +80,10 @@ class Finder(FlowersCLI):
 
     def fit(self) -> None:
         choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
-        found: Any = Tuner(self.trainer).lr_find(
-            self.model, datamodule=self.datamodule, min_lr=LEAST, max_lr=MOST, num_training=self._steps
-        )
+        with lr_find_bar(shows_bars(sys.stderr)):
+            found: Any = Tuner(self.trainer).lr_find(
+                self.model, datamodule=self.datamodule, min_lr=LEAST, max_lr=MOST, num_training=self._steps
+            )
         losses = smoothed(found.results["loss"])
         rates = found.results["lr"][: len(losses)]
         self.found = Found(rates, losses, steepest(rates, losses))
