@@ -201,7 +201,8 @@ class FlowersCLI(LightningCLI):
             return
         record = self.recorder
         if not record.trains:
-            say("trained", "nothing: the run had come to its end; a higher --trainer.max_epochs would go on")
+            higher = f"{'more --hours and ' if record.budget else ''}a higher --trainer.max_epochs"
+            say("trained", f"nothing: the run had come to its end; {higher} would go on")
         record.summarize(self.trainer, self.model)
         kept = record.checkpoints.best_model_path or record.checkpoints.last_model_path
         if kept and self.config.predict and self.datamodule.names_for("predict"):

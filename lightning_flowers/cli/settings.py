@@ -113,6 +113,7 @@ _TABLE = (
     _above_0("trainer.limit_train_batches"),
     _above_0("trainer.val_check_interval"),
     _outside("trainer.gradient_clip_val", lambda number: number >= 0, "0 (off) or more"),
+    _outside("seed_everything", lambda seed: 0 <= seed < 2**32, "in 0..4294967295, or true"),
     _outside("hours", lambda hours: 0 < hours < math.inf, "above 0"),
     _idle(
         "hours",

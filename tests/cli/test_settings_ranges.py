@@ -17,6 +17,7 @@ HUGE = 10**23
         ("--trainer.val_check_interval=0.0", "above 0"),
         ("--trainer.check_val_every_n_epoch=0", "1 or more"),
         ("--trainer.accumulate_grad_batches=0", "1 or more"),
+        ("--seed_everything=-1", "in 0..4294967295, or true"),
         ("--trainer.gradient_clip_val=-0.5", "0 (off) or more"),
         ("--trainer.gradient_clip_val=.nan", "0 (off) or more"),
         ("--model.lr=.inf", "above 0"),
@@ -43,7 +44,6 @@ def test_a_number_outside_its_range_is_refused(tmp_path, monkeypatch, capsys, pe
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--seed_everything=-1", "not in bounds"),
         ("--trainer.devices=0", "devices"),
         ("--trainer.limit_val_batches=.inf", "limit_val_batches"),
     ],

@@ -73,6 +73,7 @@ def test_a_frozen_backbone_stays_as_it_was():
     model = FlowerClassifier(**SMALL, freeze_backbone=True, optimizer="adam", schedule="starter").train()
     before = {name: tensor.clone() for name, tensor in model.backbone.state_dict().items()}
     head = last_layer(model).weight.clone()
+    assert " 0.0 M of them trained" not in model.describe()
     (optimizer,), _ = model.configure_optimizers()
     model.training_step(batch_of([0, 1, 2, 3], [True] * 4), 0).backward()
     optimizer.step()

@@ -88,6 +88,8 @@ def test_hours_count_over_the_sessions_of_a_run(here, petals_root, monkeypatch, 
     assert main(["fit", "--resume=runs/cut", "--hours=10", "--trainer.max_epochs=3"]) == 0
     assert len(rows_of(here / "runs/cut")) == 3
     assert json.loads((here / "runs/cut/summary.json").read_text())["hours"] == 10
+    assert main(["fit", "--resume=runs/cut"]) == 0
+    assert "its end; more --hours and a higher --trainer.max_epochs would go on" in capsys.readouterr().out
 
 
 @pytest.fixture
