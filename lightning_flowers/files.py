@@ -1,4 +1,4 @@
-"""Writing files that are whole or not there, and text for them."""
+"""Writing files and folders that are whole or not there, and text for them."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.portable import open_number
@@ -22,6 +23,21 @@ def atomic_file(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` to write to, which takes its place only when the block ends well; one that is there
+    must be empty."""
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True) as work:
+        part = Path(work, "whole")
+        part.mkdir()
+        yield part
+        if path.is_dir():
+            path.rmdir()  # Windows puts no folder in the place of another
+        part.rename(path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -56,24 +56,28 @@ class UnsupportedError(PictureError):
     """It is of a format, or a kind of one, that is not read."""
 
 
-def squares(file: File, sizes: Sequence[int], most_pixels: int = MAX_PIXELS) -> list[NDArray[np.uint8]]:
-    """A picture file as square pictures uint8 (size, size, 3), RGB, one of each size.
+def square(file: File, size: int, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """A picture file as a square picture uint8 (size, size, 3), RGB.
 
     Args:
         file: path, content, or a file open for reading bytes.
-        sizes: sides in pixels.
+        size: side in pixels.
         most_pixels: that it may claim to have.
 
     Raises:
         PictureError: it cannot be used.
     """
-    with _opened(file, most_pixels) as (image, encoded):
-        picture = _to_rgb(image, encoded, max(sizes))
-        return [_square(picture, size) for size in sizes]
+    with _told():
+        encoded = _read(file)
+        if encoded[4:12] in _HEIC and "HEIF" not in formats():
+            raise UnsupportedError("is a HEIC picture, which is not read here: save it as JPEG")
+        with Image.open(io.BytesIO(encoded), formats=formats()) as image:
+            _check_kind(image, most_pixels)
+            return _square(_to_rgb(image, encoded, size), size)
 
 
 def square_of_image(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """A picture that Pillow has opened or made, as `squares` gives it: uint8 (size, size, 3).
+    """A picture that Pillow has opened or made, as `square` gives it: uint8 (size, size, 3).
 
     Raises:
         PictureError: it cannot be used.
@@ -85,7 +89,7 @@ def square_of_image(image: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def square_of_pixels(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """RGB pixels uint8 (height, width, 3) as `squares` gives them: uint8 (size, size, 3).
+    """RGB pixels uint8 (height, width, 3) as `square` gives them: uint8 (size, size, 3).
 
     Raises:
         PictureError: they are of another shape or type.
@@ -111,17 +115,6 @@ def is_picture(path: Path) -> bool:
 @cache
 def _suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats())
-
-
-@contextmanager
-def _opened(file: File, most_pixels: int) -> Iterator[tuple[Image.Image, bytes]]:
-    with _told():
-        encoded = _read(file)
-        if encoded[4:12] in _HEIC and "HEIF" not in formats():
-            raise UnsupportedError("is a HEIC picture, which is not read here: save it as JPEG")
-        with Image.open(io.BytesIO(encoded), formats=formats()) as image:
-            _check_kind(image, most_pixels)
-            yield image, encoded
 
 
 def _read(file: File) -> bytes:
@@ -165,11 +158,11 @@ def _check_kind(image: Image.Image, most_pixels: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, encoded: bytes, largest: int) -> Image.Image:
+def _to_rgb(image: Image.Image, encoded: bytes, size: int) -> Image.Image:
     """Decoded no larger than need be, turned as its EXIF says, on white where it is transparent."""
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         # The data engine's decoder. Pillow would also take a JPEG with damage in its middle for whole.
-        scale = _scale(image.size, largest)
+        scale = _scale(image.size, size)
         width, height = (math.ceil(side / scale) if scale > 1 else 0 for side in image.size)
         decoded = Image.fromarray(simplejpeg.decode_jpeg(encoded, min_width=width, min_height=height))
         return _turn(decoded, image)
@@ -177,9 +170,9 @@ def _to_rgb(image: Image.Image, encoded: bytes, largest: int) -> Image.Image:
     return _on_white(_turn(image))
 
 
-def _scale(size: tuple[int, int], largest: int) -> int:
+def _scale(sides: tuple[int, int], size: int) -> int:
     """By which of 8, 4, 2, 1 a JPEG can be shrunk and still be large enough: libjpeg leaves out what is not needed."""
-    enough = _SLACK * largest / min(size)
+    enough = _SLACK * size / min(sides)
     return next(scale for scale in (8, 4, 2, 1) if scale == 1 or enough <= 1 / scale)
 
 

@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Callable
-from inspect import signature
 
 from jsonargparse import ArgumentParser
 
@@ -46,10 +45,9 @@ def run(args: list[str]) -> int:
     if args[0] not in COMMANDS:
         hint = did_you_mean(args[0], COMMANDS) or f": use one of {', '.join(COMMANDS)}"
         raise UserError(f"records {args[0]}: no such command{hint} (see records --help)")
-    function = _function(args[0])
-    settings = make_parser(args[0]).parse_args(_spell_out(args[1:], function)).as_dict()
+    settings = make_parser(args[0]).parse_args(args[1:]).as_dict()
     try:
-        return function(**settings)
+        return _function(args[0])(**settings)
     except UserError as error:  # the data room names the arguments of `fit`
         raise UserError(error.args[0].replace("--data.root=", "").replace("--data.", "--")) from error
 
@@ -58,12 +56,6 @@ def usage() -> str:
     """The help of `records` as a whole."""
     lines = [f"  {name:<10}{text}" for name, (text, *_) in COMMANDS.items()]
     return "\n".join([f"usage: {PROGRAM} records COMMAND", "", "commands:", *lines, "", "See records COMMAND --help."])
-
-
-def _spell_out(args: list[str], function: Callable[..., int]) -> list[str]:
-    """A bare `--skip_bad` as the `--skip_bad=true` that jsonargparse wants."""
-    switches = {f"--{name}" for name, value in signature(function).parameters.items() if value.annotation is bool}
-    return [f"{arg}=true" if arg in switches else arg for arg in args]
 
 
 def _function(name: str) -> Callable[..., int]:

@@ -7,6 +7,7 @@ from lightning_flowers.data.conversion.convert import Converted, Settings, conve
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs
 from lightning_flowers.data.conversion.kinds import read_pictures
+from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import UserError
 from lightning_flowers.records.text import choose_out, say
 
@@ -15,14 +16,14 @@ def convert_records(
     source: str | None = None,
     *,
     out: str,
-    sizes: str = "224",
+    size: int = 224,
     quality: int = 95,
     shards: int = 16,
     val_fraction: float | None = None,
     test_fraction: float = 0.0,
     features: dict[str, str] | None = None,
     seed: int = 0,
-    skip_bad: bool = False,
+    on_bad_record: OnBadRecord = "error",
 ) -> int:
     """Make shards of pictures.
 
@@ -31,7 +32,7 @@ def convert_records(
             and, if need be, split and id; paths start from its folder. Labels are in the order of a classes.txt there,
             else of the names that are found, sorted, numbers as numbers.
         out: folder to write to, a new one.
-        sizes: sides of the pictures in pixels, with commas between.
+        size: side of the pictures in pixels.
         quality: of the JPEGs, 1 to 100; chroma is kept in full (4:4:4).
         shards: files for each split; fewer where a split has fewer pictures.
         val_fraction: share of each class's training pictures that goes to val. Default: 0.2 unless there is a val.
@@ -39,34 +40,15 @@ def convert_records(
         features: names of the features (TFRecords), columns (CSV, Parquet) or keys (JSON in tars) that hold image,
             label and id, where they are not the usual ones: --features.image=NAME --features.label=NAME.
         seed: of the draw of the splits and of the order in them.
-        skip_bad: leave out pictures that cannot be read, and list them in skipped.csv.
+        on_bad_record: error, or skip to leave out pictures that cannot be read, and list them in skipped.csv.
     """
-    settings = Settings(_parse_sizes(sizes), quality, shards, val_fraction, test_fraction, seed, skip_bad)
-    _check(settings)
+    settings = Settings(size, quality, shards, val_fraction, test_fraction, seed, on_bad_record == "skip")
     inputs = _read(source, features or {})
     folder = choose_out(out, out)
     if source is not None and _is_within(folder, Path(source).expanduser()):
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
-    _report(folder, inputs.classes, convert(inputs, folder, settings, "--skip_bad", say))
+    _report(folder, inputs.classes, convert(inputs, folder, settings))
     return 0
-
-
-def _check(settings: Settings) -> None:
-    for name, low, high in (("quality", 1, 100), ("shards", 1, 1000), ("seed", 0, 2**32 - 1)):
-        if not low <= getattr(settings, name) <= high:
-            raise UserError(f"--{name}={getattr(settings, name)}: must be {low} to {high}")
-    for name in ("val_fraction", "test_fraction"):
-        if not 0 <= (getattr(settings, name) or 0) < 1:
-            raise UserError(f"--{name}={getattr(settings, name)}: must be at least 0 and less than 1")
-    if (settings.val_fraction or 0) + settings.test_fraction >= 1:
-        raise UserError("--val_fraction and --test_fraction leave nothing to train on")
-
-
-def _parse_sizes(text: str) -> list[int]:
-    sizes = [int(size) if size.strip().isdecimal() else 0 for size in text.split(",")]
-    if not all(8 <= size <= 4096 for size in sizes) or len(set(sizes)) < len(sizes):
-        raise UserError(f"--sizes={text}: give each size once, in pixels (8 to 4096), with commas between")
-    return sizes
 
 
 def _read(source: str | None, features: dict[str, str]) -> Inputs:
@@ -86,6 +68,6 @@ def _is_within(folder: Path, source: Path) -> bool:
 def _report(folder: Path, classes: tuple[str, ...], done: Converted) -> None:
     counts = Counter(one.split for one in done.pictures)
     splits = ", ".join(f"{counts[name]:,} {name}" for name in ("train", "val", "test") if counts[name])
-    say(f"{folder}: {len(classes)} classes, {splits}, in {done.shards} shards of each size")
+    say(f"{folder}: {len(classes)} classes, {splits}, in {done.shards} shards")
     if done.bad:
         say(f"note: {len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")

@@ -17,9 +17,9 @@ from lightning_flowers.data.photograph import (
     MAX_PIXELS,
     File,
     PictureError,
+    square,
     square_of_image,
     square_of_pixels,
-    squares,
 )
 from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.evaluation.calibration import soften
@@ -90,7 +90,7 @@ class Predictor:
             return square_of_image(picture, self.size_px)
         if isinstance(picture, np.ndarray):
             return square_of_pixels(picture, self.size_px)
-        return squares(picture, [self.size_px], most_pixels=most_pixels)[0]
+        return square(picture, self.size_px, most_pixels)
 
     def probabilities_of(self, pixels: NDArray[np.uint8], calibrated: bool = True) -> NDArray[np.float32]:
         """Probabilities float32 (n, classes) of pictures uint8 (n, size_px, size_px, 3), all in one batch.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_flowers.data.photograph import squares
+from lightning_flowers.data.photograph import square
 from lightning_flowers.use import loading
 from lightning_flowers.use.predictor import Predictor
 
@@ -46,7 +46,7 @@ def pictures(tmp_path):
         Image.new("RGB", (12, 9), colour).save(folder / name)
     (folder / "notes.txt").write_text("not called a picture")
     (folder / "._a.jpg").write_text("of a Mac")
-    assert squares(folder / "a.jpg", [8])[0].shape == (8, 8, 3)
+    assert square(folder / "a.jpg", 8).shape == (8, 8, 3)
     return folder
 
 

@@ -9,7 +9,7 @@ import simplejpeg
 from PIL import Image
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.photograph import PictureError, square_of_image, square_of_pixels, squares
+from lightning_flowers.data.photograph import PictureError, square, square_of_image, square_of_pixels
 
 PICTURE = np.kron(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
 SQUARE = PICTURE[:, 8:56]
@@ -29,19 +29,19 @@ def test_a_records_jpeg_gives_the_very_pixels_of_the_data_engine(sampling):
     jpeg = simplejpeg.encode_jpeg(pixels, 90, "GRAY" if gray else "RGB", "444" if gray else sampling)
     wanted = np.empty((48, 48, 3), np.uint8)
     decode_into(memoryview(jpeg), wanted)
-    assert np.array_equal(squares(jpeg, [48])[0], wanted)
+    assert np.array_equal(square(jpeg, 48), wanted)
 
 
 def test_a_square_of_the_right_size_stays_as_it_is():
-    for found in (squares(encoded(SQUARE), [48])[0], square_of_pixels(SQUARE, 48)):
+    for found in (square(encoded(SQUARE), 48), square_of_pixels(SQUARE, 48)):
         assert np.array_equal(found, SQUARE)
     assert np.array_equal(square_of_image(Image.fromarray(SQUARE), 48), SQUARE)
 
 
 def test_the_largest_square_in_the_middle_is_taken():
-    assert np.array_equal(squares(encoded(PICTURE), [48])[0], SQUARE)
+    assert np.array_equal(square(encoded(PICTURE), 48), SQUARE)
     assert np.array_equal(
-        squares(encoded(np.ascontiguousarray(PICTURE.transpose(1, 0, 2))), [48])[0], SQUARE.transpose(1, 0, 2)
+        square(encoded(np.ascontiguousarray(PICTURE.transpose(1, 0, 2))), 48), SQUARE.transpose(1, 0, 2)
     )
 
 
@@ -51,16 +51,16 @@ def test_a_picture_is_turned_as_its_exif_says(kind):
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     lying = Image.fromarray(SQUARE).transpose(Image.Transpose.ROTATE_90)
     settings = {"PNG": {}, "JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}[kind]
-    found = squares(encoded(lying, kind, exif=exif, **settings), [48])[0]
+    found = square(encoded(lying, kind, exif=exif, **settings), 48)
     assert np.abs(found.astype(int) - SQUARE).max() <= (6 if kind == "JPEG" else 0)
 
 
 def test_transparency_is_white_and_other_colours_are_rgb():
     clear = np.dstack([SQUARE, np.where(np.arange(48) < 24, 0, 255)[:, None].repeat(48, 1).astype(np.uint8)])
-    found = squares(encoded(clear), [48])[0]
+    found = square(encoded(clear), 48)
     assert (found[:24] == 255).all()
     assert np.array_equal(found[24:], SQUARE[24:])
-    cmyk = squares(encoded(Image.fromarray(SQUARE).convert("CMYK"), "JPEG", quality=100), [48])[0]
+    cmyk = square(encoded(Image.fromarray(SQUARE).convert("CMYK"), "JPEG", quality=100), 48)
     assert np.abs(cmyk.astype(int) - SQUARE).mean() < 8
 
 
@@ -86,7 +86,7 @@ def damaged():
 @pytest.mark.parametrize("why", damaged())
 def test_what_cannot_be_used_is_told_in_a_line(why):
     with pytest.raises(PictureError, match=why) as told:
-        squares(damaged()[why], [48])
+        square(damaged()[why], 48)
     assert "\n" not in str(told.value)
 
 
@@ -94,7 +94,7 @@ def test_pixels_can_be_limited_before_they_are_decoded(monkeypatch):
     file = encoded(PICTURE)
     monkeypatch.setattr(Image.Image, "load", None)  # it must not come so far
     with pytest.raises(PictureError, match="claims 64x48 pixels"):
-        squares(file, [48], most_pixels=3000)
+        square(file, 48, most_pixels=3000)
 
 
 def test_pixels_of_another_type_or_shape_are_refused():

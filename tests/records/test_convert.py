@@ -56,29 +56,25 @@ def table(path):
 
 def test_folders_of_classes_become_a_data_set_that_verifies(records, pictures, tmp_path):
     out = tmp_path / "petals"
-    status, said, err = records(
-        "convert", pictures, f"--out={out}", "--sizes=24,48", "--shards=2", "--test_fraction=0.1"
-    )
+    status, said, err = records("convert", pictures, f"--out={out}", "--size=24", "--shards=2", "--test_fraction=0.1")
     assert (status, err) == (0, "")
     assert said.splitlines() == [
-        f"{out}: 3 classes, 21 train, 6 val, 3 test, in 6 shards of each size",
+        f"{out}: 3 classes, 21 train, 6 val, 3 test, in 6 shards",
     ]
     assert records("verify", out)[0] == 0
     source = open_source(out)
     assert source.classes == ("iris", "lily", "rose")
-    assert sorted(source.sizes) == [24, 48]
-    for size in (24, 48):
-        splits = open_all(out, size)
-        assert {name: len(split) for name, split in splits.items()} == {"test": 3, "train": 21, "val": 6}
-        assert np.bincount(splits["train"].labels).tolist() == [7, 7, 7]
-        assert np.bincount(splits["val"].labels).tolist() == [2, 2, 2]
-        by_id = {row["id"]: row for row in table(out / "pictures.csv")}
-        for position, identity in enumerate(splits["train"].ids.tolist()):
-            row = by_id[identity]
-            assert (row["split"], row["class"]) == ("train", source.classes[splits["train"].label(position)])
-            with Image.open(pictures / row["path"]) as original:
-                shade = np.asarray(original)[0, 0].astype(int)
-            assert np.abs(decoded(splits["train"], position) - shade).max() <= 4
+    splits = open_all(out, 24)
+    assert {name: len(split) for name, split in splits.items()} == {"test": 3, "train": 21, "val": 6}
+    assert np.bincount(splits["train"].labels).tolist() == [7, 7, 7]
+    assert np.bincount(splits["val"].labels).tolist() == [2, 2, 2]
+    by_id = {row["id"]: row for row in table(out / "pictures.csv")}
+    for position, identity in enumerate(splits["train"].ids.tolist()):
+        row = by_id[identity]
+        assert (row["split"], row["class"]) == ("train", source.classes[splits["train"].label(position)])
+        with Image.open(pictures / row["path"]) as original:
+            shade = np.asarray(original)[0, 0].astype(int)
+        assert np.abs(decoded(splits["train"], position) - shade).max() <= 4
     test = splits["test"].ids.tolist()
     assert sorted(row["id"] for row in table(out / "sample_submission.csv")) == sorted(test)
     labels = {row["id"]: int(row["label"]) for row in table(out / "test_labels.csv")}
@@ -88,7 +84,7 @@ def test_folders_of_classes_become_a_data_set_that_verifies(records, pictures, t
 def test_an_interrupted_conversion_leaves_nothing_and_the_next_gives_the_same_bytes(
     records, pictures, tmp_path, monkeypatch
 ):
-    flags = ["--sizes=24,32", "--shards=3"]
+    flags = ["--size=24", "--shards=3"]
     assert records("convert", pictures, f"--out={tmp_path / 'one'}", *flags)[0] == 0
     calls, render = [], convert.render
 
@@ -125,7 +121,7 @@ def test_given_splits_are_kept_and_a_flat_test_has_no_labels(records, tmp_path):
         save(root / "test" / f"{number}.webp", (9 * number, 0, 0))
     (root / "train" / "readme.txt").write_text("mine")
     (root / "classes.txt").write_text("\n".join(sorted(COLOURS)))  # is no such file: it was read
-    status, said, _ = records("convert", root, f"--out={out}", "--sizes=16", "--shards=2")
+    status, said, _ = records("convert", root, f"--out={out}", "--size=16", "--shards=2")
     assert status == 0
     assert "note: 1 files that are no pictures are left out, the first: train/readme.txt" in said
     assert {name: len(split) for name, split in open_all(out, 16).items()} == {"test": 3, "train": 12, "val": 6}
@@ -138,7 +134,7 @@ def test_without_val_some_of_train_goes_there(records, tmp_path):
     for name, colour in COLOURS.items():
         for number in range(5):
             save(tmp_path / "p" / "train" / name / f"{number}.png", colour)
-    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--sizes=16")
+    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--size=16")
     assert {name: len(split) for name, split in open_all(tmp_path / "out", 16).items()} == {"train": 12, "val": 3}
 
 
@@ -146,7 +142,7 @@ def test_a_class_of_one_picture_stays_in_train(records, tmp_path):
     for name, count in (("rose", 10), ("iris", 1)):
         for number in range(count):
             save(tmp_path / "p" / name / f"{number}.png")
-    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--sizes=16", "--val_fraction=0.8")
+    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--size=16", "--val_fraction=0.8")
     splits = open_all(tmp_path / "out", 16, 2)
     assert np.bincount(splits["train"].labels).tolist() == [1, 2]
 
@@ -164,7 +160,7 @@ def test_a_table_names_pictures_classes_splits_and_ids(records, tmp_path):
     ]
     (tmp_path / "t.csv").write_text("\n".join(rows))
     out = tmp_path / "out"
-    status = records("convert", tmp_path / "t.csv", f"--out={out}", "--sizes=16")[0]
+    status = records("convert", tmp_path / "t.csv", f"--out={out}", "--size=16")[0]
     assert status == 0
     splits = open_all(out, 16, 2)
     assert sorted(zip(splits["train"].ids.tolist(), splits["train"].labels.tolist(), strict=True)) == [
@@ -180,7 +176,7 @@ def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path
     for number in range(4):
         save(tmp_path / f"{number}.jpg", (40 * number, 0, 0), quality=95)
     (tmp_path / "t.csv").write_text("path,label\n0.jpg,2\n1.jpg,0\n2.jpg,2\n3.jpg,2\n")
-    flags = ["convert", tmp_path / "t.csv", "--sizes=16", "--val_fraction=0"]
+    flags = ["convert", tmp_path / "t.csv", "--size=16", "--val_fraction=0"]
     assert records(*flags, f"--out={tmp_path / 'a'}")[0] == 0
     assert open_source(tmp_path / "a").classes == ("0", "2")
     (tmp_path / "classes.txt").write_text("iris\nlily\nrose\n")
@@ -224,7 +220,7 @@ def test_a_table_that_cannot_be_is_one_line(records, tmp_path, rows, said):
     [
         ([], "give a folder of pictures, or a file"),
         (["nowhere"], "nowhere: no such folder or file"),
-        (["pictures", "--sizes=24,x"], "--sizes=24,x"),
+        (["pictures", "--size=5"], "--size=5: must be 8 to 4096"),
         (["pictures", "--quality=0"], "--quality=0: must be 1 to 100"),
         (["pictures", "--val_fraction=1"], "--val_fraction=1.0: must be at least 0 and less than 1"),
         (["pictures", "--val_fraction=0.5", "--test_fraction=0.5"], "leave nothing to train on"),
@@ -264,21 +260,17 @@ def test_pictures_that_cannot_be_used_are_listed_or_left_out(records, pictures, 
     frames[0].save(pictures / "rose" / "moves.gif", save_all=True, append_images=frames[1:])
     png = save(tmp_path / "whole.png", size=(50, 50)).read_bytes()
     (pictures / "rose" / "cut.png").write_bytes(png[: len(png) // 2])
-    status, said, err = records("convert", pictures, f"--out={tmp_path / 'out'}", "--sizes=16")
+    status, _, err = records("convert", pictures, f"--out={tmp_path / 'out'}", "--size=16")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "7 of 37 pictures cannot be used, the first: " in err
-    told = dict(line.split(": ", 1) for line in said.splitlines())
-    reasons = {path.rsplit("/", 1)[1]: why for path, why in told.items()}
+    assert f"7 of 37 pictures cannot be used, the first: {pictures / 'rose' / 'cut.jpg'}: " in err
+    assert not (tmp_path / "out").exists()
+    status, said, _ = records("convert", pictures, f"--out={tmp_path / 'out'}", "--size=16", "--on_bad_record=skip")
+    assert (status, f"7 pictures were left out: see {tmp_path / 'out' / 'skipped.csv'}" in said) == (0, True)
+    reasons = {row["path"].removeprefix("rose/"): row["why"] for row in table(tmp_path / "out" / "skipped.csv")}
     assert sorted(reasons) == ["cut.jpg", "cut.png", "deep.png", "empty.gif", "hole.jpg", "moves.gif", "text.png"]
     assert reasons["deep.png"].startswith("has more than 8 bits a channel")
     assert reasons["moves.gif"] == "holds 2 pictures (GIF): save one of them by itself"
     assert reasons["text.png"] == "is no picture of a known format"
-    assert list((tmp_path / "out").rglob("*.tfrec")) == []
-    status, said, _ = records("convert", pictures, f"--out={tmp_path / 'out'}", "--sizes=16", "--skip_bad")
-    assert (status, f"7 pictures were left out: see {tmp_path / 'out' / 'skipped.csv'}" in said) == (0, True)
-    assert [row["path"] for row in table(tmp_path / "out" / "skipped.csv")] == [
-        f"rose/{name}" for name in sorted(reasons)
-    ]
     assert records("verify", tmp_path / "out")[0] == 0
 
 
@@ -299,7 +291,7 @@ def test_every_kind_of_picture_comes_out_right(records, tmp_path):
     clear.save(root / "rose" / "clear.png")
     expected["rose/clear.png"] = (255, 255, 255)
     save(root / "iris" / "0.png")
-    flags = ["--sizes=16", "--val_fraction=0", "--shards=1"]
+    flags = ["--size=16", "--val_fraction=0", "--shards=1"]
     assert records("convert", root, f"--out={out}", *flags)[0] == 0
     split = open_all(out, 16, 2)["train"]
     paths = {row["id"]: row["path"] for row in table(out / "pictures.csv")}
@@ -317,7 +309,7 @@ def test_pictures_stand_upright_and_are_cut(records, tmp_path):
     for name in ("rose", "iris"):
         (tmp_path / "p" / name).mkdir(parents=True)
         Image.fromarray(pixels).save(tmp_path / "p" / name / "0.jpg", exif=exif, quality=95)
-    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--sizes=60", "--val_fraction=0")
+    records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--size=60", "--val_fraction=0")
     picture = decoded(open_all(tmp_path / "out", 60, 2)["train"], 0)
     assert np.ptp(picture[:, 5:55, 0].astype(int), axis=1).max() < 20  # rows are of one colour
     # Turned, it is 90 wide and 180 high with 60 red rows: the middle square holds 15 of them, of 90.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lightning_flowers.data import photograph
-from lightning_flowers.data.photograph import PictureError, squares
+from lightning_flowers.data.photograph import PictureError, square
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "MPO")
 EXACT = np.random.default_rng(0).integers(0, 255, (12, 18, 3), dtype=np.uint8)
@@ -51,8 +51,8 @@ def test_what_is_damaged_is_a_square_or_told(tmp_path, kind, tagged):
     for _ in range(60):
         path.write_bytes(damaged(whole, rng))
         try:
-            (square,) = squares(path, [16])
-            assert square.shape == (16, 16, 3)
+            made = square(path, 16)
+            assert made.shape == (16, 16, 3)
         except PictureError as error:
             told.append(str(error))
     assert {len(why.splitlines()) for why in told} == {1}
@@ -72,7 +72,7 @@ def test_odd_exif_does_a_picture_no_harm(records, tmp_path, at, value):
         folder = tmp_path / "in" / f"class {number}"
         folder.mkdir(parents=True)
         (folder / f"0.{kind.lower()}").write_bytes(encoded(kind, odd_exif(at, value)))
-    status, said, err = records("convert", tmp_path / "in", f"--out={tmp_path / 'out'}", "--sizes=16")
+    status, said, err = records("convert", tmp_path / "in", f"--out={tmp_path / 'out'}", "--size=16")
     assert (status, err) == (0, "")
     assert "3 classes, 3 train" in said
 
@@ -100,10 +100,10 @@ def test_whatever_a_decoder_raises_is_a_bad_picture(records, tmp_path, monkeypat
         return to_rgb(image, *rest)
 
     monkeypatch.setattr(photograph, "_to_rgb", fail)
-    args = ("convert", tmp_path / "in", f"--out={tmp_path / 'out'}", "--sizes=16")
+    args = ("convert", tmp_path / "in", f"--out={tmp_path / 'out'}", "--size=16")
     status, _, err = records(*args)
     assert (status, len(err.splitlines()), "lily/0.gif" in err) == (2, 1, True)
-    assert records(*args, "--skip_bad")[0] == 0
+    assert records(*args, "--on_bad_record=skip")[0] == 0
     skipped = (tmp_path / "out" / "skipped.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in skipped] == ["path", "lily/0.gif"]
     assert "cannot be decoded: " in skipped[1]

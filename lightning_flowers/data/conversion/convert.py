@@ -1,36 +1,51 @@
 """Makes shards of pictures, each decoded once, in a folder that is whole or not there."""
 
-import tempfile
+import glob
+import shutil
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import simplejpeg
+from filelock import FileLock
 from tqdm import tqdm
 
 from lightning_flowers.data.conversion.inputs import Input, Inputs
 from lightning_flowers.data.conversion.plan import make_shards, place
-from lightning_flowers.data.photograph import PictureError, squares
+from lightning_flowers.data.photograph import PictureError, square
 from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
-from lightning_flowers.errors import DataError
-from lightning_flowers.files import csv_text, write_text
+from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.files import atomic_folder, csv_text, write_text
 from lightning_flowers.parallel import in_order
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the shards' bytes depend on beside the pictures."""
+    """What the shards' bytes depend on beside the pictures; see `records convert`.
 
-    sizes: list[int]
-    quality: int
-    shards: int
-    val_fraction: float | None
-    test_fraction: float
-    seed: int
-    skip_bad: bool
+    Raises:
+        UserError: one is out of its range.
+    """
+
+    size: int
+    quality: int = 95
+    shards: int = 16
+    val_fraction: float | None = None
+    test_fraction: float = 0.0
+    seed: int = 0
+    skip: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("size", 8, 4096), ("quality", 1, 100), ("shards", 1, 1000), ("seed", 0, 2**32 - 1)):
+            if not low <= getattr(self, name) <= high:
+                raise UserError(f"--data.{name}={getattr(self, name)}: must be {low} to {high}, to convert pictures")
+        for name in ("val_fraction", "test_fraction"):
+            if not 0 <= (getattr(self, name) or 0) < 1:
+                raise UserError(f"--{name}={getattr(self, name)}: must be at least 0 and less than 1")
+        if (self.val_fraction or 0) + self.test_fraction >= 1:
+            raise UserError("--val_fraction and --test_fraction leave nothing to train on")
 
 
 @dataclass
@@ -42,46 +57,67 @@ class Converted:
     shards: int = 0
 
 
-def convert(
-    inputs: Inputs, folder: Path, settings: Settings, skip: str, tell_bad: Callable[[str], object]
-) -> Converted:
+def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "converting") -> Converted:
     """Make shards of pictures in a folder that is not there yet.
 
     Args:
         inputs: what to convert.
         folder: to write to; it gets its name once it is whole.
         settings: what the shards' bytes depend on beside the pictures.
-        skip: the flag that leaves out pictures that cannot be used, for errors.
-        tell_bad: gets a line for each of those, where none may be left out.
+        what: is being done, for the progress bar.
 
     Raises:
         DataError: pictures cannot be used, or cannot be placed.
         UserError: a fraction is asked for where that split is there.
     """
-    planned = make_shards(
-        _for_training(place(inputs.pictures, settings.val_fraction, settings.test_fraction, settings.seed)),
-        settings.shards,
-        settings.seed,
-    )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    placed = place(inputs.pictures, settings.val_fraction, settings.test_fraction, settings.seed)
+    planned = make_shards(_for_training(placed), settings.shards, settings.seed)
     with (
-        tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True) as work,
+        atomic_folder(folder) as whole,
         warnings.catch_warnings(),
-        tqdm(total=len(inputs.pictures), desc="converting", unit="picture", disable=None, leave=False) as progress,
+        tqdm(total=len(placed), desc=what, unit="picture", disable=None, leave=False) as progress,
     ):
         warnings.filterwarnings("ignore", module="PIL")  # of odd EXIF above all, which does no picture harm
         done = Converted()
-        for split, shards in planned.items():
+        for shards in planned.values():
             before = done.shards
             for pictures in shards:
-                _write_shard(Path(work, "whole"), (split, done.shards - before, pictures), inputs, settings, done)
+                _write_shard(whole, ShardName(done.shards - before, settings.size, 0), pictures, inputs, settings, done)
                 progress.update(len(pictures))
-        if done.bad and not settings.skip_bad:
-            _refuse(inputs, sorted(done.bad), skip, tell_bad)
+        if done.bad and not settings.skip:
+            path, why = min(done.bad)
+            raise DataError(
+                f"{len(done.bad):,} of {len(placed):,} pictures cannot be used, the first: {inputs.base / path}: "
+                f"{why}: mend or remove them, or give --data.on_bad_record=skip, which lists them"
+            )
         _for_training(done.pictures)
-        _write_tables(Path(work, "whole"), inputs.classes, done)
-        Path(work, "whole").rename(folder)
+        _write_tables(whole, inputs.classes, done)
     return done
+
+
+def make_once(folder: Path, make: Callable[[Path], object]) -> None:
+    """Make a folder that is not there, in one process: others wait, and find it done. What one that was killed has
+    left of it goes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            for left in folder.parent.glob(f".{glob.escape(folder.name)}.*/"):
+                shutil.rmtree(left, ignore_errors=True)
+            if not folder.is_dir():
+                make(folder)
+
+
+def render(inputs: Inputs, one: Input, settings: Settings) -> bytes | str:
+    """A picture as a square JPEG, RGB 4:4:4 as the competition's; or why it cannot be used."""
+    try:
+        picture = square(inputs.read(one), settings.size)
+    except PictureError as error:
+        return str(error)
+    return simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
 
 
 def _for_training(pictures: list[Input]) -> list[Input]:
@@ -90,49 +126,25 @@ def _for_training(pictures: list[Input]) -> list[Input]:
     return pictures
 
 
-def _refuse(inputs: Inputs, bad: list[tuple[str, str]], skip: str, tell_bad: Callable[[str], object]) -> None:
-    for path, why in bad:
-        tell_bad(f"{inputs.base / path}: {why}")
-    raise DataError(
-        f"{len(bad):,} of {len(inputs.pictures):,} pictures cannot be used, the first: "
-        f"{inputs.base / bad[0][0]}: {bad[0][1]}: mend or remove them, or give {skip}"
-    )
-
-
 def _write_shard(
-    folder: Path, shard: tuple[str, int, Sequence[Input]], inputs: Inputs, settings: Settings, done: Converted
+    root: Path, name: ShardName, pictures: Sequence[Input], inputs: Inputs, settings: Settings, done: Converted
 ) -> None:
-    """Write a shard in all its sizes, a picture at a time: memory stays small. Its name tells how many it holds."""
-    split, number, pictures = shard
-    parts = {size: folder / f"tfrecords-jpeg-{size}x{size}" / split / f"{number}.part" for size in settings.sizes}
-    before = len(done.pictures)
-    with ExitStack() as stack:
-        for part in parts.values():
-            part.parent.mkdir(parents=True, exist_ok=True)
-        files = [stack.enter_context(part.open("wb")) for part in parts.values()]
+    """Write a shard, a picture at a time: memory stays small. Its name tells how many it holds."""
+    split, before = str(pictures[0].split), len(done.pictures)
+    part = root / f"tfrecords-jpeg-{name.size}x{name.size}" / split / f"{name.number}.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as file:
         rendered = in_order(lambda picture: render(inputs, picture, settings), pictures)
-        for picture, images in zip(pictures, rendered, strict=True):
-            if isinstance(images, str):
-                done.bad.append((picture.path, images))
+        for picture, image in zip(pictures, rendered, strict=True):
+            if isinstance(image, str):
+                done.bad.append((picture.path, image))
                 continue
-            for file, image in zip(files, images, strict=True):
-                file.write(frame(serialize(Record(image, None if split == "test" else picture.label, str(picture.id)))))
+            label = None if split == "test" else picture.label
+            file.write(frame(serialize(Record(image, label, str(picture.id)))))
             done.pictures.append(picture)
     count = len(done.pictures) - before
     done.shards += count > 0
-    for size, part in parts.items():
-        part.rename(part.with_name(str(ShardName(number, size, count)))) if count else part.unlink()
-
-
-def render(inputs: Inputs, one: Input, settings: Settings) -> list[bytes] | str:
-    """A picture as square JPEGs, RGB 4:4:4 as the competition's, one of each size; or why it cannot be used."""
-    try:
-        return [
-            simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
-            for picture in squares(inputs.read(one), settings.sizes)
-        ]
-    except PictureError as error:
-        return str(error)
+    part.rename(part.with_name(str(name._replace(records=count)))) if count else part.unlink()
 
 
 def _write_tables(folder: Path, classes: Sequence[str], done: Converted) -> None:

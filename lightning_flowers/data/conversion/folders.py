@@ -1,91 +1,36 @@
 """Pictures in folders: ROOT/CLASS/*, or ROOT/{train,val,test}/CLASS/*, where test may hold its pictures directly."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, class_name, gather
-from lightning_flowers.data.conversion.names import CLASS_LISTS, split_called
-from lightning_flowers.data.photograph import is_picture
+from lightning_flowers.data.conversion.inputs import Found, Input
+from lightning_flowers.data.conversion.names import split_called
 from lightning_flowers.errors import DataError
 
 
-def read_folder(root: Path, classes: tuple[str, ...] | None) -> Inputs:
-    """The pictures of a folder tree.
+def read_folder(root: Path, files: Sequence[Path]) -> Iterator[Found]:
+    """The pictures of a folder tree, each with the class that its folder names.
 
     Args:
-        classes: names in the order of their labels. Default: the folders' names, sorted.
+        files: the pictures, somewhere below `root`.
 
     Raises:
-        DataError: no such folder, or none that is laid out so.
+        DataError: splits stand beside classes, or a picture beside or below the folders of classes.
     """
-    found: list[Found] = []
-    for folder, split, name in _list_folders(root):
-        for path in _entries(folder):
-            if path.is_dir():
-                raise DataError(
-                    f"{path}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
-                )
-            if is_picture(path):
-                found.append((Input(path.relative_to(root).as_posix(), path, split), name))
-    paths = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file() and not is_picture(path))
-    others = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
-    others = [name for name in others if name not in CLASS_LISTS]  # which were read
-    note = f"{len(others):,} files that are no pictures are left out, the first: {others[0]}" if others else None
-    return gather(root, found, classes, [note] if note else [])
-
-
-def _list_folders(root: Path) -> list[tuple[Path, str | None, str | None]]:
-    """The folders that hold pictures, each with its split and its class, None where it has none.
-
-    Raises:
-        DataError: splits stand beside classes, or a picture beside folders.
-    """
-    folders = _folders(root)
-    splits = [folder for folder in folders if split_called(folder.name)]
-    if splits and len(splits) < len(folders):
-        other = next(folder for folder in folders if not split_called(folder.name))
-        raise DataError(
-            f"{root}: holds {splits[0].name} beside {other.name}: splits (train, val, test) or classes, not both"
-        )
-    _refuse_pictures(root)
-    listed = _list_classes(root, None) if not splits else []
-    for folder in splits:
-        name = split_called(folder.name)
-        flat = name == "test" and not _folders(folder)
-        listed += [(folder, "test", None)] if flat else _list_classes(folder, name)
-    return listed
-
-
-def _list_classes(folder: Path, split: str | None) -> list[tuple[Path, str | None, str | None]]:
-    _refuse_pictures(folder)
-    return [(one, split, _class_name(one)) for one in _folders(folder)]
-
-
-def _refuse_pictures(folder: Path) -> None:
-    for path in _entries(folder):
-        if path.is_file() and is_picture(path):
+    places = [path.relative_to(root) for path in files]
+    tops = dict.fromkeys(place.parts[0] for place in places if len(place.parts) > 1)
+    splits = [name for name in tops if split_called(name)]
+    if splits and (other := next((name for name in tops if name not in splits), None)):
+        raise DataError(f"{root}: holds {splits[0]} beside {other}: splits (train, val, test) or classes, not both")
+    for path, place in zip(files, places, strict=True):
+        if str(place) != str(place).encode("utf-8", "ignore").decode():
+            raise DataError(f"{root}: the name {str(place)!a} is no UTF-8: rename it")
+        folders = list(place.parts[:-1])
+        split = split_called(folders.pop(0)) if splits and folders else None
+        if len(folders) > 1:
+            raise DataError(
+                f"{path.parent}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
+            )
+        if not folders and split != "test":
             raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
-
-
-def _class_name(folder: Path) -> str:
-    try:
-        name = class_name(folder.name)
-    except ValueError as error:
-        raise DataError(f"{folder}: {error}: give the folder a name, or a whole number") from error
-    if not name:
-        raise DataError(f"{folder.parent}: the folder {folder.name!a} is blank: give it the name of its class")
-    return name
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
-    for path in paths:
-        if path.name != path.name.encode("utf-8", "ignore").decode():
-            raise DataError(f"{folder}: the name {path.name!a} is no UTF-8: rename it")
-    return paths
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if path.is_dir()]
+        yield Input(place.as_posix(), path, split), folders[0] if folders else None

@@ -74,8 +74,9 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
         DataError: there is no picture, one has no class and is not of test, or the classes cannot be numbered.
     """
     known = None if classes is None else tuple(classes)
+    pairs = sorted(found, key=lambda pair: pair[0].path)
     try:
-        named = [(one, _name_of(one, label, known)) for one, label in sorted(found, key=lambda pair: pair[0].path)]
+        named = [(one, _name_of(one, label, known)) for one, label in pairs]
         if not named:
             raise DataError("holds no picture")
         labels = number_classes([name for _, name in named if name is not None], known)
@@ -128,7 +129,7 @@ def _name_of(one: Input, label: str | int | None, classes: tuple[str, ...] | Non
         if isinstance(label, str) and (name := class_name(label)):
             return name
     except ValueError as error:
-        raise DataError(f"{one.path}: {error}") from error
+        raise DataError(f"{one.path}: {error}: give a name, or a whole number") from error
     if isinstance(label, int) and label >= 0:
         return classes[label] if classes and label < len(classes) else str(label)
     if one.split != "test":

@@ -17,7 +17,7 @@ from lightning_flowers.errors import DataError, UserError
 
 # Files whose records have a class each, by what reads them.
 _READERS = {"TFRecords": read_tfrecord, "WebDataset tars": read_tar}
-_PARQUET, _TABLE, _PICTURES = "Parquet", "a table", "pictures in folders"
+_PARQUET, _TABLE, _PICTURES, _OTHER = "Parquet", "a table", "pictures in folders", "others"
 _OURS = ("sample_submission.csv", "test_labels.csv")  # lie beside shards, and name no pictures
 UNDERSTOOD = (
     "folders of classes (with or without train, val, test), a CSV, TFRecords, WebDataset tars, Parquet; see "
@@ -40,34 +40,36 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
     check_features(features)
     found: dict[str, list[Path]] = {}
     for file in sorted(_files(source)):
-        if kind := _kind_of(file):
-            found.setdefault(kind, []).append(file)
+        found.setdefault(_kind_of(file), []).append(file)
     kind = _choose(source, found)
     base = source if source.is_dir() else source.parent
-    classes = _read_classes(base)
+    classes, notes = _read_classes(base), []
     if kind in _READERS:
         pictures = (one for file in found[kind] for one in _READERS[kind](base, file, features))
-        return kind, gather(base, pictures, classes)
-    if kind == _PARQUET:
+    elif kind == _PARQUET:
         read = [read_parquet(base, file, features) for file in found[kind]]
         pictures = (one for pictures, _ in read for one in pictures)
-        return kind, gather(base, pictures, classes or next((names for _, names in read if names), None))
-    if kind == _TABLE:
-        return kind, read_table(found[kind][0], classes, features)
-    if features:
+        classes = classes or next((names for _, names in read if names), None)
+    elif kind == _TABLE:
+        pictures = read_table(found[kind][0], features)
+    elif features:
         raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
+    else:
+        pictures = read_folder(base, found[kind])
+        if others := [file for file in found.get(_OTHER, ()) if file.name not in CLASS_LISTS]:
+            first = others[0].relative_to(base).as_posix()
+            notes = [f"{len(others):,} files that are no pictures are left out, the first: {first}"]
     try:
-        return kind, read_folder(base, classes)
+        return kind, gather(base, pictures, classes, notes)
     except DataError as error:
-        hint = f"; or give the table alone: {found[_TABLE][0]}" if _TABLE in found else ""
+        hint = f"; or give the table alone: {found[_TABLE][0]}" if kind == _PICTURES and _TABLE in found else ""
         raise DataError(f"{error.args[0]}{hint}") from error
 
 
 def _choose(source: Path, found: dict[str, list[Path]]) -> str:
     """The kind that counts: a table only where there is nothing else, as many lie beside data that need none."""
-    if not source.exists():
-        raise DataError(f"{source}: no such folder or file")
-    kinds = [kind for kind in found if kind != _TABLE] or list(found)
+    understood = [kind for kind in found if kind != _OTHER]
+    kinds = [kind for kind in understood if kind != _TABLE] or understood
     if len(kinds) == 1 and (kinds != [_TABLE] or len(found[_TABLE]) == 1):
         if source.is_file() and kinds == [_PICTURES]:
             raise DataError(f"{source}: one picture is no data set: give its folder (or ask `classify` about it)")
@@ -81,27 +83,34 @@ def _choose(source: Path, found: dict[str, list[Path]]) -> str:
 
 
 def _files(source: Path) -> Iterator[Path]:
+    if not source.exists():
+        raise DataError(f"{source}: no such folder or file")
     if source.is_file():
         yield source
-    for folder, inner, names in os.walk(source, followlinks=True):
+        return
+    for folder, inner, names in os.walk(source, onerror=_refuse, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith(".")]
         yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
-def _kind_of(file: Path) -> str | None:
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _kind_of(file: Path) -> str:
     name = file.name.lower()
     if is_picture(file):
         return _PICTURES
     if name.endswith((".csv", ".tsv")):
-        return None if name in _OURS else _TABLE
+        return _OTHER if name in _OURS else _TABLE
     if name.endswith(".parquet"):
         return _PARQUET
     if name.endswith((".tar", ".tar.gz", ".tgz")):
         return "WebDataset tars"
     try:
-        return "TFRecords" if ".tfrec" in name or starts_as_tfrecord(file) else None
+        return "TFRecords" if ".tfrec" in name or starts_as_tfrecord(file) else _OTHER
     except OSError:
-        return None
+        return _OTHER
 
 
 def _read_classes(folder: Path) -> tuple[str, ...] | None:

@@ -1,20 +1,17 @@
 """The data set at a root of any kind: shards as they are, pictures of any kind as shards that are made of them once."""
 
-import glob
 import hashlib
 import json
 import os
-import shutil
 import sys
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
 from tqdm import tqdm
 
-from lightning_flowers.data.conversion.convert import Settings, convert
+from lightning_flowers.data.conversion.convert import Settings, convert, make_once
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs
 from lightning_flowers.data.conversion.kinds import read_pictures
@@ -22,8 +19,6 @@ from lightning_flowers.data.conversion.names import Features
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, find_sizes, open_source
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT, find_source, is_url
 from lightning_flowers.errors import DataError, UserError
-
-_SMALLEST, _LARGEST = 8, 4096
 
 
 def open_data(
@@ -53,12 +48,10 @@ def open_data(
     place = fetch(root) if root is not None and is_hub(root) else root
     if place is None or is_url(str(place)) or holds_shards(Path(place)) or not Path(place).expanduser().exists():
         return find_source(None if place is None else str(place), remote_limit)
-    size = DEFAULT_SIZE if size is None else size
-    if not _SMALLEST <= size <= _LARGEST:
-        raise UserError(f"--data.size={size}: must be {_SMALLEST} to {_LARGEST}, to convert pictures to")
+    settings = Settings(DEFAULT_SIZE if size is None else size, skip=skip_bad)
     try:
         kind, inputs = read_pictures(Path(place).expanduser(), features)
-        folder = _converted(kind, inputs, size, skip_bad, root or "")
+        folder = _converted(kind, inputs, settings, root or "")
     except DataError as error:
         said = error.args[0]
         about = str(Path(place).expanduser())  # of most the beginning; else the pictures as a whole are meant
@@ -73,20 +66,14 @@ def holds_shards(root: Path) -> bool:
     return root.expanduser().is_dir() and bool(find_sizes(root.expanduser()))
 
 
-def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) -> Path:
+def _converted(kind: str, inputs: Inputs, settings: Settings, root: str) -> Path:
     """The folder of the shards, in the user's cache folder; its name tells just these pictures from all others."""
-    settings = Settings([size], 95, 16, None, 0.0, 0, skip_bad)
     content = json.dumps([asdict(settings), inputs.classes, _describe(inputs)])
     key = hashlib.sha256(content.encode()).hexdigest()[:12]
     base = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"
-    folder = base / f"{Path(root).expanduser().resolve().stem}-{size}px-{key}"
+    folder = base / f"{Path(root).expanduser().resolve().stem}-{settings.size}px-{key}"
     try:
-        base.mkdir(parents=True, exist_ok=True)
-        with FileLock(base / f".{folder.name}.lock"):  # other processes wait, and find it done
-            for left in base.glob(f".{glob.escape(folder.name)}.*/"):  # by one that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            if not folder.exists():
-                _convert(kind, inputs, folder, settings, root)
+        make_once(folder, partial(_convert, kind, inputs, settings, root))
     except OSError as error:
         raise UserError(
             f"{folder}: the converted pictures cannot be written there: {error.strerror or error}; make room, or set "
@@ -95,14 +82,14 @@ def _converted(kind: str, inputs: Inputs, size: int, skip_bad: bool, root: str) 
     return folder
 
 
-def _convert(kind: str, inputs: Inputs, folder: Path, settings: Settings, root: str) -> None:
+def _convert(kind: str, inputs: Inputs, settings: Settings, root: str, folder: Path) -> None:
     given = any(one.split == "val" for one in inputs.pictures)
     val = "" if given else "; a fifth of each class, drawn with seed 0, becomes val"
-    count, size = len(inputs.pictures), settings.sizes[0]
-    _say(f"converting {count:,} pictures ({kind}: {root}) to {size} px, once, into {folder}{val}")
+    count = len(inputs.pictures)
+    _say(f"converting {count:,} pictures ({kind}: {root}) to {settings.size} px, once, into {folder}{val}")
     for note in inputs.notes:
         _say(f"note: {note}")
-    done = convert(inputs, folder, settings, "--data.on_bad_record=skip", lambda line: None)
+    done = convert(inputs, folder, settings)
     if done.bad:
         _say(f"{len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_flowers.data.class_names import clean_name
-from lightning_flowers.data.conversion.inputs import Found, Input, Inputs, gather, read_label
+from lightning_flowers.data.conversion.inputs import Found, Input, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
@@ -15,13 +15,12 @@ from lightning_flowers.errors import DataError
 _ROLES = ("path", "label", "split", "id")
 
 
-def read_table(path: Path, classes: tuple[str, ...] | None, features: Features) -> Inputs:
+def read_table(path: Path, features: Features) -> list[Found]:
     """The pictures of a table.
 
     Args:
         path: of a CSV with a column for the path, and for the class (a name or a number), the split and the id; an
             empty cell says nothing; commas, semicolons or tabs part the cells. Paths start from its folder.
-        classes: names in the order of their labels. Default: those in the table, sorted, numbers as numbers.
         features: columns of other than the usual names, by image, label and id.
 
     Raises:
@@ -35,11 +34,9 @@ def read_table(path: Path, classes: tuple[str, ...] | None, features: Features) 
     if twice := next((column for column in columns.values() if column and header.count(column) > 1), None):
         raise DataError(f"{path}: has two columns {twice}: remove one")
     try:
-        found = [_read_row(path.parent, number, cells, columns) for number, cells in lines]
+        return [_read_row(path.parent, number, cells, columns) for number, cells in lines]
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
-    others = ", ".join(repr(column) for column in header if column and column not in columns.values())
-    return gather(path.parent, found, classes, [f"columns that are not read: {others}"] if others else [])
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:

@@ -19,7 +19,6 @@ from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
 
 COUNTS = {"train": 2, "val": 1, "test": 1}
-SHARDS = {"train": 2, "val": 1, "test": 2}
 
 Contents = dict[str, tuple[bytes, int, int]]
 
@@ -27,7 +26,7 @@ Contents = dict[str, tuple[bytes, int, int]]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "PICTURES_PER_SPECIES", COUNTS)
-    monkeypatch.setattr(dataset, "SHARDS", SHARDS)
+    monkeypatch.setattr(dataset, "SHARDS", 2)
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("flowers") / "petals"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dataset, "PICTURES_PER_SPECIES", COUNTS)
-        patch.setattr(dataset, "SHARDS", SHARDS)
+        patch.setattr(dataset, "SHARDS", 2)
         dataset.write(root, seed=3)
     return root
 
@@ -89,17 +88,19 @@ def test_same_seed_gives_the_same_bytes_and_another_others(flowers: Path, tmp_pa
     assert holdings(tmp_path / "same") == holdings(flowers)
     dataset.write(tmp_path / "other", seed=4)
     others, ours = holdings(tmp_path / "other"), holdings(flowers)
-    assert {key for key in ours if others[key] == ours[key]} == {"classes.txt", "test labels"}
+    assert {key for key in ours if others[key] == ours[key]} == {"classes.txt", "pictures.csv", "test labels"}
 
 
 def test_layout_is_the_competitions(flowers: Path) -> None:
     assert set(contents(flowers)) == {
         "classes.txt",
+        "pictures.csv",
         "sample_submission.csv",
         "test_labels.csv",
         "tfrecords-jpeg-192x192/train/00-192x192-16.tfrec",
         "tfrecords-jpeg-192x192/train/01-192x192-16.tfrec",
-        "tfrecords-jpeg-192x192/val/00-192x192-16.tfrec",
+        "tfrecords-jpeg-192x192/val/00-192x192-8.tfrec",
+        "tfrecords-jpeg-192x192/val/01-192x192-8.tfrec",
         "tfrecords-jpeg-192x192/test/00-192x192-8.tfrec",
         "tfrecords-jpeg-192x192/test/01-192x192-8.tfrec",
     }
@@ -189,7 +190,7 @@ def test_nothing_is_left_of_a_failure(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(dataset, "write_split", fail)
+    monkeypatch.setattr(dataset, "convert", fail)
     with pytest.raises(seen, match=message):
         dataset.ensure(tmp_path / "petals")
     assert names(tmp_path) == []
