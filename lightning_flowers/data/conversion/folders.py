@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_flowers.data.conversion.inputs import Found, Input
+from lightning_flowers.data.conversion.inputs import Input
 from lightning_flowers.data.conversion.names import split_called
 from lightning_flowers.errors import DataError
 
 
-def read_folder(root: Path, files: Sequence[Path]) -> Iterator[Found]:
+def read_folder(root: Path, files: Sequence[Path]) -> Iterator[Input]:
     """The pictures of a folder tree, each with the class that its folder names.
 
     Args:
@@ -33,4 +33,4 @@ def read_folder(root: Path, files: Sequence[Path]) -> Iterator[Found]:
             )
         if not folders and split != "test":
             raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
-        yield Input(place.as_posix(), path, split), folders[0] if folders else None
+        yield Input(place.as_posix(), path, split, told=folders[0] if folders else None)

@@ -19,7 +19,8 @@ class Input(NamedTuple):
         split: train, val or test.
         id: its name in the shards.
         read: gives its bytes, where it is no file of its own.
-        label: of its class.
+        told: its class, as its source has it: a name, or a number, below 0 if unknown.
+        label: of its class, once all are known.
     """
 
     path: str
@@ -27,10 +28,8 @@ class Input(NamedTuple):
     split: str | None
     id: str | None = None
     read: Callable[[], bytes] | None = None
+    told: str | int | None = None
     label: int | None = None
-
-
-Found = tuple[Input, str | int | None]  # a picture, and its class's name or number; None or below 0 if unknown
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Inputs:
         base: the folder that the paths start from.
         classes: names in the order of their labels.
         pictures: in the order of their paths.
-        notes: what is left out, or taken for something else than it says, in lines for people.
+        notes: what is left out, in lines for people.
     """
 
     base: Path
@@ -61,7 +60,7 @@ class Inputs:
             raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, notes: Iterable[str] = ()) -> Inputs:
+def gather(base: Path, found: Iterable[Input], classes: Sequence[str] | None, notes: list[str]) -> Inputs:
     """What a source holds, with its classes numbered.
 
     Args:
@@ -73,17 +72,22 @@ def gather(base: Path, found: Iterable[Found], classes: Sequence[str] | None, no
     Raises:
         DataError: there is no picture, one has no class and is not of test, or the classes cannot be numbered.
     """
-    known = None if classes is None else tuple(classes)
-    pairs = sorted(found, key=lambda pair: pair[0].path)
+    pictures = sorted(found, key=lambda one: one.path)
     try:
-        named = [(one, _name_of(one, label, known)) for one, label in pairs]
-        if not named:
-            raise DataError("holds no picture")
-        labels = number_classes([name for _, name in named if name is not None], known)
-    except (DataError, ValueError) as error:
+        names = [_name_of(one, classes) for one in pictures]
+        known = classes or sorted({name for name in names if name}, key=_order)
+        if len(known) < 2:
+            held = f"only {known[0]!r}" if known else "none"
+            raise DataError(
+                f"two or more classes are needed, {held} was found: each class needs a folder (or name) of its own"
+            )
+        if unknown := next((name for name in names if name and name not in known), None):
+            raise DataError(f"{unknown!r} is none of the {len(known)} classes given{did_you_mean(unknown, known)}")
+    except DataError as error:
         raise DataError(f"{base}: {error}") from error
-    pictures = [one if name is None else one._replace(label=labels[name]) for one, name in named]
-    return Inputs(base, tuple(labels), pictures, list(notes))
+    labels = {name: label for label, name in enumerate(known)}
+    numbered = [one._replace(label=labels.get(name)) for one, name in zip(pictures, names, strict=True)]
+    return Inputs(base, tuple(known), numbered, notes)
 
 
 def class_name(text: str) -> str:
@@ -96,45 +100,31 @@ def class_name(text: str) -> str:
     return name if read_number(name) is None else name.split(".")[0]
 
 
-def read_label(text: str) -> int | str | None:
-    """A class as a text tells it: its number, or its name; None of an empty one.
+def read_label(text: str) -> int | str:
+    """A class as a text tells it: its number, or its name.
 
     Raises:
         ValueError: it is a number that no label can be.
     """
     number = read_number(text)
-    return (clean_name(text) or None) if number is None else number
+    return clean_name(text) if number is None else number
 
 
-def number_classes(names: Sequence[str], classes: tuple[str, ...] | None) -> dict[str, int]:
-    """The label of each class that was found, by its place in `classes`, else in the order of the names: numbers as
-    numbers, then words.
+def _name_of(one: Input, classes: Sequence[str] | None) -> str:
+    """The name of a picture's class; empty where it has none, as only those of test may.
 
     Raises:
-        DataError: a name is none of `classes`, or they are too few to tell apart.
+        DataError: it has none, or its folder's name is a number that no label can be.
     """
-    known = tuple(sorted(set(names), key=_order)) if classes is None else classes
-    if len(known) < 2:
-        found = f"only {known[0]!r}" if known else "none"
-        raise DataError(
-            f"two or more classes are needed, {found} was found: each class needs a folder (or name) of its own"
-        )
-    if unknown := next((name for name in names if name not in known), None):
-        raise DataError(f"{unknown!r} is none of the {len(known)} classes given{did_you_mean(unknown, known)}")
-    return {name: label for label, name in enumerate(known)}
-
-
-def _name_of(one: Input, label: str | int | None, classes: tuple[str, ...] | None) -> str | None:
+    if isinstance(one.told, int) and one.told >= 0:
+        return classes[one.told] if classes and one.told < len(classes) else str(one.told)
     try:
-        if isinstance(label, str) and (name := class_name(label)):
-            return name
+        name = class_name(one.told) if isinstance(one.told, str) else ""
     except ValueError as error:
         raise DataError(f"{one.path}: {error}: give a name, or a whole number") from error
-    if isinstance(label, int) and label >= 0:
-        return classes[label] if classes and label < len(classes) else str(label)
-    if one.split != "test":
+    if not name and one.split != "test":
         raise DataError(f"{one.path}: has no class, which only pictures of a test split may lack")
-    return None
+    return name
 
 
 def _order(name: str) -> tuple[bool, int, str]:

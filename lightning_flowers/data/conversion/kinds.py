@@ -48,7 +48,7 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
         pictures = (one for file in found[kind] for one in _READERS[kind](base, file, features))
     elif kind == _PARQUET:
         read = [read_parquet(base, file, features) for file in found[kind]]
-        pictures = (one for pictures, _ in read for one in pictures)
+        pictures = [one for pictures, _ in read for one in pictures]
         classes = classes or next((names for _, names in read if names), None)
     elif kind == _TABLE:
         pictures = read_table(found[kind][0], features)

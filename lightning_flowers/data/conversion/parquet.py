@@ -9,14 +9,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from lightning_flowers.data.conversion.inputs import Found, Input
+from lightning_flowers.data.conversion.inputs import Input
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.errors import DataError, UserError
 
 _ROWS = 64  # pictures that are unpacked at a time
 
 
-def read_parquet(base: Path, path: Path, features: Features) -> tuple[list[Found], Sequence[str] | None]:
+def read_parquet(base: Path, path: Path, features: Features) -> tuple[list[Input], Sequence[str] | None]:
     """The pictures of a Parquet file, and its classes if a ClassLabel names them; all are unpacked, onto the disk, when
     the first is asked for.
 
@@ -39,7 +39,7 @@ def read_parquet(base: Path, path: Path, features: Features) -> tuple[list[Found
         raise DataError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
 
 
-def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[list[Found], Sequence[str] | None]:
+def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[list[Input], Sequence[str] | None]:
     schema, split, what = file.schema_arrow, split_in(name), f"{path}: columns"
     described = _described(schema)
     image = features.get("image") or next((key for key in schema.names if _holds_pictures(schema.field(key))), None)
@@ -59,8 +59,12 @@ def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[li
     names = described.get(label, {}).get("names")
     read = _row_reader(file, image)
     found = [
-        (
-            Input(f"{name}/{row:07d}", path, split, str(rows[identity][row]) if identity else None, partial(read, row)),
+        Input(
+            f"{name}/{row:07d}",
+            path,
+            split,
+            str(rows[identity][row]) if identity else None,
+            partial(read, row),
             _name(rows[label][row], names) if label else None,
         )
         for row in range(file.metadata.num_rows)

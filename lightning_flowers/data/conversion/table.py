@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_flowers.data.class_names import clean_name
-from lightning_flowers.data.conversion.inputs import Found, Input, read_label
+from lightning_flowers.data.conversion.inputs import Input, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
@@ -15,7 +15,7 @@ from lightning_flowers.errors import DataError
 _ROLES = ("path", "label", "split", "id")
 
 
-def read_table(path: Path, features: Features) -> list[Found]:
+def read_table(path: Path, features: Features) -> list[Input]:
     """The pictures of a table.
 
     Args:
@@ -56,7 +56,7 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:
     return header, lines
 
 
-def _read_row(base: Path, number: int, cells: Mapping[Any, Any], columns: Mapping[str, str | None]) -> Found:
+def _read_row(base: Path, number: int, cells: Mapping[Any, Any], columns: Mapping[str, str | None]) -> Input:
     if "".join(cells.get(None, ())).strip():
         width = len(cells) - 1
         raise ValueError(
@@ -74,4 +74,4 @@ def _read_row(base: Path, number: int, cells: Mapping[Any, Any], columns: Mappin
             f"row {number}: {error}: give 0, 1, 2 ... or names, and leave empty what is unknown"
         ) from error
     there = path if (base / path).exists() else path.replace("\\", "/")  # Windows' separators
-    return Input(Path(there).as_posix(), base / there, split_called(split), identity or None), read
+    return Input(Path(there).as_posix(), base / there, split_called(split), identity or None, told=read)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.data.conversion.inputs import Found, Input, read_label
+from lightning_flowers.data.conversion.inputs import Input, read_label
 from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
 from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
@@ -15,7 +15,7 @@ from lightning_flowers.errors import DataError
 _LABELS = ("cls", "json", "txt")  # in this order: a txt may be a caption
 
 
-def read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
+def read_tar(base: Path, file: Path, features: Features) -> Iterator[Input]:
     """The pictures of a WebDataset tar that is not packed, which are read where they lie in it.
 
     Args:
@@ -43,7 +43,7 @@ def read_tar(base: Path, file: Path, features: Features) -> Iterator[Found]:
                         "WebDataset (of a tar of folders: unpack it, and give the folder)"
                     )
                 read = partial(read_part, file, member.offset_data, member.size)
-                yield Input(f"{name}/{member.name}", file, split, read=read), label
+                yield Input(f"{name}/{member.name}", file, split, None, read, label)
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{file}: cannot be read as a tar that is not packed: {error}") from error
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from lightning_flowers.data.conversion.inputs import Found, Input
+from lightning_flowers.data.conversion.inputs import Input
 from lightning_flowers.data.conversion.names import Features, choose, split_in
 from lightning_flowers.data.conversion.tars import read_part
 from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
@@ -23,7 +23,7 @@ def starts_as_tfrecord(file: Path) -> bool:
     return len(head) == 12 and masked_crc(head[:8]).to_bytes(4, "little") == head[8:]
 
 
-def read_tfrecord(base: Path, file: Path, features: Features) -> Iterator[Found]:
+def read_tfrecord(base: Path, file: Path, features: Features) -> Iterator[Input]:
     """The pictures of a TFRecord file, which are read where they lie in it; each record's CRC is checked then.
 
     Args:
@@ -49,7 +49,7 @@ def read_tfrecord(base: Path, file: Path, features: Features) -> Iterator[Found]
 
 def _picture(
     buffer: FileBytes, span: Span, found: dict[str, Feature], features: Features, file: Path, path: str
-) -> Found:
+) -> Input:
     """One record's picture, named `path`.
 
     Raises:
@@ -66,7 +66,7 @@ def _picture(
     text = {role: bytes(buffer[slice(*one[role].spans[0])]).decode("utf-8") for role in texts}
     label = one["label"].ints[0] if "label" in one and one["label"].ints else text.get("label")
     read = partial(_read_checked, file, span, start - span.offset, stop - span.offset)
-    return Input(path, file, split, text.get("id"), read), label
+    return Input(path, file, split, text.get("id"), read, label)
 
 
 def _read_checked(file: Path, span: Span, start: int, stop: int) -> bytes:
