@@ -1,9 +1,6 @@
 """Makes the files in a folder that appears when all of them are whole and checked."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from lightning_flowers.errors import UserError
@@ -13,7 +10,7 @@ from lightning_flowers.export.end_to_end import check_end_to_end
 from lightning_flowers.export.int8 import write_int8
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm, write_timm
-from lightning_flowers.files import write_text
+from lightning_flowers.files import atomic_folder, write_text
 from lightning_flowers.use.predictor import Predictor
 
 FIGURES = "FIGURES.md"
@@ -24,7 +21,6 @@ def export(
     out: Path,
     kinds: Sequence[str],
     int8: bool = False,
-    license: str | None = None,
     data_root: str | None = None,
     most: int | None = None,
 ) -> str:
@@ -35,7 +31,6 @@ def export(
         out: a folder that is empty or not there.
         kinds: of onnx, torch and timm.
         int8: whether a smaller variant of the ONNX file is wanted too.
-        license: of the weights, for the model card; None takes that of the pretrained ones.
         data_root: where the run's data lie now; None where they lay.
         most: pictures of val to check on; None for all.
 
@@ -49,12 +44,12 @@ def export(
     expected = Expected(predictor, find_pictures(predictor, data_root, most))
     if int8 and expected.sample.labels is None:
         raise UserError(f"--int8: needs val pictures to find the ranges of values: {expected.sample.what}")
-    with _new_folder(out) as folder:
+    with atomic_folder(out) as folder:
         made = [expected.made()]
         if {"onnx", "torch"} & {*kinds}:
             made += _write_graphs(predictor, kinds, int8, expected, folder)
         if "timm" in kinds:
-            write_timm(predictor, folder / "timm", expected.sample, figures.scores_of(expected), license)
+            write_timm(predictor, folder / "timm", expected.sample, figures.scores_of(expected))
         text = figures.tell(made, expected, predictor.size_px)
         write_text(folder / FIGURES, f"# {predictor.name}, exported\n\n{text}\n")
     return text
@@ -76,21 +71,3 @@ def _write_graphs(
             path = folder / "model.int8.onnx"
             write_int8(source, path, expected.sample)
             yield expected.check(graph.onnx_answers(path), path, same=False)
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, which takes its place when the block ends well, and is gone else."""
-    part = out.absolute().with_name(f".{out.absolute().name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"--out={out}: cannot be made: {error.strerror}: give another folder") from error
-    try:
-        yield part
-        if out.is_dir():
-            out.rmdir()  # it was empty
-        os.replace(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -24,13 +24,14 @@ def run(args: Sequence[str]) -> int:
     given.to = _kinds(given.to)
     _check(given)
     out = Path(given.out) if given.out is not None else Path("exports") / Path(given.run).resolve().name
-    _check_out(out)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"--out={out}: is there already: give a new folder, or remove it")
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
     predictor = load(given.run, accelerator="cpu", tta=given.tta)
     from lightning_flowers.export.build import FIGURES, export
 
-    text = export(predictor, out, given.to, given.int8, given.license, given.data_root, given.pictures)
+    text = export(predictor, out, given.to, given.int8, given.data_root, given.pictures)
     sys.stdout.write(redact(f"{text}\n\nexported   {out} ({FIGURES} has this table)\n"))
     return 0
 
@@ -47,22 +48,11 @@ def _check(given: Any) -> None:
     """Fail if something asked for has no effect, cannot be, or lacks a package."""
     if given.int8 and "onnx" not in given.to:
         raise UserError("--int8: is made of ONNX: add it to --to")
-    if given.license is not None and "timm" not in given.to:
-        raise UserError(f"--license={given.license}: stands in timm's folder: add timm to --to")
     if given.pictures is not None and given.pictures < 1:
         raise UserError(f"--pictures={given.pictures}: must be 1 or more")
     missing = [name for name in _OF_ONNX if "onnx" in given.to and importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"--to=onnx: needs {', '.join(missing)}: pip install 'lightning_flowers[export]'")
-
-
-def _check_out(out: Path) -> None:
-    """Fail unless a folder is empty or can be made."""
-    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-    if not place.is_dir():
-        raise UserError(f"--out={out}: {place} is a file: give a folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise UserError(f"--out={out}: holds files already: give a new folder, or remove it")
 
 
 def make_parser() -> Parser:
@@ -86,7 +76,6 @@ def make_parser() -> Parser:
         help="views of each picture that ONNX and torch average over: none, flips (2), dihedral (8) "
         "(default: as the run's predictions were made)",
     )
-    parser.add_argument("--license", metavar="NAME", help="of the weights (default: that of the pretrained ones)")
     parser.add_argument("--data_root", metavar="FOLDER", help="where the run's data lie now, to check on val")
     parser.add_argument("--pictures", type=int, metavar="N", help="check on N pictures of val (default: all)")
     parser.epilog = (

@@ -51,39 +51,37 @@ def to_timm(predictor: Predictor) -> nn.Module:
     return model.eval()
 
 
-def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: str, license: str | None) -> None:
+def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: str) -> None:
     """Write config.json, model.safetensors and README.md.
 
     Args:
         sample: to check the logits on.
         scores: for the model card.
-        license: of the weights; None takes that of the pretrained ones, as timm knows it.
 
     Raises:
         UserError: the written model's logits are not the run's.
     """
     model: Any = to_timm(predictor)
-    chosen = license or model.pretrained_cfg.get("license") or "other"
-    model.pretrained_cfg["license"] = chosen
+    model.pretrained_cfg["license"] = model.pretrained_cfg.get("license") or "other"
     for parameter in model.parameters():  # safetensors wants them so
         parameter.data = parameter.data.contiguous()
     save_for_hf(model, str(folder), {"label_names": list(predictor.classes)}, safe_serialization=True)
-    card = _card(predictor, model.pretrained_cfg, scores, chosen, given=license is not None)
-    write_text(folder / "README.md", card)
+    write_text(folder / "README.md", _card(predictor, model.pretrained_cfg, scores))
     _require_equal(predictor.members[0], folder, sample)
 
 
-def _card(predictor: Predictor, config: Mapping[str, Any], scores: str, license: str, given: bool) -> str:
+def _card(predictor: Predictor, config: Mapping[str, Any], scores: str) -> str:
     """The text of README.md, with the header that the hub reads.
 
     Args:
         config: timm's, of the model.
         scores: says how good it is.
-        license: of the weights; `given` tells whether by the user, and not by timm of the pretrained weights.
     """
     run = predictor.members[0].run
     tags = ["image-classification", "timm", "flowers"]
-    header = ModelCardData(license=license, library_name="timm", pipeline_tag="image-classification", tags=tags)
+    header = ModelCardData(
+        license=config["license"], library_name="timm", pipeline_tag="image-classification", tags=tags
+    )
     rows = [[split.split, split.records, split.fingerprint] for split in facts.splits(run)]
     card = ModelCard.from_template(
         header,
@@ -92,7 +90,6 @@ def _card(predictor: Predictor, config: Mapping[str, Any], scores: str, license:
         run=run,
         version=__version__,
         subtitle=facts.subtitle(run),
-        whose="as its maker says" if given else f"that of the pretrained weights ({run.timm_name}), as timm knows it",
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
         splits=markdown_table(["split", "records", "fingerprint"], rows, ["records"]),

@@ -83,17 +83,8 @@ def _described(schema: Any) -> dict[Any, Any]:
 def _holds_pictures(field: Any) -> bool:
     from pyarrow import types
 
-    inner = field.type
-    if types.is_struct(inner):
-        at = inner.get_field_index("bytes")
-        return at >= 0 and _is_binary(inner.field(at).type)
-    return _is_binary(inner)
-
-
-def _is_binary(kind: Any) -> bool:
-    from pyarrow import types
-
-    return types.is_binary(kind) or types.is_large_binary(kind)
+    kinds = {one.name: one.type for one in field.type} if types.is_struct(field.type) else {"bytes": field.type}
+    return str(kinds.get("bytes")) in ("binary", "large_binary")
 
 
 def _name(label: str | int | None, names: Sequence[str] | None) -> str | int | None:
