@@ -201,7 +201,6 @@ def test_a_url_is_trained_from_within_its_limit(url: str, source: Path, tmp_path
         assert_right(epoch(loader, number), source)
         assert indices(epoch(data.val_dataloader())).tolist() == list(range(12))
     assert 0 < sum(path.stat().st_size for path in tmp_path.glob("cache/**/*.tfrec")) <= 10**7
-    data.source.store.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_shards_that_take_more_than_the_limit_are_refused(url: str) -> None:
@@ -217,4 +216,3 @@ def test_folds_of_a_url_are_those_of_its_folder(url: str, petals_root: Path) -> 
     for name in ("train", "val"):
         np.testing.assert_array_equal(far.splits[name].rows, near.splits[name].rows)
     assert indices(epoch(far.train_dataloader())).size == 35
-    far.source.store.close()  # pyright: ignore[reportAttributeAccessIssue]

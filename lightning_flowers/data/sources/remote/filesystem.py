@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 class StoppedError(RuntimeError):
-    """The file system was stopped or closed."""
+    """The file system was stopped."""
 
 
 class FileSystem:
@@ -41,7 +41,7 @@ class FileSystem:
     Attributes:
         protocol: such as `s3`.
         root: the URL's path, as the file system calls it.
-        stopped: set to end all that is under way in other threads, for now; it is once it is closed.
+        stopped: set to end all that is under way in other threads, for now.
 
     Raises:
         UserError: nothing that is installed can read such a URL, or it is no place for keys.
@@ -99,7 +99,7 @@ class FileSystem:
     def check_open(self) -> None:
         """Raise StoppedError if it is stopped."""
         if self.stopped.is_set():
-            raise StoppedError("the store of remote files is closed")
+            raise StoppedError("the store of remote files was stopped")
 
     def _explain(self, error: BaseException, attempts: int) -> str:
         status = _status(error)  # its own words may hold the URL with its secrets

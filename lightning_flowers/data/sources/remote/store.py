@@ -16,7 +16,6 @@ from lightning_flowers.data.tfrecord.shard import Shard
 from lightning_flowers.errors import DataError, UserError
 
 THREADS = 3  # files that are fetched ahead at a time
-_JOIN = 5.0  # seconds: drivers that are not asynchronous cannot be interrupted
 
 
 class RemoteStore:
@@ -57,8 +56,7 @@ class RemoteStore:
 
     def prefetch(self, paths: Sequence[str]) -> None:
         """Fetch these ahead, in this order, before whatever was planned earlier; what fails, `get` tells of."""
-        if self._remote.filesystem.close.alive:
-            self._stopped.clear()  # after `interrupt`
+        self._stopped.clear()  # after `interrupt`
         self.files()  # once, not by each thread
         with self._lock:
             self._planned = list(dict.fromkeys([*paths, *self._planned]))
@@ -84,16 +82,10 @@ class RemoteStore:
         return self._where(file)
 
     def interrupt(self) -> None:
-        """End all fetching and waiting, with `StoppedError`, until something is planned."""
+        """End all fetching and waiting, with `StoppedError`, until something is planned; what has come is kept."""
         with self._lock:
             self._planned = []
         self._stopped.set()
-
-    def close(self) -> None:
-        """End all fetching; what has come of a file is kept, and gone on from the next time."""
-        self._remote.filesystem.close()
-        for thread in list(self._threads):
-            thread.join(_JOIN)
 
     def _work(self) -> None:
         """Fetch what is planned, until nothing is."""

@@ -119,6 +119,13 @@ class Site:
         return Handler
 
 
+def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
 @pytest.fixture(autouse=True)
 def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranges of 64 KiB, no waiting between attempts, no proxy."""
@@ -169,5 +176,5 @@ def open_store(
     for gate in site.gates.values():
         gate.set()
     for store in stores:
-        store.close()
-    assert not fetch_threads()
+        store._remote.filesystem.close()
+    wait_until(lambda: not fetch_threads())

@@ -105,7 +105,6 @@ def test_cut_connections_to_a_bucket_are_gone_on_from(s3, moto, open_store, shar
     path = next(iter(shards))
     assert store.get(path).read_bytes() == shards[path]
     assert not proxy.cuts
-    store.close()
     proxy.close()
 
 
