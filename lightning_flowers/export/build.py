@@ -7,7 +7,6 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.export import figures, graph
 from lightning_flowers.export.checking import Expected, Made
 from lightning_flowers.export.end_to_end import check_end_to_end
-from lightning_flowers.export.int8 import write_int8
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm, write_timm
 from lightning_flowers.files import atomic_folder, write_text
@@ -69,5 +68,5 @@ def _write_graphs(
         yield expected.check(graph.onnx_answers(source), source)
         if int8:
             path = folder / "model.int8.onnx"
-            write_int8(source, path, expected.sample)
+            graph.write_int8(source, path, expected.sample)
             yield expected.check(graph.onnx_answers(path), path, same=False)

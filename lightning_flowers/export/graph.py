@@ -7,6 +7,7 @@ what a `tf_` model pads at its borders (SAME, which depends on the size) is fixe
 import json
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
 from lightning_flowers.export.checking import Answers
 from lightning_flowers.export.end_to_end import EndToEnd
+from lightning_flowers.export.pictures import Sample
 from lightning_flowers.use.predictor import Predictor
 
 INPUT, OUTPUT = "pictures", "probabilities"
@@ -26,6 +28,11 @@ SCOPES = ("square", "answer")  # of the graph; its nodes' names begin with them
 _OPSET = 18
 _AXES = ("batch", "height", "width")
 _MOST_BYTES = 2**31  # of an ONNX file
+_CALIBRATED_ON = 100  # pictures
+# What is made of 8 bits stands in a backbone; the answer's logarithms may be infinite, of which no scale can be had.
+_MADE_INT8 = (
+    "Conv", "MatMul", "Gemm", "Add", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean"
+)  # fmt: skip
 
 
 def trace(predictor: Predictor) -> ExportedProgram:
@@ -76,6 +83,41 @@ def write_onnx(program: ExportedProgram, path: Path, known: dict[str, str]) -> N
     onnx.helper.set_model_props(proto, known)
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
+
+
+def write_int8(source: Path, path: Path, sample: Sample) -> None:
+    """Write a variant of an ONNX file: static, QDQ, a scale for each channel of the weights.
+
+    Args:
+        sample: of up to 100 of its pictures the ranges of activations are taken.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._pictures = _spread(sample)
+
+        def get_next(self) -> Any:
+            return next(({INPUT: picture[None]} for picture in self._pictures), None)
+
+    nodes = onnx.load(source).graph.node
+    logging.disable(logging.WARNING)  # it advises to prepare the file, which its writer has done
+    try:
+        quantize_static(
+            str(source),
+            str(path),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(_MADE_INT8),
+            per_channel=True,
+            reduce_range=True,  # 7 bits of weights: processors without VNNI overflow else
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in nodes if node.name.partition("/")[0] in (*SCOPES, "outside")],
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def onnx_answers(path: Path) -> Answers:
@@ -132,3 +174,9 @@ def _name_nodes(proto: Any) -> None:
         del node.metadata_props[:]
         node.doc_string = ""
     del proto.graph.metadata_props[:], proto.metadata_props[:]
+
+
+def _spread(sample: Sample) -> Iterator[NDArray[np.uint8]]:
+    chosen = np.linspace(0, len(sample) - 1, min(_CALIBRATED_ON, len(sample))).round().astype(int)
+    for position in chosen.tolist():
+        yield from sample.take(sample.ids[position : position + 1])

@@ -10,9 +10,8 @@ import torch
 from lightning_flowers.data.photograph import square_of_pixels
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
-from lightning_flowers.export.end_to_end import EndToEnd, check_end_to_end
+from lightning_flowers.export.end_to_end import EndToEnd, Square, check_end_to_end
 from lightning_flowers.export.pictures import made_up
-from lightning_flowers.export.square import Square
 
 from .conftest import member_of, predictor_of
 

@@ -21,8 +21,8 @@ class Augment:
         spec: a preset, a YAML file, or a pipeline as such a file holds it (`pipelines.read_pipeline`). The presets are
             `none`; `flips` (mirrored left to right with probability 1/2); `crop` (that, and a
             random-resized crop of a quarter of the area or more); `study` (both flips, random crop, rotation,
-            brightness, contrast and saturation, as in the seed study); `affine` (the rotation kernel's matrix,
-            `affine.py`). Of albumentations' transforms are `erasing`, `randaugment` and `trivial`.
+            brightness, contrast and saturation, as in the seed study); `affine` (the rotation
+            kernel's matrix). Of albumentations' transforms are `erasing`, `randaugment` and `trivial`.
         size: side of the pictures in pixels.
 
     Attributes:

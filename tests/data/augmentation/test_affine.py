@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lightning_flowers.data.augmentation.affine import affine_matrix, draw_affine, warp
+from lightning_flowers.data.augmentation.presets import affine_matrix, draw_affine, warp
 
 STILL = {"rotation": 0.0, "shear": 0.0, "zoom": (1.0, 1.0), "shift": (0.0, 0.0)}
 PICTURE = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
