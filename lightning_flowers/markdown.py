@@ -23,13 +23,16 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: 
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> str:
-    """The same for a terminal: cells are wrapped, the widest first, so that no line is over `TERMINAL` characters."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    while sum(widths) + 2 * (len(widths) - 1) > TERMINAL:
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str], most: float = TERMINAL
+) -> str:
+    """The same for a terminal: cells are wrapped, the widest first, so that no line is over `most` characters."""
+    told = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in (header, *told)) for column in range(len(header))]
+    while sum(widths) + 2 * (len(widths) - 1) > most:
         widths[widths.index(max(widths))] -= 1
     lines = []
-    for row in (header, ["-" * width for width in widths], *rows):
+    for row in (header, ["-" * width for width in widths], *told):
         wrapped = [wrap(cell, width, break_on_hyphens=False) for cell, width in zip(row, widths, strict=True)]
         for parts in zip_longest(*wrapped, fillvalue=""):
             cells = zip(parts, widths, (name in right for name in header), strict=True)

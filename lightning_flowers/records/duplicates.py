@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.records.text import table
+from lightning_flowers.markdown import text_table
 
 SIDE = 16  # frequencies each way
 BITS = SIDE * SIDE
@@ -84,4 +84,5 @@ def as_table(pairs: Sequence[Pair], splits: Sequence[str]) -> str:
         between = [pair for pair in pairs if (pair.split, pair.split_2) == names]
         leak = "LEAK" if any(pair.leak for pair in between) else ""
         rows.append(("-".join(names), len(between), sum(pair.labels_differ for pair in between), leak))
-    return table(("splits", "pairs", "with different labels", ""), rows, indent="  ")
+    header = ("splits", "pairs", "with different labels", "leak")
+    return text_table(header, rows, header[1:3])

@@ -10,8 +10,9 @@ from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.example import Feature, read_example
 from lightning_flowers.errors import DataError
+from lightning_flowers.markdown import text_table
 from lightning_flowers.records.selection import Part, choose_parts, find
-from lightning_flowers.records.text import say, table
+from lightning_flowers.records.text import say
 
 _NAMED = 6  # absent classes that are told by name
 
@@ -32,7 +33,7 @@ def inspect_records(
     say(f"{source.root}: {len(source.classes)} classes")
     header = ("px", "split", "shards", "records", "size", "classes", "records a class")
     rows = [_row(part, split) for part, split in looked if isinstance(split, Split)]
-    say(f"\n{table(header, rows)}" if rows else "")
+    say(f"\n{text_table(header, rows, ('px', 'shards', 'records'))}" if rows else "")
     for each in sorted({part.size for part, _ in looked}):
         if missing := [name for name in SPLITS if not source.has(name, each)]:
             say(f"odd: {each} px has no {' and no '.join(missing)}")
@@ -69,7 +70,7 @@ def _say_details(part: Part, split: Split, first: int) -> None:
     shown = range(min(first, len(split)))
     rows = [_record(split, position, classes) for position in shown]
     if rows:
-        say(table(("record", "id", "class", "bytes", "picture"), rows, indent="  "))
+        say(text_table(("record", "id", "class", "bytes", "picture"), rows, ["bytes"]))
     absent = [name for label, name in enumerate(classes) if label not in split.labels] if part.split != "test" else []
     if absent:
         more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""

@@ -1,7 +1,6 @@
-"""What the commands print and write: lines, tables, bars, and files that are never written over others."""
+"""What the commands print and write: lines, bars, and files that are never written over others."""
 
 import sys
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -13,21 +12,6 @@ from lightning_flowers.errors import UserError
 def say(text: str = "") -> None:
     """Print a line (or lines) of a command's answer."""
     sys.stdout.write(f"{text}\n")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], indent: str = "") -> str:
-    """Rows under a header, columns aligned: numbers to the right, all else to the left."""
-    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    numeric = [all(isinstance(row[column], int) for row in rows) for column in range(len(header))]
-    return "\n".join(
-        indent
-        + "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in cells
-    )
 
 
 def choose_out(given: str | None, default: str) -> Path:
@@ -49,7 +33,3 @@ def choose_out(given: str | None, default: str) -> Path:
 def bar(total: int, what: str, unit: str) -> tqdm:
     """A progress bar on stderr, shown only on a terminal."""
     return tqdm(total=total, desc=what, unit=unit, disable=None, leave=False)
-
-
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,5 +1,6 @@
 """`records verify`: every length, CRC, count, label and id is checked, and every picture decoded."""
 
+import math
 import time
 from itertools import groupby
 from pathlib import Path
@@ -13,9 +14,10 @@ from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.sources.folder import find_shards
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
 from lightning_flowers.errors import DataError, RecordError
+from lightning_flowers.markdown import text_table
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.selection import Part, choose_parts, find
-from lightning_flowers.records.text import bar, say, table
+from lightning_flowers.records.text import bar, say
 
 FAILED = 1
 
@@ -107,7 +109,7 @@ def _report(checked: list[Checked], bad: list[Finding], seconds: float) -> None:
     # Findings that say the same, such as of all records behind one damage, are one row.
     runs = [list(run) for _, run in groupby(bad, key=lambda finding: (finding.path, finding.what))]
     if runs:
-        say(table(("shard", "record", "byte", "what"), [_row(run) for run in runs]))
+        say(text_table(("shard", "record", "byte", "what"), [_row(run) for run in runs], (), math.inf))
         say()
     records, size, decoded, resized = (sum(column) for column in zip(*checked, strict=True)) if checked else [0] * 4
     if resized:

@@ -1,10 +1,13 @@
 """What a rehearsal has found, as plain text."""
 
+import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 
-from lightning_flowers.records.text import table
+from lightning_flowers.markdown import text_table
 from lightning_flowers.rehearse.estimate import Budget, Estimate
 from lightning_flowers.rehearse.operations import Operation
 from lightning_flowers.rehearse.tracing import Trace
@@ -46,7 +49,7 @@ def of_graphs(estimates: list[Estimate], batch: int) -> str:
         "ms",
         "images/s",
     )
-    return head("graphs", table((*titles, "bound by", "of it"), rows, indent=_INDENT).lstrip())
+    return head("graphs", _table((*titles, "bound by", "of it"), rows))
 
 
 def of_step(step: Estimate, state: int) -> str:
@@ -68,7 +71,7 @@ def of_step(step: Estimate, state: int) -> str:
     exchanged = sum(operation.bytes for operation in step.collectives)
     wide = Counter(step.graph.float32_products)
     lines = [
-        head("dearest", table(("cycles", "operation", "result", "module", "line"), rows, indent=_INDENT).lstrip()),
+        head("dearest", _table(("cycles", "operation", "result", "module", "line"), rows)),
         head(
             "in place", f"{_gb(compiled.memory['alias'])} of {_gb(state)} GB of state; {_gb(own)} GB of results beside"
         ),
@@ -103,6 +106,10 @@ def verdict(failures: list[str]) -> str:
     """Whether the run can go to a TPU."""
     lines = [head("FAILS", what) for what in failures] or [head("good", "nothing stands against it")]
     return "\n".join(lines)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return indent(text_table(header, rows, (), math.inf), _INDENT).lstrip()
 
 
 def _row(one: Estimate, batch: int) -> tuple[object, ...]:

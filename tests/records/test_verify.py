@@ -59,7 +59,7 @@ def test_every_kind_of_damage_is_found_and_the_rest_is_checked(records, root, da
     path = shard(root)
     damage(path, Shard(path).spans)
     status, out, _ = records("verify", root)
-    rows = out.splitlines()[1:-2]
+    rows = out.splitlines()[2:-2]
     assert status == 1
     assert any(row.split()[1] == record and said in row for row in rows)
     assert " bad (" in out.splitlines()[-1]
@@ -88,7 +88,7 @@ def test_a_bad_record_whose_crc_is_good_is_found(records, root, payload, said):
     start, stop = spans[5].offset - 12, spans[5].offset + spans[5].length + 4
     path.write_bytes(data[:start] + frame(payload) + data[stop:])
     status, out, _ = records("verify", root)
-    header, row, _, last = out.splitlines()
+    header, _, row, _, last = out.splitlines()
     assert status == 1
     assert header.split() == ["shard", "record", "byte", "what"]
     assert row.split()[:3] == [str(path), "5", str(start)]

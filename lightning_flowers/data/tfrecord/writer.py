@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lightning_flowers.data.tfrecord.shard import ShardName, masked_crc
 from lightning_flowers.files import atomic_file
 
@@ -29,15 +31,10 @@ def write_split(folder: Path, size: int, records: Sequence[Record], shards: int)
     """
     if not 1 <= shards <= len(records):
         raise ValueError(f"{len(records)} records do not fill {shards} shards")
-    folder.mkdir(parents=True, exist_ok=True)
-    base, extra = divmod(len(records), shards)
-    paths, first = [], 0
-    for number in range(shards):
-        count = base + (number < extra)
-        path = folder / str(ShardName(number, size, count))
-        write_shard(path, records[first : first + count])
-        paths.append(path)
-        first += count
+    paths = []
+    for number, rows in enumerate(np.array_split(np.arange(len(records)), shards)):
+        paths.append(folder / str(ShardName(number, size, len(rows))))
+        write_shard(paths[-1], [records[row] for row in rows])
     return paths
 
 
