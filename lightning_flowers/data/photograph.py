@@ -26,6 +26,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from lightning_flowers.errors import DataError
 
 File = str | os.PathLike[str] | bytes | BinaryIO
+Picture = File | Image.Image | NDArray[np.uint8]
 MAX_PIXELS, MAX_BYTES = 1 << 27, 1 << 28
 # What photographs come in. Of what else Pillow reads, some formats have a program run (EPS), and some are seldom tried.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "TGA")
@@ -56,48 +57,30 @@ class UnsupportedError(PictureError):
     """It is of a format, or a kind of one, that is not read."""
 
 
-def square(file: File, size: int, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """A picture file as a square picture uint8 (size, size, 3), RGB.
+def square(picture: Picture, size: int, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """A picture as a square, uint8 (size, size, 3), RGB.
 
     Args:
-        file: path, content, or a file open for reading bytes.
+        picture: path, content, a file open for reading bytes, what Pillow has opened or made, or RGB pixels uint8
+            (height, width, 3).
         size: side in pixels.
-        most_pixels: that it may claim to have.
+        most_pixels: that it may have, or claim to have.
 
     Raises:
         PictureError: it cannot be used.
     """
     with _told():
-        encoded = _read(file)
+        if isinstance(picture, np.ndarray):
+            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+                raise PictureError(f"is an array {picture.dtype} {picture.shape}: give uint8 (height, width, 3), RGB")
+            picture = Image.fromarray(np.ascontiguousarray(picture))
+        if isinstance(picture, Image.Image):
+            return _square(_to_rgb(picture, None, size, most_pixels), size)
+        encoded = _read(picture)
         if encoded[4:12] in _HEIC and "HEIF" not in formats():
             raise UnsupportedError("is a HEIC picture, which is not read here: save it as JPEG")
         with Image.open(io.BytesIO(encoded), formats=formats()) as image:
-            _check_kind(image, most_pixels)
-            return _square(_to_rgb(image, encoded, size), size)
-
-
-def square_of_image(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """A picture that Pillow has opened or made, as `square` gives it: uint8 (size, size, 3).
-
-    Raises:
-        PictureError: it cannot be used.
-    """
-    with _told():
-        _check_kind(image, MAX_PIXELS)
-        image.load()
-        return _square(_on_white(_turn(image)), size)
-
-
-def square_of_pixels(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """RGB pixels uint8 (height, width, 3) as `square` gives them: uint8 (size, size, 3).
-
-    Raises:
-        PictureError: they are of another shape or type.
-    """
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise PictureError(f"is an array {pixels.dtype} {pixels.shape}: give uint8 (height, width, 3), RGB")
-    with _told():
-        return _square(Image.fromarray(np.ascontiguousarray(pixels)), size)
+            return _square(_to_rgb(image, encoded, size, most_pixels), size)
 
 
 @cache
@@ -158,9 +141,10 @@ def _check_kind(image: Image.Image, most_pixels: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, encoded: bytes, size: int) -> Image.Image:
+def _to_rgb(image: Image.Image, encoded: bytes | None, size: int, most_pixels: int) -> Image.Image:
     """Decoded no larger than need be, turned as its EXIF says, on white where it is transparent."""
-    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+    _check_kind(image, most_pixels)
+    if encoded and image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
         # The data engine's decoder. Pillow would also take a JPEG with damage in its middle for whole.
         scale = _scale(image.size, size)
         width, height = (math.ceil(side / scale) if scale > 1 else 0 for side in image.size)

@@ -8,27 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from lightning_flowers import hardware
-from lightning_flowers.data.photograph import (
-    MAX_PIXELS,
-    File,
-    PictureError,
-    square,
-    square_of_image,
-    square_of_pixels,
-)
+from lightning_flowers.data.photograph import MAX_PIXELS, Picture, PictureError, square
 from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.evaluation.calibration import soften
 from lightning_flowers.evaluation.decision import Adjustment
 from lightning_flowers.model.views import mean_probabilities, resize
 from lightning_flowers.use.members import Member
-
-# A path, a file's content, a file open for reading bytes, Pillow's picture, or RGB pixels uint8 (height, width, 3).
-Picture = File | Image.Image | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -81,15 +70,11 @@ class Predictor:
         """A picture as `probabilities_of` takes it, uint8 (size_px, size_px, 3): see `data/photograph.py`.
 
         Args:
-            most_pixels: that a file may claim to have.
+            most_pixels: that it may claim to have.
 
         Raises:
             PictureError: it cannot be used; says why in a line.
         """
-        if isinstance(picture, Image.Image):
-            return square_of_image(picture, self.size_px)
-        if isinstance(picture, np.ndarray):
-            return square_of_pixels(picture, self.size_px)
         return square(picture, self.size_px, most_pixels)
 
     def probabilities_of(self, pixels: NDArray[np.uint8], calibrated: bool = True) -> NDArray[np.float32]:

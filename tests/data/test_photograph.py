@@ -9,7 +9,7 @@ import simplejpeg
 from PIL import Image
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.photograph import PictureError, square, square_of_image, square_of_pixels
+from lightning_flowers.data.photograph import PictureError, square
 
 PICTURE = np.kron(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
 SQUARE = PICTURE[:, 8:56]
@@ -33,9 +33,9 @@ def test_a_records_jpeg_gives_the_very_pixels_of_the_data_engine(sampling):
 
 
 def test_a_square_of_the_right_size_stays_as_it_is():
-    for found in (square(encoded(SQUARE), 48), square_of_pixels(SQUARE, 48)):
+    for found in (square(encoded(SQUARE), 48), square(SQUARE, 48)):
         assert np.array_equal(found, SQUARE)
-    assert np.array_equal(square_of_image(Image.fromarray(SQUARE), 48), SQUARE)
+    assert np.array_equal(square(Image.fromarray(SQUARE), 48), SQUARE)
 
 
 def test_the_largest_square_in_the_middle_is_taken():
@@ -101,4 +101,4 @@ def test_pixels_of_another_type_or_shape_are_refused():
     others: list[Any] = [SQUARE.astype(np.float32), SQUARE[..., 0], np.zeros((0, 4, 3), np.uint8)]
     for pixels in others:
         with pytest.raises(PictureError, match="give uint8"):
-            square_of_pixels(pixels, 48)
+            square(pixels, 48)

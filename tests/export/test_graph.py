@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from lightning_flowers.data.photograph import square_of_pixels
+from lightning_flowers.data.photograph import square
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import graph
 from lightning_flowers.export.end_to_end import EndToEnd, Square, check_end_to_end
@@ -29,7 +29,7 @@ def through_onnx(predictor, folder):
 def test_a_picture_of_any_size_becomes_the_square_that_pillow_makes(height, width):
     picture = made_up(height, width, 3)
     found = Square(64)(torch.from_numpy(picture)[None])[0].permute(1, 2, 0).numpy()
-    wanted = square_of_pixels(picture, 64).astype(np.float32)
+    wanted = square(picture, 64).astype(np.float32)
     assert np.abs(found - wanted).max() <= 1  # Pillow's weights have 22 bits
     assert (found != wanted).mean() < 5e-3
 
