@@ -163,21 +163,19 @@ class SplitShard:
         bytes: its size as it is stored, or None where that is not known.
         store: what brings it, if it is not a file of this host.
         path: in the store.
+
+    Attributes:
+        indexed: what is known of its records, once it was opened.
     """
 
     def __init__(self, where: str, rules: Rules, bytes: int | None, store: Store | None = None, path: str = "") -> None:
         self.where, self.rules, self.bytes, self.store, self.path = where, rules, bytes, store, path
         self.name = ShardName.parse(Path(where))
-        self._records: ShardRecords | None = None
+        self.indexed: ShardRecords | None = None
         self._lock = Lock()
 
     def __len__(self) -> int:
         return self.name.records
-
-    @property
-    def indexed(self) -> ShardRecords | None:
-        """What is known of its records, if it was ever opened."""
-        return self._records
 
     def records(self) -> ShardRecords:
         """Its records; the first time this waits for a shard that is still on its way.
@@ -185,12 +183,12 @@ class SplitShard:
         Raises:
             DataError: it cannot be had, or it is damaged.
         """
-        if self._records is None:
+        if self.indexed is None:
             with self._lock:
-                if self._records is None:
+                if self.indexed is None:
                     path = self.store.get(self.path) if self.store else Path(self.where)
-                    self._records = ShardRecords(path, self.rules)
-        return self._records
+                    self.indexed = ShardRecords(path, self.rules)
+        return self.indexed
 
 
 def _one_value(name: str, features: dict[str, Feature], kind: Kind) -> Feature:
