@@ -1,12 +1,11 @@
-"""Which kind of pictures a place holds, and what reads each kind."""
+"""Which kind of pictures a place holds, and what reads each kind; of pictures in folders, those."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_flowers.data.conversion.folders import read_folder
-from lightning_flowers.data.conversion.inputs import Inputs, class_name, gather
-from lightning_flowers.data.conversion.names import CLASS_LISTS, Features, check_features
+from lightning_flowers.data.conversion.inputs import Input, Inputs, class_name, gather
+from lightning_flowers.data.conversion.names import CLASS_LISTS, Features, check_features, split_called
 from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
 from lightning_flowers.data.conversion.tars import read_tar
@@ -55,7 +54,7 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
     elif features:
         raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
     else:
-        pictures = read_folder(base, found[kind])
+        pictures = _read_folder(base, found[kind])
         if others := [file for file in found.get(_OTHER, ()) if file.name not in CLASS_LISTS]:
             first = others[0].relative_to(base).as_posix()
             notes = [f"{len(others):,} files that are no pictures are left out, the first: {first}"]
@@ -80,6 +79,34 @@ def _choose(source: Path, found: dict[str, list[Path]]) -> str:
         named = " and ".join(f"{kind} ({found[kind][0].relative_to(source)})" for kind in kinds[:2])
         raise DataError(f"{source}: holds two kinds of data, {named}: give the folder, or the file, of one")
     raise DataError(f"{source}: no shards there (tfrecords-jpeg-SxS), nor pictures that are understood: {UNDERSTOOD}")
+
+
+def _read_folder(root: Path, files: Sequence[Path]) -> Iterator[Input]:
+    """The pictures of ROOT/CLASS/*, or ROOT/{train,val,test}/CLASS/*, where test may hold its pictures directly.
+
+    Args:
+        files: the pictures, somewhere below `root`.
+
+    Raises:
+        DataError: splits stand beside classes, or a picture beside or below the folders of classes.
+    """
+    places = [path.relative_to(root) for path in files]
+    tops = dict.fromkeys(place.parts[0] for place in places if len(place.parts) > 1)
+    splits = [name for name in tops if split_called(name)]
+    if splits and (other := next((name for name in tops if name not in splits), None)):
+        raise DataError(f"{root}: holds {splits[0]} beside {other}: splits (train, val, test) or classes, not both")
+    for path, place in zip(files, places, strict=True):
+        if str(place) != str(place).encode("utf-8", "ignore").decode():
+            raise DataError(f"{root}: the name {str(place)!a} is no UTF-8: rename it")
+        folders = list(place.parts[:-1])
+        split = split_called(folders.pop(0)) if splits and folders else None
+        if len(folders) > 1:
+            raise DataError(
+                f"{path.parent}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
+            )
+        if not folders and split != "test":
+            raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
+        yield Input(place.as_posix(), path, split, told=folders[0] if folders else None)
 
 
 def _files(source: Path) -> Iterator[Path]:
