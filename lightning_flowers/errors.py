@@ -1,9 +1,10 @@
 """Errors that a user can mend: shown as one line, without a traceback."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any, Literal, get_args, get_origin
 
 # A flag, but for those of a whole command that a message tells to run.
 _FLAG = re.compile(
@@ -61,6 +62,19 @@ class RecordError(DataError):
 
     def __reduce__(self) -> tuple[type[DataError], tuple[object, ...]]:
         return DataError, self.args  # how another process, such as one that traces a run, hands it on
+
+
+def check_choices(function: Callable[..., object], given: Mapping[str, Any], group: str) -> None:
+    """Refuse what is none of the values that an argument of a function may have, by its Literal: Python lets all pass.
+
+    Args:
+        function: whose arguments they are.
+        given: their values, by name.
+        group: of their flags: data or model.
+    """
+    for name, hint in function.__annotations__.items():
+        if get_origin(hint) is Literal and given[name] not in get_args(hint):
+            raise UserError(f"--{group}.{name}={given[name]}: must be one of {', '.join(get_args(hint))}")
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

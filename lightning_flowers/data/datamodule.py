@@ -17,7 +17,7 @@ from lightning_flowers.data.run_splits import Splits, TrainOn
 from lightning_flowers.data.sources.competition import Source
 from lightning_flowers.data.sources.finding import REMOTE_LIMIT
 from lightning_flowers.data.splits.split import OnBadRecord
-from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.errors import DataError, UserError, check_choices
 
 MAX_BATCH, MAX_THREADS = 2**20, 2**10
 # Label smoothing leaves models seldom surer: two models were as sure of 70 % of real photographs, and of these right of
@@ -91,6 +91,7 @@ class PetalsDataModule(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        check_choices(PetalsDataModule.__init__, locals(), "data")
         for name, value, most in (
             ("batch_size", batch_size, MAX_BATCH),
             ("micro_batch", micro_batch, MAX_BATCH),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch, check_batch
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, check_choices
 from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model import losses
 from lightning_flowers.model.attaching import attach, callbacks_for
@@ -117,6 +117,7 @@ class FlowerClassifier(Phased, Scored):
             raise UserError("num_classes: must be given, such as len(PetalsDataModule(...).classes)")
         weights = os.fspath(weights)  # of a Path: checkpoints hold plain values alone
         self.save_hyperparameters()
+        check_choices(FlowerClassifier.__init__, self.hparams, "model")
         check_ranges(self.hparams)
         self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs, head_epochs)
         self.loss = losses.TrainingLoss(loss, class_balance, label_smoothing, num_classes)

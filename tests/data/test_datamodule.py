@@ -31,6 +31,8 @@ def data(petals_root: Path) -> PetalsDataModule:
         ({"batch_size": -4}, "--data.batch_size=-4: must be at least 1"),
         ({"threads": 0}, "--data.threads=0: must be at least 1"),
         ({"seed": -1}, "--data.seed=-1: must not be negative"),
+        ({"train_on": "all"}, r"--data.train_on=all: must be one of train, train\+val"),
+        ({"cache": None}, "--data.cache=None: must be one of auto, ram, disk, none"),
         ({"size": 224}, "--data.size=224: .* only of 32 px"),
         ({"root": "/nowhere/at/all"}, "--data.root=/nowhere/at/all: no such folder"),
     ],

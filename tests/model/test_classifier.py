@@ -99,7 +99,14 @@ def test_probabilities_are_float32_and_sum_to_one():
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("lr", 0.0), ("dropout", 1.0), ("label_smoothing", -0.1), ("warmup_epochs", -1.0), ("hidden", (16, 0))],
+    [
+        ("lr", 0.0),
+        ("dropout", 1.0),
+        ("label_smoothing", -0.1),
+        ("warmup_epochs", -1.0),
+        ("hidden", (16, 0)),
+        ("loss", "focl"),
+    ],
 )
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(UserError, match=rf"--model\.{setting}="):
