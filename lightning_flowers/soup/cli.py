@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -42,6 +43,9 @@ def run(args: Sequence[str]) -> int:
         UserError: a mistake in the arguments, or runs whose weights cannot be averaged.
     """
     given, flags = make_parser().parse_known_args(args)
+    for flag, value in pairwise(flags):
+        if flag.startswith("--") and "=" not in flag and not value.startswith("-"):
+            raise UserError(f"soup: {flag} {value}: flags of data and trainer take their values with =: {flag}=...")
     runs = [*given.runs, *(flag for flag in flags if not flag.startswith("-"))]
     flags = [*_one_device(), *(flag for flag in flags if flag.startswith("-"))]
     ingredients = read_ingredients(runs)

@@ -141,3 +141,8 @@ def test_a_damaged_checkpoint_is_refused(runs, capsys, tmp_path):
     (other / "checkpoints/best.ckpt").write_bytes(b"PK no archive")
     assert soup(runs, str(runs / "a"), str(other)) == MISUSED
     assert "not a checkpoint" in capsys.readouterr().err
+
+
+def test_a_value_without_its_equals_sign_is_not_taken_for_a_run(capsys):
+    assert main(["soup", "a", "b", "--data.root", "petals"]) == MISUSED
+    assert "soup: --data.root petals: flags of data and trainer take their values with =" in capsys.readouterr().err
