@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lightning_flowers.ensemble.search import best_member, search_weights
 from lightning_flowers.evaluation.blend import Terms
 from lightning_flowers.evaluation.cross_validation import out_of_fold
-from lightning_flowers.evaluation.decision import Decision, decide_as, fit_adjustment, macro_f1
+from lightning_flowers.evaluation.decision import Decision, decide_as, fit_adjustment, log_prior_of, macro_f1
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.floating[Any]]
@@ -130,6 +130,7 @@ class _Val:
 
     def __init__(self, val: Mapping[str, Probabilities], labels: Labels) -> None:
         self.labels, self.classes = labels, val[PLAIN].shape[2]
+        self._log_prior = log_prior_of(labels, self.classes)
         self._terms = {
             (views, name): Terms(name, each) for views, each in val.items() for name in ("arithmetic", "geometric")
         }
@@ -140,7 +141,7 @@ class _Val:
         blend = self._blend(option, fit)
         if option.decision == "argmax":
             return blend[rest].argmax(1)
-        return decide_as(blend[fit], self.labels[fit], blend[rest])
+        return decide_as(blend[fit], self.labels[fit], blend[rest], self._log_prior)
 
     def _blend(self, option: Option, fit: Labels) -> NDArray[np.float32]:
         terms = self._terms[option.views, option.method]

