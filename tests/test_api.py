@@ -329,5 +329,5 @@ def test_paths_are_taken_as_well_as_texts(petals_root, tmp_path):
     (pipeline := tmp_path / "flip.yaml").write_text("- HorizontalFlip: {p: 0.5}\n")
     data = lf.PetalsDataModule(root=petals_root, augment=pipeline)
     assert (str(data.source.where), data.augment.spec) == (str(petals_root), str(pipeline))
-    model = lf.FlowerClassifier("test_resnet", num_classes=2, weights=Path("none"))
+    model = lf.FlowerClassifier("test_resnet", num_classes=2, weights=Path("none"))  # pyright: ignore[reportArgumentType]
     assert model.hparams["weights"] == "none"  # a Path could not be loaded again

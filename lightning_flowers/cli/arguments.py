@@ -114,6 +114,10 @@ def _check_config(path: Path) -> None:
         raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
         raise UserError(f"{path}: holds no settings (data:, model:, trainer:): give a config that fit left")
+    if part := next((part for part in _OF_A_RUN if not isinstance(settings.get(part, {}), dict | str)), None):
+        raise UserError(
+            f"{path}: {part}: {settings[part]}: holds no settings: indent them, a line each, or leave it out"
+        )
 
 
 def _check_run(folder: RunFolder) -> None:

@@ -10,7 +10,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 from lightning_flowers.cli.arguments import RUNS_DIR
 from lightning_flowers.cli.commands import COMMANDS, PROGRAM
 from lightning_flowers.cli.internals import ShortHelp, retell, take_ints_first
-from lightning_flowers.cli.parsing import nearest_flag
+from lightning_flowers.cli.parsing import nearest_flag, unknown_name
 from lightning_flowers.cli.wording import HELP, in_short
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
@@ -47,7 +47,10 @@ class Parser(LightningArgumentParser):
     """Turns every mistake on the command line into one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        raise UserError(f"{in_short(message)}{nearest_flag(self, message)}{HELP}") from ex
+        # Of a command line it says "unrecognized arguments"; settings of a callback or logger have parsers of theirs.
+        of_config = message.startswith(("Group", "Option")) and "trainer" in (self.groups or {})
+        said = f"--config: no setting {unknown_name(message)}" if of_config else in_short(message)
+        raise UserError(f"{said}{nearest_flag(self, message)}{HELP}") from ex
 
     def dump(self, cfg: Namespace, **kwargs: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """YAML of the settings, without secrets: config.yaml, --print_config and what loggers get."""

@@ -43,7 +43,11 @@ def without(args: Sequence[str], *flags: str) -> list[str]:
 
 def nearest_flag(parser: argparse.ArgumentParser, message: str) -> str:
     """`: did you mean --out?` where a parser says that there is no such flag, or setting of a config; else ""."""
-    if not (unknown := _UNKNOWN.match(message)):
-        return ""
-    name = f"{unknown['group']}.{unknown['name']}" if unknown["group"] else unknown["name"]
-    return did_you_mean(f"--{name}", set(_FLAGS.findall(parser.format_help())))
+    name = unknown_name(message)
+    return did_you_mean(f"--{name}", set(_FLAGS.findall(parser.format_help()))) if name else ""
+
+
+def unknown_name(message: str) -> str | None:
+    """The flag, without its dashes, or the setting of a config, of which a parser says that there is none."""
+    unknown = _UNKNOWN.match(message)
+    return ".".join(filter(None, unknown.group("group", "name"))) if unknown else None

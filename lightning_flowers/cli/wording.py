@@ -21,6 +21,8 @@ _UNION = re.compile(
 _CLASS = re.compile(r"class_path'?[:= ] ?'(?P<path>[\w.]+)'")
 _OTHER_TYPE = ("Expected a <", "Expected a typing.", "Not a valid subclass of ")  # true of all types but one
 _IMPORTED = "give a class of Lightning's by its name, another as package.module.Class"
+_NO_CONFIG = re.compile(r"Unable to load config '(?P<value>[^']*)'.*", re.DOTALL)
+_MEANT = {"data": "root", "model": "backbone", "trainer": "accelerator"}  # where a group is given one value
 _EXPECTED = re.compile(r"Expected a (?P<types>.*?)(?:\. Got value: (?P<got>.*))?", re.DOTALL)
 
 
@@ -39,6 +41,9 @@ def in_short(message: str, key: str = "") -> str:
     said = message.removesuffix(HELP)
     if not key:
         return shortened(said)
+    if (no_config := _NO_CONFIG.match(said)) and key in _MEANT:
+        value = no_config["value"]
+        return shortened(f"--{key}={value}: no YAML of settings: did you mean --{key}.{_MEANT[key]}={value}?")
     if said.startswith("--"):  # a setting of the class that this one names
         return shortened(f"--{key}.{said.removeprefix('--')}")
     if (expected := _EXPECTED.fullmatch(said)) and "path" not in expected["types"]:

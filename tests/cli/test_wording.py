@@ -42,6 +42,11 @@ class Offline(CSVLogger):
             "--trainer.callbacks: Option 'patienc' is not accepted: did you mean --patience?",
         ),
         (["--batch_size=8"], "unrecognized arguments: --batch_size=8: did you mean --data.batch_size?"),
+        (
+            ["--data=/kaggle/input/x"],
+            "--data=/kaggle/input/x: no YAML of settings: did you mean --data.root=/kaggle/in",
+        ),
+        (["--model=resnet18"], "--model=resnet18: no YAML of settings: did you mean --model.backbone=resnet18?"),
         (["--rseume=x"], "unrecognized arguments: --rseume=x: did you mean --resume"),
         (["--trainer.max_epochs=many"], "--trainer.max_epochs=many: must be int or null"),
         (["--data.cache=nowhere"], "--data.cache=nowhere: must be auto, ram, disk, none"),
@@ -60,6 +65,23 @@ def test_a_setting_is_refused_by_its_flag_in_one_short_line(petals_root, tmp_pat
     assert err.startswith(f"lightning_flowers: {said}")
     assert len(err) < 530
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("data: {batchsize: 4}", "--config: no setting data.batchsize: did you mean --data.batch_size"),
+        ("modl: {lr: 1}", "--config: no setting modl.lr: did you mean --model.lr or"),
+        ("model: resnet18", "--model=resnet18: no YAML of settings: did you mean --model.backbone=resnet18?"),
+        ("data: 3", "own.yaml: data: 3: holds no settings: indent them, a line each, or leave it out"),
+        ("model:", "own.yaml: model: None: holds no settings"),
+    ],
+)
+def test_a_config_that_is_wrong_is_told_by_its_setting(tmp_path, monkeypatch, capsys, text, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(text)
+    assert main(["fit", "--config=own.yaml"]) == MISUSED
+    assert capsys.readouterr().err.startswith(f"lightning_flowers: {said}")
 
 
 def test_what_is_of_no_setting_is_only_shortened():
