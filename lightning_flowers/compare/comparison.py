@@ -30,13 +30,13 @@ nothing but their seed. s/epoch and images/s leave out the first epoch, which wa
 measured. Depth counts convolutions and dense layers but those on shortcuts. Rows of the study are its own figures,
 with TensorFlow. --out=FOLDER writes all columns, as Markdown and CSV."""
 _HARDWARE = "## The same backbone on different hardware"
-_ONE_HARDWARE = "No backbone ran on two kinds of hardware with the same data and size."
 
 Cells = dict[str, str]
 
 
 def to_markdown(groups: Sequence[Group], left_out: Sequence[str]) -> str:
-    """A table for each group, one of hardware, and why folders are not in them, a line each."""
+    """A table for each group, one of hardware where a backbone ran on several kinds, and why folders are not in them, a
+    line each."""
 
     def table(rows: Sequence[Cells], short: Sequence[str]) -> str:
         kept = [name for name in rows[0] if name != "run"]
@@ -82,7 +82,7 @@ def _tell(
     for group in groups:
         parts += [_heading(group), table([_cells(row, names) for row in group.rows], _SCORES)]
     speeds = [cells for group in groups for rows in line_up(group) for cells in _speeds(rows, names)]
-    parts += [_NOTES, _HARDWARE, table(speeds, _SPEEDS) if speeds else _ONE_HARDWARE]
+    parts += [_NOTES, *([_HARDWARE, table(speeds, _SPEEDS)] if speeds else [])]
     return [*parts, "## Left out", "\n".join(f"- {line}" for line in left_out)] if left_out else parts
 
 

@@ -170,7 +170,6 @@ def _marks(run: Run) -> list[str]:
         marks.append("not validated")
     if run.settings is None:
         marks.append("settings unknown")
-    marks += [f"{name}={value}" for name, value in run.limits.items()]
     marks += _made(run)
     marks += [f"{len(bad)} bad {split} records left out" for split, bad in run.data.bad_records.items() if bad]
     odd = [name for name, get in FIGURES.items() if (value := get(run)) is not None and not math.isfinite(value)]
