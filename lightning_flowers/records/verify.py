@@ -115,7 +115,7 @@ def _report(checked: list[Checked], bad: list[Finding], seconds: float) -> None:
     if resized:
         say(f"note: {resized:,} pictures have not the size their shard's name says: training resizes them")
     single = sum(finding.record >= 0 for finding in bad)
-    told = f"{single:,} records and {len(bad) - single:,} files or folders are bad" if bad else "all good"
+    told = f"bad records: {single:,}, bad files and folders: {len(bad) - single:,}" if bad else "all good"
     speed = f"{decoded:,} pictures decoded, {decoded / seconds:,.0f} images/s on {cpu_count()} cores"
     say(f"{len(checked):,} shards, {records:,} records, {readable(size)}: {told} ({speed})")
 

@@ -93,7 +93,7 @@ def test_a_bad_record_whose_crc_is_good_is_found(records, root, payload, said):
     assert header.split() == ["shard", "record", "byte", "what"]
     assert row.split()[:3] == [str(path), "5", str(start)]
     assert said in row
-    assert "1 records and 0 files or folders are bad" in last
+    assert "bad records: 1, bad files and folders: 0 (" in last
 
 
 def test_pictures_of_another_size_are_a_note(records, root):
