@@ -35,15 +35,16 @@ def export(
 
     Raises:
         UserError: it cannot be exported so, or a file does not answer as the predictor does; nothing is left behind.
+        OSError: the folder cannot be written.
     """
     if {"onnx", "torch"} & {*kinds}:
         check_end_to_end(predictor)
     if "timm" in kinds:
         to_timm(predictor)
-    expected = Expected(predictor, find_pictures(predictor, data_root, most))
-    if int8 and expected.sample.labels is None:
-        raise UserError(f"--int8: needs val pictures to find the ranges of values: {expected.sample.what}")
-    with atomic_folder(out) as folder:
+    with atomic_folder(out) as folder:  # first: what cannot be written is told before all of val is predicted
+        expected = Expected(predictor, find_pictures(predictor, data_root, most))
+        if int8 and expected.sample.labels is None:
+            raise UserError(f"--int8: needs val pictures to find the ranges of values: {expected.sample.what}")
         made = [expected.made()]
         if {"onnx", "torch"} & {*kinds}:
             made += _write_graphs(predictor, kinds, int8, expected, folder)

@@ -85,6 +85,7 @@ def test_nothing_is_overwritten(refused, tmp_path):
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path):
         assert f"--out={out}: is there already: give a new folder" in refused("--to=torch", f"--out={out}")
+    assert f"{tmp_path / 'file'}: File exists: " in refused("--to=torch", f"--out={tmp_path / 'file' / 'below'}")
     assert (tmp_path / "file").read_text() == "mine"
 
 
