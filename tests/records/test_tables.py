@@ -89,6 +89,11 @@ def test_a_spreadsheet_s_ways_are_understood(records, here, data):
     assert open_source(here / "out").classes == ("iris", "rose")
 
 
+def test_columns_that_are_not_read_are_told(records, here):
+    (here / "t.csv").write_text("path,class,splitt\nimg/0.jpg,a,val\nimg/1.jpg,b,train\n")
+    assert "note: columns that are not read: 'splitt'\n" in records("convert", "t.csv", "--out=out", *FLAGS)[1]
+
+
 @pytest.mark.parametrize(
     ("listed", "text", "said"),
     [

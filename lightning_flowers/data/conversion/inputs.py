@@ -40,7 +40,7 @@ class Inputs:
         base: the folder that the paths start from.
         classes: names in the order of their labels.
         pictures: in the order of their paths.
-        notes: what is left out, in lines for people.
+        notes: what is left out, or not read, in lines for people.
     """
 
     base: Path
@@ -70,7 +70,8 @@ def gather(base: Path, found: Iterable[Input], classes: Sequence[str] | None, no
         notes: for people.
 
     Raises:
-        DataError: there is no picture, one has no class and is not of test, or the classes cannot be numbered.
+        DataError: a picture has no class and is not of test, or a name that is no text; or the classes cannot be
+            numbered.
     """
     pictures = sorted(found, key=lambda one: one.path)
     try:
@@ -114,8 +115,10 @@ def _name_of(one: Input, classes: Sequence[str] | None) -> str:
     """The name of a picture's class; empty where it has none, as only those of test may.
 
     Raises:
-        DataError: it has none, or its folder's name is a number that no label can be.
+        DataError: it has none, its folder's name is a number that no label can be, or its path is no text.
     """
+    if one.path != one.path.encode("utf-8", "ignore").decode():
+        raise DataError(f"the name {one.path!a} is no UTF-8: rename it")
     if isinstance(one.told, int) and one.told >= 0:
         return classes[one.told] if classes and one.told < len(classes) else str(one.told)
     try:

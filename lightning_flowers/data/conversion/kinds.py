@@ -50,7 +50,7 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
         pictures = [one for pictures, _ in read for one in pictures]
         classes = classes or next((names for _, names in read if names), None)
     elif kind == _TABLE:
-        pictures = read_table(found[kind][0], features)
+        pictures, notes = read_table(found[kind][0], features)
     elif features:
         raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
     else:
@@ -96,8 +96,6 @@ def _read_folder(root: Path, files: Sequence[Path]) -> Iterator[Input]:
     if splits and (other := next((name for name in tops if name not in splits), None)):
         raise DataError(f"{root}: holds {splits[0]} beside {other}: splits (train, val, test) or classes, not both")
     for path, place in zip(files, places, strict=True):
-        if str(place) != str(place).encode("utf-8", "ignore").decode():
-            raise DataError(f"{root}: the name {str(place)!a} is no UTF-8: rename it")
         folders = list(place.parts[:-1])
         split = split_called(folders.pop(0)) if splits and folders else None
         if len(folders) > 1:

@@ -15,8 +15,8 @@ from lightning_flowers.errors import DataError
 _ROLES = ("path", "label", "split", "id")
 
 
-def read_table(path: Path, features: Features) -> list[Input]:
-    """The pictures of a table.
+def read_table(path: Path, features: Features) -> tuple[list[Input], list[str]]:
+    """The pictures of a table, and a line for people where it has columns that are not read.
 
     Args:
         path: of a CSV with a column for the path, and for the class (a name or a number), the split and the id; an
@@ -34,9 +34,11 @@ def read_table(path: Path, features: Features) -> list[Input]:
     if twice := next((column for column in columns.values() if column and header.count(column) > 1), None):
         raise DataError(f"{path}: has two columns {twice}: remove one")
     try:
-        return [_read_row(path.parent, number, cells, columns) for number, cells in lines]
+        found = [_read_row(path.parent, number, cells, columns) for number, cells in lines]
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
+    others = ", ".join(repr(column) for column in header if column and column not in columns.values())
+    return found, [f"columns that are not read: {others}"] if others else []
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[Any, Any]]]]:

@@ -66,6 +66,13 @@ def packed(root):
         add(tar, "0.jpg", IMAGE)
 
 
+def no_text(root):
+    root.mkdir()
+    with tarfile.open(root / "a.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
+        add(tar, "r\u00f6schen.jpg", IMAGE)
+        add(tar, "r\u00f6schen.cls", b"1")
+
+
 def text(root):
     root.mkdir()
     (root / "notes.txt").write_text("nothing to see")
@@ -85,6 +92,7 @@ def text(root):
         (table_of("size,colour\n1,2\n"), "t.csv: columns: none for the path (path, image_path, "),
         (table_of("size,colour\n1,2\n"), "only colour, size: name it, --data.features.image=NAME"),
         (lambda root: write_tars(root, ""), "train-0.tar: 000.jpg has no class: no 000.cls, .json or .txt lies"),
+        (no_text, r"the name 'a.tar/r\udcf6schen.jpg' is no UTF-8: rename it"),
         (packed, "a.tar.gz: cannot be read as a tar that is not packed"),
         (records_of(example(image=IMAGE, label=1.5)), "record 0 at byte 0: the feature 'label' is of kind float, not"),
         (records_of(example(image=7, label=1)), "the feature 'image' is of kind int64, not bytes"),
