@@ -95,6 +95,7 @@ def _read_folder(root: Path, files: Sequence[Path]) -> Iterator[Input]:
     splits = [name for name in tops if split_called(name)]
     if splits and (other := next((name for name in tops if name not in splits), None)):
         raise DataError(f"{root}: holds {splits[0]} beside {other}: splits (train, val, test) or classes, not both")
+    classed = {place.parts[0] for place in places if len(place.parts) > 2}
     for path, place in zip(files, places, strict=True):
         folders = list(place.parts[:-1])
         split = split_called(folders.pop(0)) if splits and folders else None
@@ -102,7 +103,7 @@ def _read_folder(root: Path, files: Sequence[Path]) -> Iterator[Input]:
             raise DataError(
                 f"{path.parent}: a folder where pictures were expected: give ROOT/CLASS/* or ROOT/SPLIT/CLASS/*"
             )
-        if not folders and split != "test":
+        if not folders and (split != "test" or place.parts[0] in classed):
             raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
         yield Input(place.as_posix(), path, split, told=folders[0] if folders else None)
 

@@ -66,6 +66,13 @@ def packed(root):
         add(tar, "0.jpg", IMAGE)
 
 
+def stray_in_test(root):
+    write_folders(root)
+    (root / "test" / "rose").mkdir(parents=True)
+    for path in (root / "test" / "rose" / "a.jpg", root / "test" / "b.jpg"):
+        path.write_bytes(IMAGE)
+
+
 def no_text(root):
     root.mkdir()
     with tarfile.open(root / "a.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
@@ -87,6 +94,7 @@ def text(root):
         (lambda root: root.mkdir(), "nor pictures that are understood"),
         (mixed, "holds two kinds of data, pictures in folders (0.jpg) and WebDataset tars (train-0.tar): give the"),
         (write_csv, "0.jpg: a picture outside the classes' folders: move it into one; or give the table alone: "),
+        (stray_in_test, "b.jpg: a picture outside the classes' folders: move it into one"),
         (two_tables, "holds 2 tables: give one of them, such as "),
         (table_of("\n"), "t.csv: is empty: give a header"),
         (table_of("size,colour\n1,2\n"), "t.csv: columns: none for the path (path, image_path, "),
