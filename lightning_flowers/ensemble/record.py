@@ -35,8 +35,8 @@ def command_of(outcome: Outcome) -> str:
 
 
 def summary_of(outcome: Outcome) -> dict[str, Any]:
-    """summary.json. `best` has the scores of predictions/val.npz, the most probable classes by weights fitted on these
-    very records; `ensemble` those of what was decided, in-sample and cross-validated."""
+    """summary.json. `best` has the scores of predictions/val.npz, the most probable classes, searched weights being
+    fitted on these very records; `ensemble` those of what was decided, in-sample and cross-validated."""
     members, taken = outcome.members, outcome.taken
     found = scores(confusion_matrix(members.labels, taken.blend.argmax(1), taken.blend.shape[1]))
     weighed = zip(_places(outcome), members.runs, taken.weights.tolist(), strict=True)

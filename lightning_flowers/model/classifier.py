@@ -170,7 +170,7 @@ class FlowerClassifier(Phased, Scored):
         trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
         first = f", first the head alone (epochs: {self.head_epochs})" if self.head_epochs else ""
         return (
-            f"{self.hparams['backbone']}: {total / 1e6:.3g} M parameters, {trained / 1e6:.3g} M of them trained{first}"
+            f"{self.hparams['backbone']}: {total / 1e6:.4g} M parameters, {trained / 1e6:.4g} M of them trained{first}"
         )
 
     def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
