@@ -29,6 +29,7 @@ PROBED = (
 )  # fmt: skip
 # Lines of a command that are shown while it runs.
 _SHOWN = re.compile(r"epoch |best |features |warning: |no picture was found in two")
+_OF_PROBE = re.compile(r"epoch |warning: ")  # the rest is of settings that nobody gave, and scores of a few steps
 _MOST = 0.9  # of a run that has not ended: it has predictions to make
 # Flags that say where and on what to work: they may be others when a campaign goes on, on another machine or mount.
 _PLACES = re.compile(
@@ -76,7 +77,7 @@ def probe(
     own = [*PROBED, "--trainer.logger=false"]
     place = [f"--name={name}", f"--runs_dir={folder}", "--predict=false"]
     started = time.monotonic()
-    execute(["fit", *flags, *folds, *few, *own, *place, *_QUIET], log)
+    execute(["fit", *flags, *folds, *few, *own, *place, *_QUIET], log, _OF_PROBE)
     took = time.monotonic() - started
     run = read_run(folder / name)
     if len(run.history) < 2:
@@ -163,7 +164,7 @@ def predict_views(folder: Path, name: str, flags: Sequence[str], log: Path) -> N
         execute(["predict", *where, f"--tta={FLIPS}", *places(flags), *_QUIET], log)
 
 
-def execute(args: Sequence[str], log: Path) -> None:
+def execute(args: Sequence[str], log: Path, shown: re.Pattern[str] = _SHOWN) -> None:
     """Run a command; all that it says goes to the end of a log, and what matters to the screen.
 
     Raises:
@@ -179,7 +180,7 @@ def execute(args: Sequence[str], log: Path) -> None:
             last = line.strip() or last
             lines.write(line)
             lines.flush()
-            if _SHOWN.match(line):
+            if shown.match(line):
                 sys.stdout.write(f"  {line}")
                 sys.stdout.flush()
 

@@ -18,13 +18,13 @@ from lightning_flowers.run.results import Data, Run
 _STEPS = """\
 Macro F1 on val, over all classes. "in-sample" is of the records that weights and decision were fitted on; \
 "cross-validated" is what the choice was made by, a little too good; "nested" is of records that took no part in \
-choosing, weighing or deciding: believe that one."""
+choosing, weighing or deciding: believe that one. Only the best epoch of each run was chosen by all of val before."""
 _LAST_ROUND = """\
 The submission is of runs on train and val together, with the weights and the decision that were chosen before: \
 nothing can be scored on val any more."""
 _FOLDS = """\
-Val is all of train and val here, each record predicted by the fold that was not trained on it. The submission is of \
-the mean of a model's folds."""
+Val is train and val here, as far as there are folds that were not trained on it: each record is predicted by such a \
+fold. The submission is of the mean of a model's folds."""
 
 
 class Section(NamedTuple):

@@ -101,15 +101,22 @@ def make_plan(
         seconds: the budget.
         progress: how much of each run is there, by its name; 1 of what costs nothing any more.
         pseudo_labels: have the models learn from what they say of test too, before further seeds.
-        distilled: a model that learns from the blend in the end.
+        distilled: a model that learns from the blend in the end, if there is time for that beside the first model's
+            run, or all its folds.
     """
     left = seconds * (1 - RESERVE)
     jobs: list[Job] = []
-    last = [_distilled(distilled, records, folds, progress)] if distilled else []
-    left -= sum(job.seconds for job in last)
     members = list(_members(models, records, pseudo_labels))
-    for group in _folds(members, folds) if folds else _pairs(members):
-        wanted = [job._replace(seconds=job.seconds * (1 - progress.get(job.name, 0.0))) for job in group]
+    groups = [
+        [job._replace(seconds=job.seconds * (1 - progress.get(job.name, 0.0))) for job in group]
+        for group in (_folds(members, folds) if folds else _pairs(members))
+    ]
+    last = [_distilled(distilled, records, folds, progress)] if distilled else []
+    first = sum(job.seconds for job in groups[0][:folds or 1])
+    if not progress.get(DISTILLED) and sum(job.seconds for job in last) > left - first:
+        last = []  # it stands in for a blend: what that is made of comes first
+    left -= sum(job.seconds for job in last)
+    for wanted in groups:
         begun = {job.name for job in wanted if progress.get(job.name)}
         if folds and jobs and sum(job.seconds for job in wanted) > left and len(begun) < folds:
             continue
@@ -118,8 +125,9 @@ def make_plan(
                 break
             jobs.append(job)
             left -= job.seconds
-    planned = {job.model for job in jobs}
-    return Plan((*jobs, *last), tuple(model.name for model in models if model.name not in planned))
+    planned = {job.model for job in jobs} | {job.name for job in last}
+    asked = [*(model.name for model in models), *([DISTILLED] if distilled else [])]
+    return Plan((*jobs, *last), tuple(name for name in asked if name not in planned))
 
 
 class _Member(NamedTuple):

@@ -43,7 +43,7 @@ def commands(here, monkeypatch, petals_root, request):
     leaked = request.param if hasattr(request, "param") else ()
     test = np.loadtxt(petals_root / "test_labels.csv", delimiter=",", skiprows=1, dtype=str)
 
-    def execute(args, log):
+    def execute(args, log, shown=None):
         given.append(args)
         flags = dict(arg.split("=", 1) for arg in args[1:] if "=" in arg)
         if args[0] == "records":
@@ -387,7 +387,7 @@ def test_a_probe_that_ends_early_says_so(tmp_path, monkeypatch):
     settings = {"trainer": {"max_epochs": 6}, "data": {"batch_size": 8}}
     monkeypatch.setattr(jobs, "settings_of", lambda flags: settings)
 
-    def execute(args, log):
+    def execute(args, log, shown=None):
         run = RunFolder(tmp_path / "probes/a")
         run.make()
         run.write_summary({"status": "finished"})
@@ -402,7 +402,7 @@ def job(here, monkeypatch):
     """A job, its run's folder and the commands that it takes, which leave two of its three epochs."""
     given, run = [], RunFolder(here / "a-seed0")
 
-    def execute(args, log):
+    def execute(args, log, shown=None):
         given.append(args)
         run.best.parent.mkdir(parents=True, exist_ok=True)
         run.best.touch()

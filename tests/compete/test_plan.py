@@ -84,3 +84,15 @@ def test_folds_come_in_place_of_the_last_round_all_of_a_model_or_none():
 
 def test_of_folds_there_is_no_time_for_the_first_are_planned():
     assert names(make_plan([SLOW], RECORDS, 1, {}, folds=3)) == ["slow-seed0-fold0"]
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_small_model_that_learns_from_the_blend_takes_no_time_from_the_first(folds):
+    records = {"train": 800, "val": 400, "test": 300}
+    budget = 3.1 * seconds_of(QUICK, records) / (1 - RESERVE)
+    alone = make_plan([QUICK], records, budget, {}, folds)
+    plan = make_plan([QUICK], records, budget, {}, folds, distilled=SLOW)
+    assert names(plan) == names(alone)
+    assert plan.left_out == ("distilled",)
+    begun = make_plan([QUICK], records, budget, {"distilled": 0.5}, folds, distilled=SLOW)
+    assert names(begun)[-1] == "distilled"
