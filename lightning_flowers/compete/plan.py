@@ -112,7 +112,7 @@ def make_plan(
         for group in (_folds(members, folds) if folds else _pairs(members))
     ]
     last = [_distilled(distilled, records, folds, progress)] if distilled else []
-    first = sum(job.seconds for job in groups[0][:folds or 1])
+    first = sum(job.seconds for job in groups[0][: folds or 1])
     if not progress.get(DISTILLED) and sum(job.seconds for job in last) > left - first:
         last = []  # it stands in for a blend: what that is made of comes first
     left -= sum(job.seconds for job in last)

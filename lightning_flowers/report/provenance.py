@@ -9,6 +9,7 @@ from lightning_flowers.run.results import Blend, Made, Run
 _ADJUSTED = "adjusted"
 _FITTED = "The weights of the blend were fitted on these val records: on others expect its cross-validated macro F1."
 _CHOSEN = "The members of the soup were chosen on these val records: expect less on other records."
+_BEST = "The best epoch was chosen by these val records: on others expect a little less."
 _PLAIN = "These scores are of the most probable classes; the labels of the submission are of adjusted logits"
 
 
@@ -37,6 +38,8 @@ def notes(run: Run) -> list[str]:
     found = [_FITTED] if run.ensemble and run.ensemble.weights == "search" else []
     if run.soup and run.soup.method == "greedy":
         found.append(_CHOSEN)
+    if run.best and len(run.history) > 1 and not run.predictions_of:
+        found.append(_BEST)
     made = run.predictions or Made()
     if run.ensemble and run.ensemble.decision == _ADJUSTED:
         found.append(f"{_PLAIN}, as are the cross-validated figures.")

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 from pytorch_lightning.utilities.seed import isolate_rng
 
@@ -39,6 +40,8 @@ def load(
     path = Path(run).expanduser()
     if tta is not None and tta not in TTA:
         raise UserError(f"tta={tta}: must be one of {', '.join(TTA)}")
+    if decision not in get_args(Decision):
+        raise UserError(f"decision={decision}: must be one of {', '.join(get_args(Decision))}")
     device = hardware.device_of(accelerator)
     known = read_run(path)
     temperature, adjustment = _fit_on_val(path, decision)

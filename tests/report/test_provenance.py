@@ -1,6 +1,7 @@
 import pytest
 
 from lightning_flowers.report import provenance
+from lightning_flowers.run.epochs import Epoch
 from lightning_flowers.run.results import Averaged, Blend, Made, Run
 
 ADJUSTED = Made(decision="adjusted", adjustment={"cross_validated": 0.71234, "plain": 0.7, "tau": 1.0})
@@ -52,6 +53,14 @@ def test_only_a_greedy_soup_was_chosen_on_val(make):
     (note,) = provenance.notes(make(soup=Averaged(method="greedy", macro_f1=0.8)))
     assert note == "The members of the soup were chosen on these val records: expect less on other records."
     assert provenance.notes(make(soup=Averaged(method="uniform", macro_f1=0.8))) == []
+
+
+def test_the_best_of_several_epochs_is_said_to_be_chosen_on_val(make):
+    epochs = (Epoch(epoch=1, val_macro_f1=0.8), Epoch(epoch=2, val_macro_f1=0.9))
+    (note,) = provenance.notes(make(best=epochs[1], history=epochs))
+    assert note.startswith("The best epoch was chosen by these val records")
+    assert provenance.notes(make(best=epochs[0], history=epochs[:1])) == []
+    assert provenance.notes(make(history=epochs)) == []  # without validation
 
 
 def test_adjusted_labels_are_said_not_to_be_what_is_scored(make):

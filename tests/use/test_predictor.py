@@ -96,6 +96,12 @@ def test_views_and_decision_are_those_of_the_runs_predictions(tiny_run, tiny_roo
     np.testing.assert_allclose(once, saved(tiny_run, "test").probabilities, atol=1e-5)
 
 
+@pytest.mark.parametrize("mistyped", [{"decision": "adjust"}, {"tta": "flip"}])
+def test_views_and_decisions_that_there_are_not_are_refused(tiny_run, mistyped):
+    with pytest.raises(UserError, match=r"(decision=adjust|tta=flip): must be one of"):
+        load(tiny_run, **mistyped)
+
+
 @pytest.fixture(scope="module")
 def blend(tiny_run, tiny_root, tmp_path_factory, make_petals):
     """Of the tiny run and one whose classes stand in another order."""
