@@ -26,6 +26,7 @@ class Parser(argparse.ArgumentParser):
         self._tool = tool
 
     def error(self, message: str) -> NoReturn:
+        message = message.replace("ignored explicit argument", "takes no value, not")  # it is refused, not ignored
         raise UserError(f"{message}{nearest_flag(self, message)} (see {self._tool} --help)")
 
 

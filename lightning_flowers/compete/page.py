@@ -23,8 +23,8 @@ _LAST_ROUND = """\
 The submission is of runs on train and val together, with the weights and the decision that were chosen before: \
 nothing can be scored on val any more."""
 _FOLDS = """\
-Val is train and val here, as far as there are folds that were not trained on it: each record is predicted by such a \
-fold. The submission is of the mean of a model's folds."""
+Val is train and val here, as far as their folds are there, each record predicted by the fold that was not trained on \
+it. The submission is of the mean of a model's folds."""
 
 
 class Section(NamedTuple):

@@ -26,6 +26,7 @@ HUGE = 10**23
         ("--model.cutmix=1e-300", "0 (off), or 1e-06 or more"),
         ("--save_every_minutes=.nan", "above 0, or null for never"),
         ("--model.weight_decay=-1.0", "0 (off) or more"),
+        ("--model.dropout=1.0", "0 (off) or more, below 1"),
         ("--model.warmup_epochs=.inf", "0 or more"),
         (f"--model.hidden=[{HUGE}]", "widths in 1..65536"),
         (f"--data.batch_size={HUGE}", "at least 1, at most 1048576"),

@@ -362,6 +362,7 @@ def test_what_a_probe_leaves_out_is_not_refused_in_it(here, flags, capsys):
         (["--hours=1", "--model.backbone=x"], "give it among --backbones"),
         (["--hours=1", "x"], "x: no flag"),
         (["--hours=1", "--name=.."], "must be a folder's name"),
+        (["--hours=1", "--pseudo_labels=yes"], "--pseudo_labels: takes no value, not 'yes'"),
     ],
 )
 def test_mistakes_are_one_line(here, flags, said, capsys):
