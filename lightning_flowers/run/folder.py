@@ -114,6 +114,8 @@ class RunFolder:
         """
         if not self.best.is_file() and self.last.is_file() and self.read_summary().get("best", "") is None:
             return self.last
+        if folds := self.read_summary().get("folds_of"):
+            raise UserError(f"--run={self.path}: is what the folds {', '.join(folds)} say: give one of them")
         if not self.best.is_file():
             resume = f", resume it: fit --resume {shlex.quote(str(self.path))}"
             hint = resume if self.last.is_file() else ": train it anew"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ class Predictions:
         path = Path(path)
         if not path.is_file():
             raise UserError(f"{path}: no such predictions: make them with {_predicting(path)}")
+        if not is_zipfile(path):
+            raise _damaged(path, "no .npz")  # numpy would advise to load what may run a program
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 loaded = cls(

@@ -131,6 +131,8 @@ def test_folds_are_blended_as_one_run_by_their_out_of_fold_predictions(here, com
     assert trained(given) == ["a-seed0-fold0", "a-seed0-fold1", "a-seed0-fold2"]  # of b not all would fit
     runs = here / "runs/compete/runs"
     joined, *folds = (RunFolder(runs / name) for name in ("a-seed0", "a-seed0-fold0", "a-seed0-fold1", "a-seed0-fold2"))
+    with pytest.raises(UserError, match="is what the folds a-seed0-fold0, a-seed0-fold1, a-seed0-fold2 say"):
+        joined.checkpoint()
     val, test = (Predictions.load(joined.predictions(split)) for split in ("val", "test"))
     assert sorted(val.ids) == sorted(f"v{n}" for n in range(12))
     first = Predictions.load(folds[0].predictions("val"))

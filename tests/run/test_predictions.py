@@ -76,8 +76,9 @@ def test_predictions_that_cannot_be_used_are_refused(tmp_path, changes, said):
 def test_a_file_that_holds_no_predictions_is_refused(tmp_path, content):
     path = tmp_path / "val.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="damaged"):
+    with pytest.raises(UserError, match="damaged") as refused:
         Predictions.load(path)
+    assert "pickle" not in str(refused.value)
 
 
 def test_labels_that_are_needed_and_missing_are_told_of(tmp_path):
