@@ -39,9 +39,9 @@ def load(
     """
     path = Path(run).expanduser()
     if tta is not None and tta not in TTA:
-        raise UserError(f"tta={tta}: must be one of {', '.join(TTA)}")
+        raise UserError(f"--tta={tta}: must be one of {', '.join(TTA)}")
     if decision not in get_args(Decision):
-        raise UserError(f"decision={decision}: must be one of {', '.join(get_args(Decision))}")
+        raise UserError(f"--decision={decision}: must be one of {', '.join(get_args(Decision))}")
     device = hardware.device_of(accelerator)
     known = read_run(path)
     temperature, adjustment = _fit_on_val(path, decision)
