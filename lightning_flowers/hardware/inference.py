@@ -22,7 +22,7 @@ def device_of(accelerator: str) -> torch.device:
     """
     chosen = choose_accelerator(accelerator, "accelerator")
     if chosen not in ("cpu", "cuda", "gpu", "tpu"):
-        raise UserError(f"accelerator={accelerator}: must be auto, cpu, cuda or tpu")
+        raise UserError(f"--accelerator={accelerator}: must be auto, cpu, cuda or tpu")
     if chosen == "tpu":
         if not uses_cpu_client():
             os.environ.setdefault("PJRT_DEVICE", "TPU")
