@@ -73,8 +73,12 @@ def check_choices(function: Callable[..., object], given: Mapping[str, Any], gro
         group: of their flags: data or model.
     """
     for name, hint in function.__annotations__.items():
-        if get_origin(hint) is Literal and given[name] not in get_args(hint):
-            raise UserError(f"--{group}.{name}={given[name]}: must be one of {', '.join(get_args(hint))}")
+        parts = (hint, *get_args(hint))  # a Literal may be one of several kinds: bool | Literal["auto"]
+        choices = [value for part in parts if get_origin(part) is Literal for value in get_args(part)]
+        kinds = tuple(part for part in get_args(hint) if isinstance(part, type))
+        if choices and given[name] not in choices and not isinstance(given[name], kinds):
+            known = ", ".join([*choices, *(kind.__name__ for kind in kinds)])
+            raise UserError(f"--{group}.{name}={given[name]}: must be one of {known}")
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -106,6 +106,7 @@ def test_probabilities_are_float32_and_sum_to_one():
         ("warmup_epochs", -1.0),
         ("hidden", (16, 0)),
         ("loss", "focl"),
+        ("grad_checkpointing", "maybe"),
     ],
 )
 def test_a_setting_out_of_range_is_named(setting, value):
