@@ -5,7 +5,9 @@ from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable
 from typing import Any, Union, get_args, get_origin
 
-from jsonargparse import DefaultHelpFormatter
+from jsonargparse import ArgumentParser as JsonArgumentParser
+from jsonargparse import DefaultHelpFormatter, Namespace
+from jsonargparse._common import parser_context
 
 
 class ShortHelp(DefaultHelpFormatter):
@@ -33,6 +35,15 @@ def retell(parser: ArgumentParser, tell: Callable[[str], str | None]) -> None:
     for action in parser._actions:
         text = tell(action.dest)
         action.help = SUPPRESS if text is None else text or action.help
+
+
+def check_names(parser: JsonArgumentParser, settings: Namespace) -> None:
+    """Refuse settings of names that a parser does not know; what they are given may need what other files say."""
+    try:
+        with parser_context(lenient_check=True):
+            parser.validate(settings)
+    except KeyError as error:
+        parser.error(str(error), error)
 
 
 def take_ints_first(parser: ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """The parsers of fit, validate, test and predict, and what their help tells."""
 
+import os
 from functools import partial
 from typing import Any, Union
 
@@ -9,7 +10,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_flowers.cli.arguments import RUNS_DIR
 from lightning_flowers.cli.commands import COMMANDS, PROGRAM
-from lightning_flowers.cli.internals import ShortHelp, retell, take_ints_first
+from lightning_flowers.cli.internals import ShortHelp, check_names, retell, take_ints_first
 from lightning_flowers.cli.parsing import nearest_flag, unknown_name
 from lightning_flowers.cli.wording import HELP, in_short
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -49,8 +50,17 @@ class Parser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         # Of a command line it says "unrecognized arguments"; settings of a callback or logger have parsers of theirs.
         of_config = message.startswith(("Group", "Option")) and "trainer" in (self.groups or {})
-        said = f"--config: no setting {unknown_name(message)}" if of_config else in_short(message)
+        said = f"no setting {unknown_name(message)}" if of_config else in_short(message)
         raise UserError(f"{said}{nearest_flag(self, message)}{HELP}") from ex
+
+    def parse_path(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Namespace:
+        """Settings of a YAML. What is wrong with them names the file: later it would be one of several."""
+        try:
+            settings = super().parse_path(path, *args, **kwargs)
+            check_names(self, settings)
+        except UserError as error:
+            raise UserError(f"{path}: {error.args[0]}") from error
+        return settings
 
     def dump(self, cfg: Namespace, **kwargs: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """YAML of the settings, without secrets: config.yaml, --print_config and what loggers get."""

@@ -70,9 +70,11 @@ def test_a_setting_is_refused_by_its_flag_in_one_short_line(petals_root, tmp_pat
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("data: {batchsize: 4}", "--config: no setting data.batchsize: did you mean --data.batch_size"),
-        ("modl: {lr: 1}", "--config: no setting modl.lr: did you mean --model.lr or"),
-        ("model: resnet18", "--model=resnet18: no YAML of settings: did you mean --model.backbone=resnet18?"),
+        ("data: {batchsize: 4}", "own.yaml: no setting data.batchsize: did you mean --data.batch_size"),
+        ("data: {batch_size: many}", "own.yaml: --data.batch_size=many: must be int"),
+        ("modl: {lr: 1}", "own.yaml: no setting modl.lr: did you mean --model.lr or"),
+        ("nmae: mine", "own.yaml: no setting nmae: did you mean --name or --model?"),
+        ("model: resnet18", "own.yaml: --model=resnet18: no YAML of settings: did you mean --model.backbone=resnet18?"),
         ("data: 3", "own.yaml: data: 3: holds no settings: indent them, a line each, or leave it out"),
         ("model:", "own.yaml: model: None: holds no settings"),
     ],
@@ -80,8 +82,16 @@ def test_a_setting_is_refused_by_its_flag_in_one_short_line(petals_root, tmp_pat
 def test_a_config_that_is_wrong_is_told_by_its_setting(tmp_path, monkeypatch, capsys, text, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text(text)
-    assert main(["fit", "--config=own.yaml"]) == MISUSED
+    (tmp_path / "good.yaml").write_text("data: {batch_size: 8}")
+    assert main(["fit", "--config=good.yaml", "--config=own.yaml", "--config=good.yaml"]) == MISUSED
     assert capsys.readouterr().err.startswith(f"lightning_flowers: {said}")
+
+
+def test_a_config_gives_a_callback_and_a_flag_what_it_needs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("trainer: {callbacks: [{class_path: EarlyStopping}]}")
+    assert main(["fit", "--config=own.yaml", "--trainer.callbacks.monitor=val_loss", "--data.root=nowhere"]) == MISUSED
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_what_is_of_no_setting_is_only_shortened():
