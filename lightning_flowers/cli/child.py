@@ -1,15 +1,17 @@
 """A command in a process of its own: what XLA, CUDA and launchers keep for life cannot spoil the next one."""
 
+import argparse
 import hashlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from lightning_flowers.cli.parsing import nearest_flag
 from lightning_flowers.errors import UserError
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
@@ -57,16 +59,29 @@ def last_words(text: str) -> str:
     return lines[-1].removeprefix("lightning_flowers: ") if lines else "it said nothing"
 
 
-def flag_names(tool: str, flags: Sequence[str]) -> list[str]:
+def flag_names(parser: argparse.ArgumentParser, flags: Sequence[str], refused: Mapping[str, str]) -> list[str]:
     """The names of a tool's flags that are meant for `fit`, each written with its value.
 
+    Args:
+        parser: the tool's.
+        flags: that it does not know.
+        refused: those of `fit` that cannot be had, and why.
+
     Raises:
-        UserError: something among them is no flag.
+        UserError: something among them is no flag, is refused, or a flag of the tool itself that is mistyped.
     """
+    tool = parser.prog.rpartition(" ")[2]
     loose = next((flag for flag in flags if not flag.startswith("--")), None)
     if loose is not None:
         raise UserError(f"{tool}: {loose}: no flag: settings of fit are given with =, as --data.root=petals")
-    return [flag.removeprefix("--").partition("=")[0] for flag in flags]
+    names = [flag.removeprefix("--").partition("=")[0] for flag in flags]
+    for name in names:
+        if name in refused:
+            raise UserError(f"{tool}: --{name}: {refused[name]}")
+        of_group = "." in name or name in ("data", "model", "trainer")
+        if not of_group and (hint := nearest_flag(parser, f"unrecognized arguments: --{name}")):
+            raise UserError(f"{tool}: --{name}: no such flag{hint} (see {tool} --help)")
+    return names
 
 
 def with_contents(flags: Sequence[str]) -> list[str]:

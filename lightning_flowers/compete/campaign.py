@@ -88,9 +88,11 @@ class Campaign:
         if known and not self._state["records"].get("test"):
             raise UserError("compete: the data have no test split to predict: train with fit")
         if not known:
-            raise self._nothing()
+            raise UserError(f"compete: {'; '.join(f'{name}: {why}' for name, why in self.failed.items())}")
         there = jobs.progress(self.runs, self._state["cut"])
         small = self._probe(self._distilled[0], [*self._distilled[1], *self._shared]) if self._distilled else None
+        for name, why in self.failed.items():
+            self._leave_out(name, why)
         more = (self._folds, self._pseudo_labels, small)
         return make_plan(known, self._state["records"], self._budget.left, there, *more)
 
@@ -111,7 +113,7 @@ class Campaign:
                 members = now
                 self._blender.submit(list(members))
         if not members:
-            raise self._nothing()
+            raise UserError(f"compete: no run came to its end: all that they said is in {self.log}")
         views = all(self._predict_views(name, parts) for name, parts in members.items())
         answer = self._blender.submit(list(members), views, told=True)
         if self._distilled and not (self.runs / DISTILLED).exists():
@@ -147,7 +149,7 @@ class Campaign:
             try:
                 model, self._state["records"] = jobs.probe(*given)
             except UserError as error:
-                self._leave_out(name, str(error))
+                self.failed[name] = str(error)
                 return None
             self._state["probes"][name] = model._asdict()
             self._save()
@@ -238,9 +240,6 @@ class Campaign:
     def _leave_out(self, name: str, why: str) -> None:
         self.failed[name] = why
         say("left out", f"{name}: {why}")
-
-    def _nothing(self) -> UserError:
-        return UserError(f"compete: {'; '.join(f'{name}: {why}' for name, why in self.failed.items())}")
 
     def _save(self) -> None:
         write_text(self._file, json.dumps(self._state, indent=2) + "\n")

@@ -106,9 +106,7 @@ def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
         raise UserError(f"--hours={given.hours:g}: must be above 0")
     if given.folds is not None and given.folds < 2:
         raise UserError(f"--folds={given.folds}: must be 2 or more")
-    for name in flag_names("compete", flags):
-        if name in _OWN:
-            raise UserError(f"compete: --{name}: {_OWN[name]}")
+    flag_names(make_parser(), flags, _OWN)
 
 
 def _models(flag: str, given: str) -> dict[str, Sequence[str]]:

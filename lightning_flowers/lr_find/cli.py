@@ -50,9 +50,7 @@ def make_parser() -> Parser:
 
 
 def _check(given: argparse.Namespace, flags: Sequence[str]) -> Path:
-    for name in flag_names("lr_find", flags):
-        if name in _REFUSED:
-            raise UserError(f"lr_find: --{name}: {_REFUSED[name]}")
+    flag_names(make_parser(), flags, _REFUSED)
     if given.steps < 20:
         raise UserError(f"--steps={given.steps}: must be 20 or more: the first ten rates are left out")
     out = Path(given.out)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import torch
 
 from lightning_flowers import hardware
+from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.cli.parsing import Parser
@@ -48,6 +49,7 @@ def run(args: Sequence[str]) -> int:
             raise UserError(f"soup: {flag} {value}: flags of data and trainer take their values with =: {flag}=...")
     runs = [*given.runs, *(flag for flag in flags if not flag.startswith("-"))]
     flags = [*_one_device(), *(flag for flag in flags if flag.startswith("-"))]
+    flag_names(make_parser(), flags, {})
     ingredients = read_ingredients(runs)
     first = ingredients[0].run.path
     command = FlowersCLI(["validate", f"--run={first}", *flags])

@@ -16,7 +16,7 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.secrets import redact
 
-_REFUSED = ("resume", "report", "predict", "run")
+_REFUSED = dict.fromkeys(("resume", "report", "predict", "run"), "is of single runs: leave it out")
 
 
 def run(args: Sequence[str]) -> int:
@@ -62,10 +62,7 @@ def make_parser() -> Parser:
 
 
 def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
-    names = flag_names("tune", flags)
-    refused = next((name for name in names if name in _REFUSED), None)
-    if refused:
-        raise UserError(f"tune: --{refused}: is of single runs: leave it out")
+    names = flag_names(make_parser(), flags, _REFUSED)
     varied = next((text for text in given.vary if text.removeprefix("--").partition("=")[0] in names), None)
     if varied:
         raise UserError(f"--vary={varied}: is given as a flag of all trials too: leave one of them out")

@@ -1,11 +1,14 @@
 """A command in a process of its own ends with the one that started it."""
 
+import importlib
 import subprocess
 import sys
 
 import pytest
 
-from lightning_flowers.cli.child import INTERRUPTED, run_command
+from lightning_flowers.cli.child import INTERRUPTED, flag_names, run_command
+from lightning_flowers.cli.parser import make_parser
+from lightning_flowers.errors import UserError
 
 WAITS = (
     "from lightning_flowers.cli.child import follow; import time; follow(); print('here', flush=True); time.sleep(60)"
@@ -34,3 +37,23 @@ def test_a_command_that_ends_by_itself_keeps_its_status():
     lines = []
     assert run_command(["no-such"], lambda line, _: lines.append(line)) == 2
     assert "no such command" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("tool", "flag", "meant"),
+    [
+        ("compete", "foldz", "folds"),
+        ("tune", "trails", "trials"),
+        ("lr_find", "step", "steps"),
+        ("soup", "metod", "method"),
+    ],
+)
+def test_a_mistyped_flag_of_a_tool_is_no_flag_of_fit_s(tool, flag, meant):
+    cli = importlib.import_module(f"lightning_flowers.{tool}.cli")
+    parser, refused = cli.make_parser(), getattr(cli, "_OWN", getattr(cli, "_REFUSED", {}))
+    with pytest.raises(UserError, match=f"{tool}: --{flag}: no such flag: did you mean --{meant}"):
+        flag_names(parser, [f"--{flag}=3"], {})
+    own = vars(parser.parse_known_args(["--hours=1"])[0])
+    of_fit = vars(make_parser("fit").get_defaults()).keys() - own - refused.keys()
+    assert "model" in of_fit
+    assert flag_names(parser, [f"--{name}=3" for name in sorted(of_fit)], {}) == sorted(of_fit)

@@ -291,6 +291,7 @@ def test_what_fails_is_left_out_and_named(here, commands, capsys):
     assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
     page = (here / "runs/compete/campaign.md").read_text()
     assert "b cannot be had" in page
+    assert capsys.readouterr().out.count("b cannot be had") == 1
     assert "a-seed0-all broke" in page
     assert len(submitted(here)) == RECORDS["test"]
 
@@ -298,7 +299,20 @@ def test_what_fails_is_left_out_and_named(here, commands, capsys):
 def test_where_nothing_can_be_trained_it_says_why(here, commands, capsys):
     commands[1].update({"a": 2, "b": 2})
     assert main(["compete", "--hours=1", "--backbones=a,b"]) == MISUSED
-    assert capsys.readouterr().err == "lightning_flowers: compete: a: a cannot be had; b: b cannot be had\n"
+    said = capsys.readouterr()
+    assert said.err == "lightning_flowers: compete: a: a cannot be had; b: b cannot be had\n"
+    assert "cannot be had" not in said.out
+
+
+def test_where_no_run_comes_to_its_end_each_is_told_once(here, commands, capsys):
+    commands[1].update({"a-seed0": 2, "a-seed1": 2, "a-seed2": 2})
+    assert main(["compete", "--hours=0.4", "--backbones=a"]) == MISUSED
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("a-seed0 broke") == 1
+    assert (
+        said.err
+        == "lightning_flowers: compete: no run came to its end: all that they said is in runs/compete/log.txt\n"
+    )
 
 
 def test_a_campaign_does_not_go_on_with_other_settings(here, commands, capsys):
@@ -362,6 +376,7 @@ def test_what_a_probe_leaves_out_is_not_refused_in_it(here, flags, capsys):
         (["--hours=1", "--backbones=a.yaml"], "a.yaml: no such file"),
         (["--hours=1", "--resume=x"], "the same command goes on by itself"),
         (["--hours=1", "--model.backbone=x"], "give it among --backbones"),
+        (["--hours=1", "--foldz=3"], "compete: --foldz: no such flag: did you mean --folds? (see compete --help)"),
         (["--hours=1", "x"], "x: no flag"),
         (["--hours=1", "--name=.."], "must be a folder's name"),
         (["--hours=1", "--pseudo_labels=yes"], "--pseudo_labels: takes no value, not 'yes'"),
