@@ -1,16 +1,24 @@
 """Writing files and folders that are whole or not there, and text for them."""
 
 import csv
+import errno
 import io
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
+
+from filelock import FileLock
 
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.portable import open_number
+
+_LOCK = ".lightning_flowers.lock"  # of a folder under way: held as long as its process lives
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -19,8 +27,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        yield part
-        os.replace(part, path)
+        with _telling_of_room(path):
+            yield part
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -28,16 +37,37 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a folder beside `path` to write to, which takes its place only when the block ends well; one that is there
-    must be empty."""
+    must be empty. What processes that were killed had begun of it is removed."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True) as work:
+    for lock in path.parent.glob(f".{escape(path.name)}.*/{_LOCK}"):
+        with suppress(OSError), FileLock(lock, timeout=0):
+            shutil.rmtree(lock.parent)
+    beside = TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True)
+    with beside as work, FileLock(Path(work, _LOCK)), _telling_of_room(path):
         part = Path(work, "whole")
         part.mkdir()
         yield part
         if path.is_dir():
             path.rmdir()  # Windows puts no folder in the place of another
         part.rename(path)
+
+
+@contextmanager
+def _telling_of_room(path: Path) -> Iterator[None]:
+    """Have what a full disk brings about be an OSError that names `path`: libraries have words of their own for it."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            if not isinstance(error, OSError | UserError):
+                with TemporaryFile(dir=path.parent) as room:
+                    room.write(bytes(1 << 20))
+            raise
+        except OSError as full:
+            if full.errno not in _FULL:
+                raise
+            raise OSError(full.errno, full.strerror, str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:

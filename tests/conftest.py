@@ -176,3 +176,13 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
 def _write_csv(path: Path, ids: list[str], labels: list[int]) -> None:
     with path.open("w", newline="", encoding="utf-8") as lines:
         csv.writer(lines).writerows([("id", "label"), *zip(ids, labels, strict=True)])
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file takes more than 64 KiB, as on a disk that is full by then."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

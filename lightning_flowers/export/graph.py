@@ -4,6 +4,7 @@
 what a `tf_` model pads at its borders (SAME, which depends on the size) is fixed there and right.
 """
 
+import io
 import json
 import logging
 import warnings
@@ -64,7 +65,9 @@ def facts(predictor: Predictor) -> dict[str, str]:
 
 def write_torch(program: ExportedProgram, path: Path, known: dict[str, str]) -> None:
     """A .pt2 for `torch.export.load`; what is known of it lies within as facts.json."""
-    torch.export.save(program, path, extra_files={"facts.json": json.dumps(known, indent=2)})
+    whole = io.BytesIO()  # torch's own writer ends the process where a disk is full
+    torch.export.save(program, whole, extra_files={"facts.json": json.dumps(known, indent=2)})
+    path.write_bytes(whole.getbuffer())
 
 
 def write_onnx(program: ExportedProgram, path: Path, known: dict[str, str]) -> None:
