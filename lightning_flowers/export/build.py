@@ -49,7 +49,7 @@ def export(
         if {"onnx", "torch"} & {*kinds}:
             made += _write_graphs(predictor, kinds, int8, expected, folder)
         if "timm" in kinds:
-            write_timm(predictor, folder / "timm", expected.sample, figures.scores_of(expected))
+            made.append(write_timm(predictor, folder / "timm", expected))
         text = figures.tell(made, expected, predictor.size_px)
         write_text(folder / FIGURES, f"# {predictor.name}, exported\n\n{text}\n")
     return text

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from lightning_flowers.export.checking import Expected, Made
+from lightning_flowers.export.pictures import Sample
 from lightning_flowers.markdown import NOTHING, markdown_table, number
 
 _HEADER = ("file", "MB", "ms/picture", "speed", "differs by", "resized", "same top", "val macro F1", "val accuracy")
+_OF_TIMM = " model.safetensors is of timm's folder, by timm's own transform: it looks at each picture once."
 _ROUNDS, _WARM_UP = 30, 3
 
 
@@ -27,20 +29,20 @@ def tell(made: Sequence[Made], expected: Expected, size: int) -> str:
         [
             markdown_table(_HEADER, [_row(one, taken, taken[reference]) for one in made], _HEADER[1:]),
             f"Checked on {expected.sample.what}. Differences are the largest of a probability, from the predictor's; "
-            "`resized` those of made-up pictures of other sizes.",
+            f"`resized` those of made-up pictures of other sizes.{_OF_TIMM * ('model.safetensors' in taken)}",
             f"Speeds: one picture a batch on this CPU, {threads} thread{'s' * (threads != 1)}, medians of runs in "
             f"turns; times as fast as {reference}.",
         ]
     )
 
 
-def scores_of(expected: Expected) -> str:
-    """The predictor's scores for a model card."""
-    found = expected.score(expected.probabilities)
+def scores_of(made: Made, sample: Sample) -> str:
+    """The scores of what was asked about a sample, for a model card."""
+    found = made.scores
     if found is None:
         return "Not known: its val pictures were not to be had when it was exported."
     return (
-        f"On {expected.sample.what}: macro F1 {found.macro_f1:.4f} over all classes, {found.macro_f1_present:.4f} over "
+        f"On {sample.what}: macro F1 {found.macro_f1:.4f} over all classes, {found.macro_f1_present:.4f} over "
         f"those present, accuracy {found.accuracy:.4f}. The best epoch was chosen on val."
     )
 

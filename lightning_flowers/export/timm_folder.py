@@ -1,18 +1,26 @@
 """A folder that timm loads by itself (`local-dir:FOLDER`), and that can be pushed to the Hugging Face hub as it is."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 from huggingface_hub import ModelCard, ModelCardData
+from numpy.typing import NDArray
+from PIL import Image
+from timm.data import create_transform, resolve_model_data_config
 from timm.models import save_for_hf
 from torch import nn
+from torch.nn.functional import softmax
 
 from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
+from lightning_flowers.export.checking import Expected, Made
+from lightning_flowers.export.figures import scores_of
 from lightning_flowers.export.pictures import Sample
 from lightning_flowers.files import write_text
 from lightning_flowers.markdown import markdown_table
@@ -51,12 +59,11 @@ def to_timm(predictor: Predictor) -> nn.Module:
     return model.eval()
 
 
-def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: str) -> None:
-    """Write config.json, model.safetensors and README.md.
+def write_timm(predictor: Predictor, folder: Path, expected: Expected) -> Made:
+    """Write config.json, model.safetensors and README.md; gives the answers of the written model.
 
     Args:
-        sample: to check the logits on.
-        scores: for the model card.
+        expected: what it is held against, by logits: its answers differ where the predictor looks at several views.
 
     Raises:
         UserError: the written model's logits are not the run's.
@@ -66,8 +73,19 @@ def write_timm(predictor: Predictor, folder: Path, sample: Sample, scores: str) 
     for parameter in model.parameters():  # safetensors wants them so
         parameter.data = parameter.data.contiguous()
     save_for_hf(model, str(folder), {"label_names": list(predictor.classes)}, safe_serialization=True)
-    write_text(folder / "README.md", _card(predictor, model.pretrained_cfg, scores))
-    _require_equal(predictor.members[0], folder, sample)
+    loaded: Any = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    _require_equal(predictor.members[0], loaded, expected.sample)
+    answers = partial(_answers, loaded, create_transform(**resolve_model_data_config(loaded)), predictor.temperature)
+    made = expected.check(answers, folder / "model.safetensors", same=False)
+    write_text(folder / "README.md", _card(predictor, model.pretrained_cfg, scores_of(made, expected.sample)))
+    return made
+
+
+def _answers(model: nn.Module, transform: Any, temperature: float, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """As the model card has them, of pictures uint8 (n, height, width, 3)."""
+    batch = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
+    with torch.no_grad():
+        return softmax(model(batch) / temperature, 1).numpy()
 
 
 def _card(predictor: Predictor, config: Mapping[str, Any], scores: str) -> str:
@@ -113,8 +131,7 @@ def _config(member: Member) -> dict[str, Any]:
     }
 
 
-def _require_equal(member: Member, folder: Path, sample: Sample) -> None:
-    loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+def _require_equal(member: Member, loaded: nn.Module, sample: Sample) -> None:
     pictures = torch.from_numpy(next(sample.batches())[:_PICTURES]).permute(0, 3, 1, 2)
     with torch.no_grad():
         wanted, found = member.model(pictures), loaded(member.model.normalize(pictures))

@@ -45,11 +45,19 @@ def test_all_is_there_and_told_of(exported, predictor, tiny_run):
     }
     val = Predictions.load(tiny_run / "predictions/val.npz", labelled=True)
     accuracy = f"{(val.probabilities.argmax(1) == val.labels).mean():.4f}"
-    for name in ("predictor", "model.pt2", "model.onnx"):
+    for name in ("predictor", "model.pt2", "model.onnx", "model.safetensors"):
         assert rows[name][-1] == accuracy
     assert (rows["model.onnx"][2], rows["model.onnx"][5]) == ("1.00", "11")
     assert float(rows["model.onnx"][3]) < 1e-4
+    assert float(rows["model.safetensors"][3]) < 1e-4
+    assert f"accuracy {accuracy}" in (exported / "timm/README.md").read_text("utf-8")
     assert "Checked on 11 val pictures" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("kind", ["timm", "torch"])
+def test_a_full_disk_is_one_line_whatever_a_library_says_of_it(refused, tmp_path, small_files, kind):
+    assert refused(f"--to={kind}", f"--out={tmp_path}/out").startswith(f"{tmp_path}/out: File too large: make room")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_model_card_says_where_it_comes_from(exported, predictor):
