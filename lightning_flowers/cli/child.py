@@ -42,14 +42,17 @@ def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[st
 
 
 def follow() -> None:
-    """In a process of `run_command`: end with the one that started it, however that ends.
+    """In a process of `run_command`, or one that it starts for another device and that has the same stdin: end with the
+    one that started it, however that ends.
 
     Else a campaign that was killed and begun again would have two processes train one run.
     """
-    if os.environ.pop(_FOLLOWS, ""):  # what it starts itself has another stdin
+    if os.environ.get(_FOLLOWS):
         pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)  # on Windows, a process that begins with a pipe that another one reads waits for that read
-        os.close(nothing)
+        sys.stdin = os.fdopen(nothing)  # who asks a user gets no answer
+        if sys.platform == "win32":  # a process that begins with a pipe that another one reads waits for that read
+            os.dup2(nothing, 0)
+            del os.environ[_FOLLOWS]
         threading.Thread(target=_end_with, args=[pipe], daemon=True).start()
 
 

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -31,6 +32,23 @@ def test_a_command_ends_with_the_process_that_started_it(waiting):
     assert waiting.poll() is None
     waiting.stdin.close()  # as the end of the process that holds it does
     assert waiting.wait(10) == INTERRUPTED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a second process has another stdin there")
+def test_so_do_the_processes_that_the_command_has_started_for_other_devices(monkeypatch):
+    monkeypatch.setenv("LIGHTNING_FLOWERS_FOLLOWS", "1")
+    second = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {WAITS!r}])\n"
+    ask = "import sys; print(repr(sys.stdin.read()), flush=True)\n"
+    code = WAITS.replace("print(", f"exec({second + ask!r}); print(")
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        said = [process.stdout.readline() for _ in range(3)]
+        assert sorted(said) == [b"''\n", b"here\n", b"here\n"]
+        process.stdin.close()
+        closed = time.monotonic()
+        assert process.stdout.read() == b""  # which ends once both have
+        assert time.monotonic() - closed < 30  # by themselves they would in 60
 
 
 def test_a_command_that_ends_by_itself_keeps_its_status():
