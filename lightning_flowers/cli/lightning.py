@@ -187,10 +187,8 @@ class FlowersCLI(LightningCLI):
         """Train; then predict and report, where there is a folder for it."""
         choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
         wrap = self.datamodule.wrap
-        if self.folder is not None and self.trainer.is_global_zero:
-            if not self.config.resume:
-                self.folder.make()
-            say("run", f"{self.folder.path}")
+        if self.folder is not None and self.trainer.is_global_zero and not self.config.resume:
+            self.folder.make()
         self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint)
         self.datamodule.wrap = wrap  # val is predicted from what was kept of it: the backbone is the same
         self.after_fit()

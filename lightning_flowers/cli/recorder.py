@@ -16,6 +16,7 @@ from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.history import History
 from lightning_flowers.run.hours import Hours
+from lightning_flowers.run.messages import say
 from lightning_flowers.run.results import limits_of
 from lightning_flowers.run.resuming import ResumeState
 from lightning_flowers.run.summary import summarize
@@ -63,8 +64,10 @@ class Recorder(Callback):
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: FlowerClassifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Write the settings once training starts: a resumed run's checkpoint has proved to fit them by then."""
+        """Tell of the run and write its settings once training starts: what cannot be has been refused by then, and a
+        resumed run's checkpoint has proved to fit them."""
         self.trains = True
+        say("run", str(self._folder.path))
         self._write_config()
         self.summarize(trainer, pl_module)
 

@@ -70,7 +70,7 @@ def _count(flag: str, besides: str = "") -> _Row:
 
 
 def _above_0(flag: str) -> _Row:
-    return _outside(flag, lambda number: number > 0, "above 0, a share up to 1.0 or a number of batches")
+    return _outside(flag, lambda number: 0 < number < math.inf, "above 0, a share up to 1.0 or a number of batches")
 
 
 def _idle(flag: str, idle: Callable[[Namespace], bool], why: str) -> _Row:
@@ -114,7 +114,7 @@ _TABLE = (
     _above_0("trainer.val_check_interval"),
     _outside("trainer.gradient_clip_val", lambda number: number >= 0, "0 (off) or more"),
     _outside("seed_everything", lambda seed: 0 <= seed < 2**32, "in 0..4294967295, or true"),
-    _outside("hours", lambda hours: 0 < hours < math.inf, "above 0"),
+    _outside("hours", lambda hours: 0 < hours < math.inf, "above 0, and finite"),
     _idle(
         "hours",
         lambda s: s.get("hours") is not None and bool(s.trainer.fast_dev_run),

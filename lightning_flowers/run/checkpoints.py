@@ -58,7 +58,7 @@ class Checkpoints(Checkpoint):
     ) -> None:
         for name, value in (("steps", steps), ("minutes", minutes)):
             if value is not None and not 0 < value < math.inf:
-                raise UserError(f"--save_every_{name}={value}: must be above 0, or null for never")
+                raise UserError(f"--save_every_{name}={value}: must be above 0 and finite, or null for never")
         self.folder, self._history, self._steps, self._minutes = folder, history, steps, minutes
         self.save_top_k = top_k
         self.best_model_path = self.last_model_path = ""

@@ -95,5 +95,7 @@ def test_training_pictures_grow_and_those_of_val_do_not_also_where_a_run_goes_on
 )
 def test_what_cannot_be_is_refused(here, tiny_root, capsys, flags, said):
     assert main(["fit", f"--data.root={tiny_root}", *TINY, *flags]) == MISUSED
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"lightning_flowers: {said}")
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1].startswith(f"lightning_flowers: {said}")
+    assert "\nrun " not in told.out  # it is told of once nothing can be refused any more
     assert not list(here.iterdir())
