@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning_flowers.cli.failures import as_refused_settings
 from lightning_flowers.cli.lightning import FlowersCLI
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, path_text
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 
@@ -23,7 +23,7 @@ def fit(config: str | os.PathLike[str] | None = None, **settings: Any) -> Run:
     Raises:
         UserError: whatever the command says in one line; it names the setting.
     """
-    configs = [] if config is None else [f"--config={os.fspath(config)}"]
+    configs = [] if config is None else [f"--config={path_text('config', config)}"]
     command = _run(["fit", *configs, *_flags(settings)])
     if command.folder is None:
         raise UserError("trainer.fast_dev_run leaves no run folder: give it to a Trainer of your own")
@@ -40,7 +40,7 @@ def predict(run: str | os.PathLike[str], **settings: Any) -> dict[str, Predictio
     Raises:
         UserError: whatever the command says in one line; it names the setting.
     """
-    command = _run(["predict", f"--run={os.fspath(run)}", *_flags(settings)])
+    command = _run(["predict", f"--run={path_text('run', run)}", *_flags(settings)])
     assert command.out is not None
     splits = {name: command.out.predictions(name) for name in command.datamodule.names_for("predict")}
     return {name: Predictions.load(path) for name, path in splits.items()}

@@ -1,16 +1,28 @@
 """Errors that a user can mend: shown as one line, without a traceback."""
 
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin
+from numbers import Integral, Real
+from textwrap import shorten
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 # A flag, but for those of a whole command that a message tells to run.
 _FLAG = re.compile(
     r"python -m lightning_flowers .*|\b(?:fit|predict|rehearse) --\w+|(?P<help> \(see [\w ]*--help\))"
     r"|(?<![\w/.-])--(?:(?:data|model|trainer)\.)?(?P<argument>[a-z]\w*(?:\.\w+)*)"
 )
+# What is taken for a kind of value, the kind's own name first: NumPy's numbers, paths; but no text for a list.
+_TAKEN: dict[Any, tuple[type, ...]] = {
+    bool: (bool, int),
+    int: (int, Integral),
+    float: (float, Real),
+    str: (str, os.PathLike),
+    Sequence: (list, tuple),
+}
 _of_a_command_line = False
 
 
@@ -65,7 +77,8 @@ class RecordError(DataError):
 
 
 def check_choices(function: Callable[..., object], given: Mapping[str, Any], group: str) -> None:
-    """Refuse what is none of the values that an argument of a function may have, by its Literal: Python lets all pass.
+    """Refuse what is none of the values that an argument of a function may have, by its annotation: Python lets all
+    pass.
 
     Args:
         function: whose arguments they are.
@@ -73,12 +86,33 @@ def check_choices(function: Callable[..., object], given: Mapping[str, Any], gro
         group: of their flags: data or model.
     """
     for name, hint in function.__annotations__.items():
-        parts = (hint, *get_args(hint))  # a Literal may be one of several kinds: bool | Literal["auto"]
+        parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         choices = [value for part in parts if get_origin(part) is Literal for value in get_args(part)]
-        kinds = tuple(part for part in get_args(hint) if isinstance(part, type))
-        if choices and given[name] not in choices and not isinstance(given[name], kinds):
-            known = ", ".join([*choices, *(kind.__name__ for kind in kinds)])
-            raise UserError(f"--{group}.{name}={given[name]}: must be one of {known}")
+        kinds = [get_origin(part) or part for part in parts if get_origin(part) is not Literal]
+        taken = tuple(one for kind in kinds for one in _TAKEN.get(kind, (kind,)))
+        if name == "return" or isinstance(given[name], taken) or given[name] in choices:
+            continue
+        named = ["None" if kind is NoneType else _TAKEN.get(kind, (kind,))[0].__name__ for kind in kinds]
+        allowed = f"one of {', '.join([*choices, *named])}" if choices else " or ".join(named)
+        raise UserError(f"--{group}.{name}={_short(given[name])}: must be {allowed}")
+
+
+def path_text(name: str, given: object) -> str:
+    """A path as text.
+
+    Args:
+        name: of the argument that it is given as.
+
+    Raises:
+        UserError: it is none.
+    """
+    if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
+        return text
+    raise UserError(f"{name}={_short(given)}: must be a path")
+
+
+def _short(value: object) -> str:
+    return shorten(str(value), 60, placeholder=" ...")
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

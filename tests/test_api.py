@@ -129,7 +129,9 @@ def test_a_model_is_told_how_many_classes_there_are():
 
 def test_a_split_gives_picture_label_and_id_of_each_record(petals_root):
     data = lf.PetalsDataModule(root=str(petals_root), batch_size=8, augment="none", cache="none")
+    assert repr(data.splits) == "Splits(train: not opened yet, val: not opened yet, test: not opened yet)"
     train = data.splits["train"]
+    assert repr(data.splits).startswith(f"Splits(train: {len(train)} records, val: not opened yet")
     item = train[5]
     assert (item.picture.shape, item.picture.dtype, item.label, item.id) == ((32, 32, 3), np.uint8, 1, "train0005")
     assert [each.label for each in train] == train.labels.tolist()
@@ -165,6 +167,20 @@ def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
         (lambda: lf.PetalsDataModule("/none"), "root=/none: no such folder: give root=FOLDER, where the data lie now"),
         (lambda: lf.PetalsDataModule(seed=-1), "seed=-1: must not be negative"),
         (lambda: lf.FlowerClassifier(num_classes=5, lr=0), "lr=0: must be above 0, at most 1e+38"),
+        (lambda: lf.PetalsDataModule(micro_batch="auto"), "micro_batch=auto: must be int or None"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.PetalsDataModule(root=5), "root=5: must be str or None"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.PetalsDataModule(extra_roots="/none"), "extra_roots=/none: must be list"),
+        (lambda: lf.FlowerClassifier(num_classes=5, lr="x"), "lr=x: must be float"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.FlowerClassifier(num_classes=5, weights=None), "weights=None: must be str"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.fit(config=["a.yaml"]), "config=['a.yaml']: must be a path"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.predict(None), "run=None: must be a path"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.read_run(None), "run=None: must be a path"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.load(None), "run=None: must be a path"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.Predictions.load(None), "path=None: must be a path"),  # pyright: ignore[reportArgumentType]
+        (
+            lambda: lf.write_submission("x.csv", np.ones((2, 2))),  # pyright: ignore[reportArgumentType]
+            "predictions: ndarray has no ids: give Predictions(ids, probabilities)",
+        ),
         (lambda: lf.predict("/none"), "run=/none: no such folder"),
         (lambda: lf.fit(model={"lr": "x"}), "lr=x: must be float"),
     ],

@@ -70,6 +70,13 @@ class Splits(dict[str, Split]):
         self[name] = self.open(name)
         return self[name]
 
+    def __repr__(self) -> str:
+        """Which there are, in words: a dict would show those alone that were asked for."""
+        told = (f"{len(self[name])} records" if name in self else "not opened yet" for name in SPLITS)
+        return (
+            f"Splits({', '.join(f'{name}: {one}' for name, one in zip(SPLITS, told, strict=True) if self.has(name))})"
+        )
+
     @property
     def validates(self) -> bool:
         """Whether something is left to validate on."""

@@ -115,9 +115,9 @@ class FlowerClassifier(Phased, Scored):
         super().__init__()
         if num_classes is None:
             raise UserError("num_classes: must be given, such as len(PetalsDataModule(...).classes)")
+        check_choices(FlowerClassifier.__init__, locals(), "model")
         weights = os.fspath(weights)  # of a Path: checkpoints hold plain values alone
         self.save_hyperparameters()
-        check_choices(FlowerClassifier.__init__, self.hparams, "model")
         check_ranges(self.hparams)
         self.optimization = Optimization(optimizer, lr, weight_decay, layer_decay, schedule, warmup_epochs, head_epochs)
         self.loss = losses.TrainingLoss(loss, class_balance, label_smoothing, num_classes)

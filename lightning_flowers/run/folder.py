@@ -14,6 +14,8 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.files import read_lines, write_text
 from lightning_flowers.secrets import redacted
 
+_SHOWN = 5  # of the runs in a folder
+
 
 class RunFolder:
     """The folder `runs/NAME` of one run.
@@ -80,7 +82,7 @@ class RunFolder:
         if not path.is_dir():
             raise UserError(f"{flag}={path}: no such folder")
         if not folder.config.is_file():
-            raise UserError(f"{flag}={path}: no config.yaml in it: not a folder that fit made")
+            raise UserError(f"{flag}={path}: no config.yaml in it: not a folder that fit made{runs_in(path)}")
         if folder.read_summary().get("backbone") == "ensemble":
             raise UserError(f"{flag}={path}: a blend of runs has no model of its own: give one of its runs")
         return folder
@@ -197,3 +199,10 @@ class RunFolder:
     def write_summary(self, values: dict[str, Any]) -> None:
         """Put `values` into summary.json, without secrets; other values in it stay."""
         write_text(self.summary, json.dumps(redacted({**self.read_summary(), **values}), indent=2) + "\n")
+
+
+def runs_in(path: Path) -> str:
+    """`: give one of the runs in it: A, B`, of a campaign's folder, or of one with runs; "" where there are none."""
+    found = sorted(str(each.parent) for runs in ("*", "runs/*") for each in path.glob(f"{runs}/checkpoints"))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f": give one of the runs in it: {', '.join(found[:_SHOWN])}{more}" if found else ""

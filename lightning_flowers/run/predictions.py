@@ -12,7 +12,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, path_text
 from lightning_flowers.files import atomic_file, csv_text, write_text
 from lightning_flowers.run.folder import RunFolder
 
@@ -56,7 +56,7 @@ class Predictions:
             UserError: no such file, or it cannot be used: it is damaged, a probability is not a number of 0 or more, an
                 id stands twice, or labels are missing.
         """
-        path = Path(path)
+        path = Path(path_text("path", path))
         if not path.is_file():
             raise UserError(f"{path}: no such predictions: make them with {_predicting(path)}")
         if not is_zipfile(path):

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, path_text
 from lightning_flowers.run.epochs import Epoch, best_epoch, first_wrong, read_history, speed_of
-from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.folder import RunFolder, runs_in
 
 _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 
@@ -161,12 +161,13 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     Raises:
         UserError: no run's folder, or summary.json, metrics.csv or config.yaml is damaged.
     """
-    path = Path(path)
+    path = Path(path_text("run", path))
     folder = RunFolder(path)
     if not path.is_dir():
         raise UserError(f"{path}: {'not a folder: give that of a run' if path.exists() else 'no such folder'}")
     if not folder.summary.is_file():
-        raise UserError(f"{path}: no summary.json in it: not the folder of a run that fit has begun to train")
+        said = "no summary.json in it: not the folder of a run that fit has begun to train"
+        raise UserError(f"{path}: {said}{runs_in(path)}")
     summary: Any = folder.read_summary()
     history = read_history(folder.metrics)
     settings = folder.read_config() if folder.config.exists() else None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.sources.competition import competition_classes
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.errors import DataError
+from lightning_flowers.errors import DataError, path_text
 from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.run.predictions import Predictions, fault
 
@@ -19,7 +19,7 @@ KAGGLE_WORKING = Path("/kaggle/working")
 COMPETITIONS = ("tpu-getting-started", "flower-classification-with-tpus")  # the second has the same data
 
 
-def to_csv(predictions: Predictions, labels: NDArray[np.int64] | None = None) -> str:
+def to_csv(predictions: Predictions, labels: NDArray[np.int64] | Sequence[int] | None = None) -> str:
     """The submission as CSV: the header `id,label`, then each record's id and class.
 
     Args:
@@ -31,9 +31,9 @@ def to_csv(predictions: Predictions, labels: NDArray[np.int64] | None = None) ->
     if wrong := fault(predictions):
         raise DataError(wrong)
     probabilities = predictions.probabilities
-    chosen: NDArray[np.int64] = probabilities.argmax(1) if labels is None else labels
-    outside = (chosen < 0) | (chosen >= probabilities.shape[1])
-    if chosen.shape != predictions.ids.shape or outside.any():
+    chosen = probabilities.argmax(1) if labels is None else np.asarray(labels)
+    whole = chosen.dtype.kind in "iu" and chosen.shape == predictions.ids.shape
+    if not whole or ((chosen < 0) | (chosen >= probabilities.shape[1])).any():
         raise DataError(f"labels must be one of 0..{probabilities.shape[1] - 1} for each record")
     return csv_text(("id", "label"), zip(predictions.ids.tolist(), chosen.tolist(), strict=True))
 
@@ -91,8 +91,8 @@ def how_to_send(path: Path, classes: Sequence[str], root: str, message: str) -> 
 def write_submission(
     path: str | os.PathLike[str],
     predictions: Predictions,
-    sample: Path | None = None,
-    labels: NDArray[np.int64] | None = None,
+    sample: str | os.PathLike[str] | None = None,
+    labels: NDArray[np.int64] | Sequence[int] | None = None,
 ) -> list[Path]:
     """Write the submission to `path`, and on Kaggle to /kaggle/working/submission.csv too.
 
@@ -106,9 +106,11 @@ def write_submission(
     Raises:
         DataError: the predictions make no valid submission.
     """
-    check_ids(predictions.ids.tolist(), sample)
+    if not isinstance(predictions, Predictions):
+        raise DataError(f"predictions: {type(predictions).__name__} has no ids: give Predictions(ids, probabilities)")
+    check_ids(predictions.ids.tolist(), None if sample is None else Path(path_text("sample", sample)))
     text = to_csv(predictions, labels)
-    paths = [Path(path), *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
+    paths = [Path(path_text("path", path)), *([KAGGLE_WORKING / "submission.csv"] if KAGGLE_WORKING.is_dir() else [])]
     for target in paths:
         write_text(target, text)
     return paths

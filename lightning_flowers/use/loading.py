@@ -7,7 +7,7 @@ from typing import get_args
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from lightning_flowers import hardware
-from lightning_flowers.errors import UserError
+from lightning_flowers.errors import UserError, path_text
 from lightning_flowers.evaluation.calibration import fit_temperature
 from lightning_flowers.evaluation.decision import Adjustment, Decision, fit_adjustment
 from lightning_flowers.model.views import TTA, Tta
@@ -37,7 +37,7 @@ def load(
     Raises:
         UserError: it is not there or cannot be used; says what to do.
     """
-    path = Path(run).expanduser()
+    path = Path(path_text("run", run)).expanduser()
     if tta is not None and tta not in TTA:
         raise UserError(f"--tta={tta}: must be one of {', '.join(TTA)}")
     if decision not in get_args(Decision):

@@ -77,3 +77,12 @@ def test_the_command_that_sends_it_names_the_competition_of_the_data(tmp_path):
     assert other is not None
     assert other.startswith("kaggle competitions submit tpu-getting-started -f ")
     assert submission.how_to_send(path, ["rose", "tulip"], "/data/petals", "x") is None
+
+
+def test_labels_may_be_a_list_of_whole_numbers(tmp_path):
+    path = tmp_path / "submission.csv"
+    submission.write_submission(path, predictions(), str(sample(tmp_path, "b2", "a1")), [1, 2])
+    assert path.read_bytes() == b"id,label\na1,1\nb2,2\n"
+    for labels in ([1.0, 2.0], ["a", "b"], [1]):
+        with pytest.raises(DataError, match=r"labels must be one of 0\.\.2 for each record"):
+            submission.to_csv(predictions(), labels)  # pyright: ignore[reportArgumentType]
