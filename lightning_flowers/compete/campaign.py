@@ -121,8 +121,8 @@ class Campaign:
         if self._last_round(plan, answer):
             answer = self._blender.submit_last_round(answer)
         for job in plan.jobs:
-            if job.name == DISTILLED and self._train(job):
-                say(DISTILLED, f"{self.runs / DISTILLED}: give it to serve, classify or export")
+            if job.name == DISTILLED:
+                self._train(job)
         return answer
 
     def _look_for_leaks(self, root: str | None) -> None:

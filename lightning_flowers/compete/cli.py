@@ -14,7 +14,7 @@ from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.compete.campaign import Campaign
 from lightning_flowers.compete.jobs import is_done
-from lightning_flowers.compete.page import write_page
+from lightning_flowers.compete.page import describe_served, write_page
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.budget import Budget
 from lightning_flowers.run.folder import RunFolder
@@ -99,11 +99,12 @@ def _compete(campaign: Campaign, budget: Budget, hours: float, args: Sequence[st
     if answer.leaked:
         say("leak", answer.leaked)
     say("page", str(page))
+    say("one model", f"{describe_served(runs)}: give it to serve, classify, export or predict --run")
 
 
 def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
     if not 0 < given.hours < float("inf"):
-        raise UserError(f"--hours={given.hours:g}: must be above 0")
+        raise UserError(f"--hours={given.hours:g}: must be above 0, and finite")
     if given.folds is not None and given.folds < 2:
         raise UserError(f"--folds={given.folds}: must be 2 or more")
     flag_names(make_parser(), flags, _OWN)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lightning_flowers.compete.answer import Answer
 from lightning_flowers.compete.leaks import FILE, Leaks
+from lightning_flowers.compete.plan import ALL, DISTILLED
 from lightning_flowers.files import write_text
 from lightning_flowers.markdown import markdown_table, number
 from lightning_flowers.run.results import Data, Run
@@ -76,7 +77,21 @@ def _runs(answer: Answer, runs: Sequence[Run]) -> Section:
         ]
         for run in runs
     ]
-    return Section("Runs", "Each has a page of its own in its folder.", header, rows, header[2:])
+    one = f"One model to serve, classify or export with: {describe_served(runs)}."
+    return Section("Runs", f"Each has a page of its own in its folder. {one}", header, rows, header[2:])
+
+
+def describe_served(runs: Sequence[Run]) -> str:
+    """The folder of the one run that is best given to `serve`, and what it was trained on: the distilled one, else the
+    best on train and val together, by the score of the run that it repeats, else the best of all."""
+    scores = {run.path.name: run.best.val_macro_f1 or 0.0 if run.best else 0.0 for run in runs}
+
+    def worth(run: Run) -> tuple[bool, bool, float]:
+        name = run.path.name
+        return name == DISTILLED, name.endswith(ALL), scores.get(name.removesuffix(ALL), 0.0)
+
+    best = max(runs, key=worth)
+    return f"{best.path} (trained on {_trained_on(best.data)})"
 
 
 def _trained_on(data: Data) -> str:

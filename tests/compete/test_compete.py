@@ -17,10 +17,13 @@ from lightning_flowers.__main__ import INTERRUPTED, MISUSED, main
 from lightning_flowers.compete import jobs
 from lightning_flowers.compete.folds import read_test
 from lightning_flowers.compete.jobs import max_time
+from lightning_flowers.compete.page import describe_served
 from lightning_flowers.compete.plan import Job, Model
 from lightning_flowers.errors import UserError
+from lightning_flowers.run.epochs import Epoch
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import Data, Run
 
 TINY = [
     "--model.weights=none", "--data.batch_size=8", "--data.threads=2", "--trainer.accelerator=cpu",
@@ -57,7 +60,7 @@ def commands(here, monkeypatch, petals_root, request):
         if name in fails:
             raise jobs.CommandError(f"{name} broke")
         run = RunFolder(here / "runs/compete/runs" / name)
-        run.make()
+        run.make() if args[0] == "fit" else run.path.mkdir(parents=True)
         rng = np.random.default_rng(len(given))
         folds = {name: int(flags[f"--data.{name}"]) for name in ("folds", "fold") if "--data.fold" in flags}
         val = np.arange(12)[folds.get("fold", 0) :: folds.get("folds", 1)]
@@ -125,7 +128,37 @@ def test_the_last_round_stands_in_for_the_runs_that_were_chosen(here, commands):
     assert not np.allclose(ours, flips, atol=1e-6)
 
 
-def test_folds_are_blended_as_one_run_by_their_out_of_fold_predictions(here, commands):
+def test_one_model_to_serve_is_the_best_on_train_and_val_and_a_campaign_itself_is_refused(here, commands, capsys):
+    assert main(["compete", "--hours=1.4", "--backbones=a,b"]) == 0
+    served = "runs/compete/runs/a-seed0-all (trained on train+val)"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"one model  {served}: give it to serve, classify")
+    assert f"{served}." in (here / "runs/compete/campaign.html").read_text()
+    for command in (
+        ["predict", "--run=runs/compete"],
+        ["serve", "runs/compete"],
+        ["classify", "runs/compete", "x.jpg"],
+    ):
+        assert main(command) == MISUSED
+        said = capsys.readouterr().err
+        assert "give one of the runs in it: runs/compete/runs/a-seed0" in said
+        assert "flips" not in said
+
+
+def test_of_runs_on_train_and_val_the_best_is_served_by_what_it_repeats(tmp_path):
+    scores = {"a-seed0": 0.5, "b-seed0": 0.7, "c-seed0": 0.9, "a-seed0-all": None, "b-seed0-all": None}
+    runs = [
+        Run(
+            path=tmp_path / name,
+            data=Data(train_on="train"),
+            best=Epoch(epoch=1, val_macro_f1=score) if score else None,
+        )
+        for name, score in scores.items()
+    ]
+    assert describe_served(runs).startswith(f"{tmp_path / 'b-seed0-all'} (")
+    assert describe_served(runs[:3]).startswith(f"{tmp_path / 'c-seed0'} (")
+
+
+def test_folds_are_blended_as_one_run_by_their_out_of_fold_predictions(here, commands, capsys):
     given, _ = commands
     assert main(["compete", "--hours=1.1", "--backbones=a,b", "--folds=3"]) == 0
     assert trained(given) == ["a-seed0-fold0", "a-seed0-fold1", "a-seed0-fold2"]  # of b not all would fit
@@ -139,7 +172,10 @@ def test_folds_are_blended_as_one_run_by_their_out_of_fold_predictions(here, com
     assert np.array_equal(val.probabilities[np.isin(val.ids, first.ids)], first.probabilities)
     mean = np.mean([Predictions.load(fold.predictions("test")).probabilities for fold in folds], axis=0)
     assert np.allclose(test.probabilities, mean, atol=1e-6)
+    served = "runs/compete/runs/a-seed0-fold0 (trained on all but fold 0 of 3)"
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"one model  {served}: give it to serve")
     page = (here / "runs/compete/campaign.md").read_text()
+    assert served in page
     assert "all but fold 2 of 3" in page
     assert "the fold that was not trained on it" in page
     assert len(submitted(here)) == RECORDS["test"]
@@ -182,7 +218,8 @@ def test_a_small_model_learns_from_the_blend_as_it_was_before_the_last_round(her
     assert main(command) == 0
     assert trained(given) == ["a-seed0", "a-seed0-all", "distilled"]
     assert [arg for args in given for arg in args if "backbone=small" in arg]
-    assert "distilled  runs/compete/runs/distilled: give it to serve" in capsys.readouterr().out
+    served = capsys.readouterr().out.splitlines()[-1]
+    assert served.startswith("one model  runs/compete/runs/distilled (trained on train): give it to serve")
     assert labels_of(given, "distilled") == before
     assert before != {row["id"]: int(row["label"]) for row in submitted(here)}
     runs = (here / "runs/compete/campaign.md").read_text().partition("## Runs")[2]
@@ -368,7 +405,8 @@ def test_what_a_probe_leaves_out_is_not_refused_in_it(here, flags, capsys):
     ("flags", "said"),
     [
         (["--hours=0"], "--hours=0: must be above 0"),
-        (["--hours=nan"], "--hours=nan: must be above 0"),
+        (["--hours=nan"], "--hours=nan: must be above 0, and finite"),
+        (["--hours=inf"], "--hours=inf: must be above 0, and finite"),
         ([], "the following arguments are required: --hours"),
         (["--hours=1", "--folds=1"], "--folds=1: must be 2 or more"),
         (["--hours=1", "--data.folds=3"], "give --folds"),
