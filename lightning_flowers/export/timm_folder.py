@@ -12,7 +12,8 @@ import torch
 from huggingface_hub import ModelCard, ModelCardData
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data import create_transform, resolve_model_data_config
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
 from timm.models import save_for_hf
 from torch import nn
 from torch.nn.functional import softmax
