@@ -7,10 +7,10 @@ their batches across.
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,20 +28,7 @@ from lightning_flowers.errors import RecordError
 
 AHEAD = 3  # batches in the making while one is being used
 CHUNK = 8  # pictures that a thread decodes at a time, at most
-
-
-class _Rows(NamedTuple):
-    """A batch in the making, or some of its rows: numpy views of its tensors, which the threads fill."""
-
-    pictures: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    mask: NDArray[np.bool_]
-    bad: NDArray[np.bool_]
-    positions: NDArray[np.int64]
-
-    def part(self, rows: slice) -> "_Rows":
-        return _Rows(*(array[rows] for array in self))  # pyright: ignore[reportArgumentType]
+_BAD = UNKNOWN_LABEL - 1  # in the place of a label: the record cannot be used
 
 
 class Loader:
@@ -119,30 +106,24 @@ class Loader:
             pending = deque(self._start(pool, epoch, *row) for row in islice(rows, AHEAD))
             try:
                 while pending:
-                    batch = self._finish(*pending[0])
-                    pending.popleft()
+                    batch = pending.popleft()()
                     pending.extend(self._start(pool, epoch, *row) for row in islice(rows, 1))
                     yield batch
             except (Exception, KeyboardInterrupt):
                 self.split.interrupt()
                 raise
             finally:
-                for *_, futures in pending:
-                    for future in futures:
-                        future.cancel()
+                pool.shutdown(cancel_futures=True)
 
     def _start(
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
-    ) -> tuple[Batch, _Rows, list[Future[None]]]:
+    ) -> Callable[[], Batch]:
+        """Have a batch made; gives what waits for it."""
         image, pictures = self._new_images(len(positions))
-        numbers = np.full(len(positions), UNKNOWN_LABEL), np.where(mask, positions, -1), mask.copy()
-        label, index, real = (self._pinned(torch.from_numpy(array)) for array in numbers)
-        bad = np.zeros(len(positions), np.bool_)
-        rows = _Rows(pictures, label.numpy(), index.numpy(), real.numpy(), bad, positions)
         share = self._share(len(positions))
         parts = [slice(start, start + share) for start in range(0, len(positions), share)]
-        futures = [pool.submit(self._fill, epoch, rows.part(part)) for part in parts]
-        return Batch(image=image, label=label, index=index, mask=real), rows, futures
+        futures = [pool.submit(self._fill, epoch, pictures[part], positions[part]) for part in parts]
+        return partial(self._finish, image, pictures, positions, mask, futures)
 
     def _share(self, batch: int) -> int:
         """How many pictures a thread takes at a time.
@@ -152,28 +133,39 @@ class Loader:
         copies = self._all_kept and (not self.augment or self.augment.spec == "flips")
         return batch if copies else min(CHUNK, -(-batch // self.threads))
 
-    def _finish(self, batch: Batch, rows: _Rows, futures: list[Future[None]]) -> Batch:
+    def _finish(
+        self,
+        image: Tensor,
+        pictures: NDArray[np.uint8],
+        positions: NDArray[np.int64],
+        mask: NDArray[np.bool_],
+        futures: list[Future[NDArray[np.int64]]],
+    ) -> Batch:
+        """A batch whose rows that could not be read are masked, as its padding is."""
         start = time.perf_counter()
-        for future in futures:
-            future.result()
+        labels = np.concatenate([future.result() for future in futures])
         self.waited += time.perf_counter() - start
-        _blank_bad(rows)
-        return batch
+        if (bad := labels == _BAD).any():  # they hold other pictures of the batch, for BatchNorm
+            good = np.flatnonzero(~bad)
+            pictures[bad] = pictures[np.resize(good, bad.sum())] if len(good) else 0
+        real = mask & ~bad
+        numbers = np.where(real, labels, UNKNOWN_LABEL), np.where(real, positions, -1), real
+        label, index, mask_of_rows = (self._pinned(torch.from_numpy(array)) for array in numbers)
+        return Batch(image=image, label=label, index=index, mask=mask_of_rows)
 
-    def _fill(self, epoch: int, rows: _Rows) -> None:
-        """Fill some rows of a batch."""
-        labels = [UNKNOWN_LABEL] * len(rows.positions)
-        for row, (position, real) in enumerate(zip(rows.positions.tolist(), rows.mask.tolist(), strict=True)):
+    def _fill(self, epoch: int, pictures: NDArray[np.uint8], positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Fill some rows of a batch; gives their labels, `_BAD` of those that could not be read."""
+        labels = np.full(len(positions), _BAD)
+        for row, position in enumerate(positions.tolist()):
             try:
-                self._picture(rows.pictures[row], epoch, position)
-                labels[row] = self.split.label(position) if real else UNKNOWN_LABEL
+                self._picture(pictures[row], epoch, position)
+                labels[row] = self.split.label(position)
             except RecordError as error:  # not a DataError: a whole shard that cannot be had is no record
                 if not self.split.skips:
                     raise
-                rows.bad[row] = True
                 if self.split.note_bad(position, error.what):
                     self.split.check_bad()  # which looks at every record
-        rows.labels[:] = labels
+        return labels
 
     def _picture(self, out: NDArray[np.uint8], epoch: int, position: int) -> None:
         """Put the record's picture, augmented, into `out`."""
@@ -222,11 +214,3 @@ class Loader:
         # tensor's storage is what holds the view.
         weakref.finalize(view, self._pool.append, buffer).atexit = False
         return torch.from_numpy(view), buffer
-
-
-def _blank_bad(rows: _Rows) -> None:
-    """Mask the rows that could not be read; as padding does, they hold other pictures of the batch, for BatchNorm."""
-    if rows.bad.any():
-        rows.mask[rows.bad], rows.indices[rows.bad], rows.labels[rows.bad] = False, -1, UNKNOWN_LABEL
-        good = np.flatnonzero(~rows.bad)
-        rows.pictures[rows.bad] = rows.pictures[np.resize(good, rows.bad.sum())] if len(good) else 0

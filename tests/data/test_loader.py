@@ -305,7 +305,7 @@ def test_a_thread_copies_whole_batches_once_all_are_kept(
     taken: list[int] = []
     fill = Loader._fill
     monkeypatch.setattr(
-        Loader, "_fill", lambda self, epoch, rows: taken.append(len(rows.mask)) or fill(self, epoch, rows)
+        Loader, "_fill", lambda self, epoch, *rows: taken.append(len(rows[1])) or fill(self, epoch, *rows)
     )
     loader = Loader(train, Order(40, 12), Augment(preset, 32), threads=2, cache=PictureCache(None, 32))
     epoch(loader)
