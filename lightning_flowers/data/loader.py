@@ -20,7 +20,6 @@ from torch import Tensor
 from lightning_flowers.batch import Batch
 from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.cache.pictures import PictureCache
-from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import UNKNOWN_LABEL, ShardRecords
@@ -176,7 +175,7 @@ class Loader:
         picture = cached.get(record) if cached else None
         if picture is None:
             picture = out
-            self._decode(out, position)
+            self.split.decode(position, out)
             if cached:
                 cached.put(record, out)
         if self.augment:
@@ -189,12 +188,6 @@ class Loader:
             return False
         cached = self.cache.of(records)
         return cached is not None and not cached.lacks(records.bad)
-
-    def _decode(self, out: NDArray[np.uint8], position: int) -> None:
-        try:
-            decode_into(self.split.image_bytes(position), out)
-        except ValueError as error:
-            raise self.split.error(position, str(error)) from error
 
     def _pinned(self, tensor: Tensor) -> Tensor:
         return tensor.pin_memory() if self.pin else tensor

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lightning_flowers.data import loader
+from lightning_flowers.data.splits import split as splits
 from lightning_flowers.data.tfrecord.shard import masked_crc
 from lightning_flowers.run.predictions import Predictions
 
@@ -340,13 +340,13 @@ def test_a_pipeline_from_a_file_stands_in_the_config_which_repeats_the_run_from_
 @pytest.fixture
 def decoded(monkeypatch):
     """How many pictures were decoded."""
-    original, decoded = loader.decode_into, Counter()
+    original, decoded = splits.decode_into, Counter()
 
     def decode_into(*args):
         decoded["pictures"] += 1
         return original(*args)
 
-    monkeypatch.setattr(loader, "decode_into", decode_into)
+    monkeypatch.setattr(splits, "decode_into", decode_into)
     return decoded
 
 

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.batch import Batch
-from lightning_flowers.data import loader as loaders
 from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.loader import AHEAD, Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.sources.folder import open_split
+from lightning_flowers.data.splits import split as splits
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.writer import Record, write_split
 from lightning_flowers.errors import DataError
@@ -289,8 +289,8 @@ def test_a_loader_goes_on_where_another_one_stopped(
 
 def test_each_picture_is_decoded_once_where_it_is_kept(train: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    decode = loaders.decode_into
-    monkeypatch.setattr(loaders, "decode_into", lambda encoded, out: (decoded.append(1), decode(encoded, out))[1])
+    decode = splits.decode_into
+    monkeypatch.setattr(splits, "decode_into", lambda encoded, out: (decoded.append(1), decode(encoded, out))[1])
     loader = Loader(train, Order(40, 8, shuffle=True), cache=PictureCache(None, 32))
     for number in range(3):
         epoch(loader, number)
@@ -353,7 +353,7 @@ def test_a_record_known_to_be_bad_is_no_longer_looked_at(tmp_path: Path, monkeyp
     split, checked = open_split(tmp_path, 32, 4, True, skip=True), []
     loader = Loader(split, Order(300, 32), cache=PictureCache(None, 32))
     epoch(loader)
-    monkeypatch.setattr(loaders, "decode_into", None)
+    monkeypatch.setattr(splits, "decode_into", None)
     monkeypatch.setattr(split, "check_bad", lambda: checked.append(1))
     assert sum(int(batch["mask"].sum()) for batch in epoch(loader)) == 297
     assert len(checked) == 1  # at the beginning: each looks at every record

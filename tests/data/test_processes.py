@@ -23,7 +23,7 @@ from types import SimpleNamespace
 import torch
 import torch.distributed as dist
 
-from lightning_flowers.data import loader as loaders
+from lightning_flowers.data.splits import split as splits
 from lightning_flowers.data.datamodule import PetalsDataModule
 
 root, cache, rank, world, batch_size = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
@@ -31,12 +31,12 @@ if world > 1:
     dist.init_process_group("gloo", rank=rank, world_size=world, timeout=timedelta(seconds=120))
 decoded = 0
 
-def count(encoded, out, decode=loaders.decode_into):
+def count(encoded, out, decode=splits.decode_into):
     global decoded
     decoded += 1
     return decode(encoded, out)
 
-loaders.decode_into = count
+splits.decode_into = count
 data = PetalsDataModule(root, batch_size=batch_size, threads=1, augment="study", cache=cache, seed=5)
 data.setup("fit")
 device = SimpleNamespace(root_device=torch.device("cpu"))

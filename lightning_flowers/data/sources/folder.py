@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.index import Rules, SplitShard
 from lightning_flowers.data.tfrecord.shard import ShardName
@@ -36,7 +38,7 @@ def open_split(
     split = Split(str(folder), [_local(path, rules) for path in paths], size)
     split.open()
     if not labelled:
-        split.check_ids()
+        _check_ids(split)
     return split
 
 
@@ -77,6 +79,15 @@ def in_order(files: Sequence[Path], folder: str, size: int) -> Sequence[Path]:
     if missing is not None:
         raise DataError(f"{folder}: shard {missing:02d} is missing ({len(paths)} are there): fetch it again")
     return [by_number[number] for number in sorted(by_number)]
+
+
+def _check_ids(split: Split) -> None:
+    ids = split.ids
+    names, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        twice = str(names[counts > 1][0])
+        again = int(np.flatnonzero(ids == twice)[1])
+        raise split.error(again, f"the id {twice!r} stands more than once: each record needs its own")
 
 
 def _local(path: Path, rules: Rules) -> SplitShard:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -36,7 +37,11 @@ class Split:
         rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
 
     Attributes:
+        labels: int64 (records,), -1 where unknown; asking for them opens every shard. Others may be set in their place.
         relabelled: a hash of labels to train on that are not the shards' own, for the fingerprint; "" without.
+
+    Raises:
+        DataError: there is no record, or too many are known to be such as cannot be used.
     """
 
     def __init__(
@@ -51,9 +56,9 @@ class Split:
         self._places: list[list[int]] = self.rows.tolist()  # the same: a list answers sooner than an array
         self.skips = any(shard.rules.skip for shard in shards)
         self.relabelled = ""
-        self._labels: NDArray[np.int64] | None = None
         if not len(self.rows):
             raise DataError(f"{name}: an empty split: its {len(self.shards)} shards hold no record")
+        self.check_bad()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,11 +72,19 @@ class Split:
         """
         records, record = self.find(position)
         picture = np.empty((self.size, self.size, 3), np.uint8)
+        self.decode(position, picture)
+        return Item(picture, self.label(position), str(records.ids[record]))
+
+    def decode(self, position: int, out: NDArray[np.uint8]) -> None:
+        """Decode the picture of one record into `out`, uint8 (size, size, 3), C-contiguous.
+
+        Raises:
+            DataError: the record is damaged.
+        """
         try:
-            decode_into(self.image_bytes(position), picture)
+            decode_into(self.image_bytes(position), out)
         except ValueError as error:
             raise self.error(position, str(error)) from error
-        return Item(picture, self.label(position), str(records.ids[record]))
 
     def image_bytes(self, position: int) -> memoryview:
         """The encoded picture (JPEG or PNG) of one record, its record's CRC checked.
@@ -84,8 +97,8 @@ class Split:
 
     def label(self, position: int) -> int:
         """The label of one record, -1 where unknown."""
-        if self._labels is not None:
-            return int(self._labels[position])
+        if (labels := vars(self).get("labels")) is not None:
+            return int(labels[position])
         records, record = self.find(position)
         return int(records.labels[record])
 
@@ -94,16 +107,9 @@ class Split:
         shard, record = self._places[position]
         return self.shards[shard].records(), record
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """int64 (records,), -1 where unknown; opens every shard."""
-        if self._labels is None:
-            self._labels = np.concatenate([records.labels for records in self._all_records()])[self._flat()]
-        return self._labels
-
-    @labels.setter
-    def labels(self, labels: NDArray[np.int64]) -> None:
-        self._labels = labels
+        return np.concatenate([records.labels for records in self._all_records()])[self._flat()]
 
     @property
     def ids(self) -> NDArray[np.str_]:
@@ -182,19 +188,6 @@ class Split:
             shard.records()
         self.check_bad()
 
-    def check_ids(self) -> None:
-        """Fail unless each id stands once.
-
-        Raises:
-            DataError: one stands more than once.
-        """
-        ids = self.ids
-        names, counts = np.unique(ids, return_counts=True)
-        if (counts > 1).any():
-            twice = str(names[counts > 1][0])
-            again = int(np.flatnonzero(ids == twice)[1])
-            raise self.error(again, f"the id {twice!r} stands more than once: each record needs its own")
-
     def prefetch(self, positions: NDArray[np.int64]) -> None:
         """Have the shards that lie elsewhere fetched ahead for a pass over these positions."""
         numbers, first = np.unique(self.rows[positions, 0], return_index=True)
@@ -206,14 +199,8 @@ class Split:
             store.interrupt()
 
     def select(self, positions: NDArray[np.int64], name: str | None = None) -> "Split":
-        """A split of some of these records, over the same shards.
-
-        Raises:
-            DataError: too many of them cannot be used.
-        """
-        selected = Split(name or self.name, self.shards, self.size, self.rows[positions])
-        selected.check_bad()
-        return selected
+        """A split of some of these records, over the same shards."""
+        return Split(name or self.name, self.shards, self.size, self.rows[positions])
 
     def _all_records(self) -> Iterator[ShardRecords]:
         """What is known of each shard's records."""
@@ -226,17 +213,11 @@ class Split:
 
 
 def join(splits: Sequence[Split], name: str) -> Split:
-    """One split of all records of several, in their order.
-
-    Raises:
-        DataError: too many of them cannot be used.
-    """
+    """One split of all records of several, in their order."""
     starts = np.cumsum([0, *(len(split.shards) for split in splits)])
     rows = [split.rows + [start, 0] for split, start in zip(splits, starts[:-1].tolist(), strict=True)]
     shards = [shard for split in splits for shard in split.shards]
-    joined = Split(name, shards, splits[0].size, np.concatenate(rows))
-    joined.check_bad()
-    return joined
+    return Split(name, shards, splits[0].size, np.concatenate(rows))
 
 
 def _prefetch(shards: Sequence[SplitShard]) -> None:
