@@ -170,7 +170,7 @@ class Loader:
         """Put the record's picture, augmented, into `out`."""
         records, record = self.split.find(position)
         if record in records.bad:  # though its picture may be kept, from before it was damaged
-            raise records.shard.error(record, records.bad[record])
+            raise records.error(record, records.bad[record])
         cached = self.cache.of(records) if self.cache else None
         picture = cached.get(record) if cached else None
         if picture is None:

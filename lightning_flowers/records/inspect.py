@@ -64,7 +64,7 @@ def _row(part: Part, split: Split) -> tuple[object, ...]:
 def _say_details(part: Part, split: Split, first: int) -> None:
     classes = part.source.classes
     records, record = split.find(0)
-    payload = records.shard.payload(record)
+    payload = records.payload(record)
     features = sorted(read_example(memoryview(payload), 0, len(payload)).items())
     say(f"\n{part}: {', '.join(f'{name} ({_describe(feature)})' for name, feature in features)}")
     shown = range(min(first, len(split)))
@@ -88,7 +88,7 @@ def _record(split: Split, position: int, classes: tuple[str, ...]) -> tuple[obje
     records, record = split.find(position)
     encoded, label = records.image_bytes(record), split.label(position)
     named = f"{label} {classes[label]}" if label >= 0 else "-"
-    return f"{records.shard.path.stem}:{record}", records.ids[record], named, len(encoded), _picture(encoded)
+    return f"{records.path.stem}:{record}", records.ids[record], named, len(encoded), _picture(encoded)
 
 
 def _picture(encoded: memoryview) -> str:

@@ -89,14 +89,14 @@ def _check(part: Part, path: Path, ids: dict[tuple[Path, str], str], bad: list[F
         first = ids.setdefault((part.folder, shard.ids[record]), f"{path.name} record {record}")
         if first != f"{path.name} record {record}":
             wrong[record] = f"its id {shard.ids[record]!r} is also that of {first}"
-    bad += [Finding(path, record, shard.shard.error(record, what).offset, what) for record, what in wrong.items()]
+    bad += [Finding(path, record, shard.error(record, what).offset, what) for record, what in wrong.items()]
     resized = [what for what in found.values() if isinstance(what, bool)]
-    return [Checked(len(shard), shard.shard.bytes, len(resized), sum(resized))]
+    return [Checked(len(shard), shard.bytes, len(resized), sum(resized))]
 
 
 def _decode(shard: ShardRecords, record: int) -> bool | str:
     """Whether a record's picture had to be resized, or what is bad."""
-    side = shard.shard.name.size
+    side = shard.name.size
     try:
         return decode_into(shard.image_bytes(record), np.empty((side, side, 3), np.uint8))
     except RecordError as error:

@@ -293,7 +293,7 @@ def with_damage(make_petals: MakePetals, tmp_path: Path) -> Path:
     records = [Record(bytes(split.image_bytes(n)), n % 4, f"id{n}") for n in range(200)]
     records[5] = Record(b"no picture", 1, "id5")
     write_split(folder, 32, records, shards=2)
-    shard = open_split(folder, 32, 4, labelled=True).shards[0].records().shard
+    shard = open_split(folder, 32, 4, labelled=True).shards[0].records()
     data = bytearray(shard.path.read_bytes())
     data[shard.spans[3].offset + 100] ^= 0xFF
     shard.path.write_bytes(data)

@@ -189,7 +189,7 @@ def damaged(petals_root: Path, tmp_path: Path) -> Split:
     """The training split, its record 17 (record 3 of shard 01) damaged."""
     shutil.copytree(petals_root / FOLDER / "train", tmp_path / "train")
     split = open_split(tmp_path / "train", 32, 4, labelled=True)
-    shard = split.shards[1].records().shard
+    shard = split.shards[1].records()
     data = bytearray(shard.path.read_bytes())
     data[shard.spans[3].offset + shard.spans[3].length // 2] ^= 0xFF
     shard.path.write_bytes(data)
@@ -399,7 +399,7 @@ def test_a_damaged_record_is_masked_though_its_picture_was_kept_before(tmp_path:
     write_with_bad(tmp_path / "shards", bad=())
     cache = PictureCache(tmp_path / "pictures", 32)
     epoch(Loader(open_split(tmp_path / "shards", 32, 4, labelled=True), Order(300, 50), cache=cache))
-    shard = open_split(tmp_path / "shards", 32, 4, labelled=True).shards[0].records().shard
+    shard = open_split(tmp_path / "shards", 32, 4, labelled=True).shards[0].records()
     data = bytearray(shard.path.read_bytes())
     data[shard.spans[7].offset + shard.spans[7].length // 2] ^= 0xFF
     shard.path.write_bytes(data)

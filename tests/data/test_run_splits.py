@@ -25,7 +25,7 @@ def source(petals_root: Path) -> Source:
 def damage(path: Path, record: int) -> None:
     """Flip a byte in the middle of a record's picture."""
     split = open_source(path.parents[2]).open(path.parent.name, 32)
-    shard = next(shard for shard in split.shards if shard.where == str(path)).records().shard
+    shard = next(shard for shard in split.shards if shard.where == str(path)).records()
     data = bytearray(path.read_bytes())
     data[shard.spans[record].offset + shard.spans[record].length // 2] ^= 0xFF
     path.write_bytes(data)

@@ -105,8 +105,8 @@ def _read(path: Path, skip: bool) -> dict[int, Values]:
 def _values(records: ShardRecords, record: int) -> Values:
     image = bytes(records.image_bytes(record))
     values = image, int(records.labels[record]), records.ids[record]
-    payload = records.shard.payload(record)
-    crc = struct.pack("<I", records.shard.spans[record].crc)
+    payload = records.payload(record)
+    crc = struct.pack("<I", records.spans[record].crc)
     assert TFRecordWriter.masked_crc(payload) == crc, "the CRC was not checked"
     assert values == _protobuf_values(payload, records.ids[record]), "protobuf reads something else"
     assert 0 <= values[1] < CLASSES

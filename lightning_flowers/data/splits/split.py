@@ -143,7 +143,7 @@ class Split:
     def error(self, position: int, what: str) -> RecordError:
         """An error about one record, naming shard, record and byte offset."""
         records, record = self.find(position)
-        return records.shard.error(record, what)
+        return records.error(record, what)
 
     @property
     def bad(self) -> dict[int, RecordError]:
@@ -153,7 +153,7 @@ class Split:
             return {}
         places = ((position, opened[shard], record) for position, (shard, record) in enumerate(self._places))
         return {
-            position: records.shard.error(record, records.bad[record])
+            position: records.error(record, records.bad[record])
             for position, records, record in places
             if records and record in records.bad
         }

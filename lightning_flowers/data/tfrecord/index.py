@@ -37,15 +37,14 @@ class Rules:
     order: tuple[int, ...] | None = None
 
 
-class ShardRecords:
-    """What an opened shard holds.
+class ShardRecords(Shard):
+    """A shard, and what its records hold.
 
     Args:
         path: the shard.
         rules: what its records must keep to.
 
     Attributes:
-        shard: the file.
         labels: int64 (records,), -1 where unknown.
         ids: of each record; a labelled record without an `id`, or a damaged one, is called `SHARD:RECORD`.
         bad: why a record cannot be used, by its number; empty unless the rules say skip.
@@ -58,21 +57,17 @@ class ShardRecords:
     """
 
     def __init__(self, path: Path, rules: Rules) -> None:
-        self.shard = Shard(path, rules.skip)
-        self.bad = self.shard.bad
-        self.labels: NDArray[np.int64] = np.full(len(self.shard), UNKNOWN_LABEL, np.int64)
-        self.ids = [self._name(record) for record in range(len(self.shard))]
-        self._images = np.zeros((len(self.shard), 2), np.int64)
+        super().__init__(path, rules.skip)
+        self.labels: NDArray[np.int64] = np.full(len(self), UNKNOWN_LABEL, np.int64)
+        self.ids = [self._name(record) for record in range(len(self))]
+        self._images = np.zeros((len(self), 2), np.int64)
         self._rules = rules
-        buffer = self.shard.file_bytes()
-        for record in range(len(self.shard.spans)):
+        buffer = self.file_bytes()
+        for record in range(len(self.spans)):
             self._index(buffer, record)
-        spans = [(span.length, span.crc) for span in self.shard.spans]
+        spans = [(span.length, span.crc) for span in self.spans]
         read = self._images.tolist(), self.labels.tolist(), self.ids
         self.key = hashlib.sha256(repr((spans, *read)).encode()).hexdigest()[:32]
-
-    def __len__(self) -> int:
-        return len(self.shard)
 
     def image_bytes(self, record: int) -> memoryview:
         """The encoded picture (JPEG or PNG) of one record, the record's CRC checked.
@@ -80,7 +75,7 @@ class ShardRecords:
         Raises:
             DataError: the record is damaged.
         """
-        payload = self.shard.payload(record)
+        payload = self.payload(record)
         start, stop = self._images[record].tolist()
         return memoryview(payload)[start:stop]
 
@@ -90,7 +85,7 @@ class ShardRecords:
         try:
             self._read(buffer, record)
             if self._rules.skip:  # so that all processes leave out the same records, from the start
-                self.shard.payload(record)
+                self.payload(record)
         except (ValueError, OSError, RecordError) as error:
             damage = self._damage(record, error)
             if not self._rules.skip:
@@ -99,7 +94,7 @@ class ShardRecords:
             self.labels[record], self.ids[record] = UNKNOWN_LABEL, self._name(record)
 
     def _read(self, buffer: FileBytes, record: int) -> None:
-        offset, length, _ = self.shard.spans[record]
+        offset, length, _ = self.spans[record]
         features = read_example(buffer, offset, offset + length)
         start, stop = _one_value("image", features, "bytes").spans[0]
         self._images[record] = start - offset, stop - offset
@@ -110,15 +105,15 @@ class ShardRecords:
         if isinstance(error, RecordError):
             return error
         if isinstance(error, OSError):
-            return self.shard.error(record, f"cannot be read: {error.strerror}")
+            return self.error(record, f"cannot be read: {error.strerror}")
         try:  # a flipped byte can look like anything: what the CRC says comes first
-            self.shard.payload(record)
+            self.payload(record)
         except RecordError as damage:
             return damage
-        return self.shard.error(record, f"{error}: {_MEND}")
+        return self.error(record, f"{error}: {_MEND}")
 
     def _name(self, record: int) -> str:
-        return f"{self.shard.path.name.split('.')[0]}:{record}"
+        return f"{self.path.name.split('.')[0]}:{record}"
 
     def _read_label(self, features: dict[str, Feature]) -> int:
         if not self._rules.labelled:
