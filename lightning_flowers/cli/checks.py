@@ -25,7 +25,8 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder
     names, splits = _splits(command, data), data.splits
     if settings.get("decision") == "adjusted" and "val" not in names:
         raise UserError("--decision=adjusted: is fitted on val, and the run has none: leave it out")
-    data.open(*names)
+    for name in names:
+        splits[name]
     if command not in ("fit", "predict"):
         return
     if "test" in names and not splits["test"].remote:

@@ -115,7 +115,7 @@ class FlowersCLI(LightningCLI):
         self.model.say = say
         if self._checkpoint:
             check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
-        labels = self.datamodule.source.test_labels() if self.command == "test" else None
+        labels = self.datamodule.source.beside("test_labels.csv") if self.command == "test" else None
         if labels is not None and self.datamodule.splits.test_labels is None:
             self.datamodule.splits.test_labels = str(labels)
             say("labels", str(labels))
@@ -162,7 +162,7 @@ class FlowersCLI(LightningCLI):
             raise UserError(f"{left}: left by an earlier job: Lightning would begin with it: move it away")
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             self.trainer.strategy.checkpoint_io = ReadByFirst()
-        say("data", self.datamodule.describe())
+        say("data", str(self.datamodule))
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
         say("model", self.model.describe())

@@ -127,15 +127,6 @@ class PetalsDataModule(LightningDataModule):
         """Names of the classes, in the order of their labels."""
         return self.source.classes
 
-    def open(self, *names: str) -> None:
-        """Open splits: walk their shards, check names, counts, framing, labels and ids.
-
-        Raises:
-            DataError: something is wrong with a shard or a record.
-        """
-        for name in names:
-            self.splits[name]
-
     def setup(self, stage: str) -> None:
         """Open the splits of a stage.
 
@@ -147,7 +138,8 @@ class PetalsDataModule(LightningDataModule):
             self.check_batch_size(hardware.device_count(self.trainer))
         if self._own_threads:
             self.threads = hardware.cores_each()
-        self.open(*self.names_for(stage))
+        for name in self.names_for(stage):
+            self.splits[name]
 
     def teardown(self, stage: str) -> None:
         """What stands in the place of loaders is of the model that was trained: others must not get it."""
@@ -186,11 +178,8 @@ class PetalsDataModule(LightningDataModule):
         self._cache, text = choice.choose(self._cache_mode, splits, self._cache_dir, processes)
         return text
 
-    def __str__(self) -> str:  # Lightning's knows torch's loaders alone, and raises
-        return self.describe()
-
-    def describe(self) -> str:
-        """One line about the data."""
+    def __str__(self) -> str:
+        """One line about the data (Lightning's own knows torch's loaders alone, and raises)."""
         where = f"{self.source.origin}, as {self.source.where}" if self.source.origin else self.source.where
         return f"{where}: {self.size} px, {len(self.classes)} classes, {self.splits.describe()}"
 

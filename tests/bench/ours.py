@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from lightning_flowers.data.augmentation.augment import Augment
-from lightning_flowers.data.augmentation.presets import Preset
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.data.loader import AHEAD, Loader
@@ -44,7 +43,7 @@ def candidates(job: Job) -> dict[str, Candidate]:
     }
 
 
-def _counts(split: Split, job: Job, preset: Preset, cache: PictureCache | None = None) -> Iterator[int]:
+def _counts(split: Split, job: Job, preset: str, cache: PictureCache | None = None) -> Iterator[int]:
     """Epoch after epoch, with a cache from the second on; pictures that only fill up a last batch do not count."""
     order = Order(len(split), job.batch_size, shuffle=True, seed=SEED)
     loader = Loader(split, order, Augment(preset, job.size), threads=job.threads, cache=cache)

@@ -70,7 +70,8 @@ def test_a_split_is_opened_once(data: PetalsDataModule) -> None:
     data.setup("fit")
     train = data.splits["train"]
     data.setup("fit")
-    data.open("train", "test")
+    for name in ("train", "test"):
+        data.splits[name]
     assert data.splits["train"] is train
     assert list(data.splits) == ["train", "val", "test"]
 
@@ -211,14 +212,14 @@ def test_classes_without_a_training_record_are_told(
     root = make_petals(tmp_path / "petals")
     (root / "classes.txt").write_text("".join(f"flower {label}\n" for label in range(names)), "utf-8")
     data = PetalsDataModule(str(root))
-    data.open("train", "val")
-    assert data.describe().endswith(f"40 train, 12 val; no training record of {told}")
+    data.setup("fit")
+    assert str(data).endswith(f"40 train, 12 val; no training record of {told}")
 
 
 def test_the_data_are_described_in_one_line(data: PetalsDataModule, petals_root: Path) -> None:
     assert str(data) == f"{petals_root}: 32 px, 4 classes, records: none opened yet"
     data.setup("fit")
-    assert data.describe() == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"
+    assert str(data) == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"
 
 
 def read(loader: Any) -> list[int]:
@@ -228,7 +229,8 @@ def read(loader: Any) -> list[int]:
 
 def test_train_and_val_are_kept_and_test_is_not(petals_root: Path, own_shared_memory: Path) -> None:
     data = PetalsDataModule(str(petals_root), batch_size=8)
-    data.open("train", "val", "test")
+    for name in ("train", "val", "test"):
+        data.splits[name]
     assert data.choose_cache(1).startswith(f"decoded pictures are kept in memory, in {own_shared_memory}")
     train, val, test = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
     assert train.cache is val.cache is data.predict_dataloader()[0].cache
@@ -280,7 +282,7 @@ def test_external_data_mark_the_run(petals_root: Path, make_petals: MakePetals, 
     assert read(data.val_dataloader()) == list(range(12))
     assert data.splits.label("mine", "run", 0) == "mine"
     assert data.splits.label(None, "run", 0) == "run-external"
-    assert f"with external data of {extra}" in data.describe()
+    assert f"with external data of {extra}" in str(data)
     assert data.summary()["extra_roots"] == [str(extra)]
 
 

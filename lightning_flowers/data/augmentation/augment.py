@@ -37,7 +37,7 @@ class Augment:
         spec = os.fspath(spec) if isinstance(spec, os.PathLike) else spec
         self.spec = self.content = spec
         if isinstance(spec, str) and spec in PRESETS:
-            self._apply = PRESETS[spec]  # pyright: ignore[reportArgumentType]
+            self._apply = PRESETS[spec]
             return
         from lightning_flowers.data.augmentation import pipelines  # imported late: albumentations takes seconds
 

@@ -5,13 +5,11 @@ Each takes a picture uint8 (size, size, 3), where to write the result (which may
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Preset = Literal["none", "flips", "crop", "study", "affine"]
 Picture = NDArray[np.uint8]
 
 CROP, STUDY_CROP, RATIO = 0.25, 0.5, 4 / 3  # least share of the area, and the longer side by the shorter, at most
@@ -62,12 +60,8 @@ def affine(picture: Picture, out: Picture, bits: int) -> None:
     warp(picture.copy() if picture is out else picture, matrix, out)
 
 
-PRESETS: dict[Preset, Callable[[Picture, Picture, int], None]] = {
-    "none": none,
-    "flips": flips,
-    "crop": crop,
-    "study": study,
-    "affine": affine,
+PRESETS: dict[str, Callable[[Picture, Picture, int], None]] = {
+    preset.__name__: preset for preset in (none, flips, crop, study, affine)
 }
 
 

@@ -82,7 +82,7 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
         for shards in planned.values():
             before = done.shards
             for pictures in shards:
-                _write_shard(whole, ShardName(done.shards - before, settings.size, 0), pictures, inputs, settings, done)
+                _write_shard(whole, ShardName(done.shards - before, settings.size, 0), pictures, settings, done)
                 progress.update(len(pictures))
         if done.bad and not settings.skip:
             path, why = min(done.bad)
@@ -95,28 +95,37 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
     return done
 
 
-def make_once(folder: Path, make: Callable[[Path], object]) -> None:
+def make_once(folder: Path, make: Callable[[Path], object], what: str, mend: str = "") -> Path:
     """Make a folder that is not there, in one process: others wait, and find it done. What one that was killed has
-    left of it goes.
+    left of it goes. Gives the folder.
 
     Raises:
-        OSError: it cannot be written.
+        UserError: it cannot be written; says that of `what`, and one more `mend`.
     """
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            for left in folder.parent.glob(f".{glob.escape(folder.name)}.*/"):
-                shutil.rmtree(left, ignore_errors=True)
-            if not folder.is_dir():
-                make(folder)
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f".{folder.name}.lock")):
+                for left in folder.parent.glob(f".{glob.escape(folder.name)}.*/"):
+                    shutil.rmtree(left, ignore_errors=True)
+                if not folder.is_dir():
+                    make(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: {what} cannot be written there: {error.strerror or error}; make room, or set XDG_CACHE_HOME to "
+            f"another folder{mend}"
+        ) from error
+    return folder
 
 
-def render(inputs: Inputs, one: Input, settings: Settings) -> bytes | str:
+def render(one: Input, settings: Settings) -> bytes | str:
     """A picture as a square JPEG, RGB 4:4:4 as the competition's; or why it cannot be used."""
     try:
-        picture = square(inputs.read(one), settings.size)
+        picture = square(one.file if one.read is None else one.read(), settings.size)
     except PictureError as error:
         return str(error)
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
     return simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
 
 
@@ -126,15 +135,13 @@ def _for_training(pictures: list[Input]) -> list[Input]:
     return pictures
 
 
-def _write_shard(
-    root: Path, name: ShardName, pictures: Sequence[Input], inputs: Inputs, settings: Settings, done: Converted
-) -> None:
+def _write_shard(root: Path, name: ShardName, pictures: Sequence[Input], settings: Settings, done: Converted) -> None:
     """Write a shard, a picture at a time: memory stays small. Its name tells how many it holds."""
     split, before = str(pictures[0].split), len(done.pictures)
     part = root / f"tfrecords-jpeg-{name.size}x{name.size}" / split / f"{name.number}.part"
     part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
-        rendered = in_order(lambda picture: render(inputs, picture, settings), pictures)
+        rendered = in_order(lambda picture: render(picture, settings), pictures)
         for picture, image in zip(pictures, rendered, strict=True):
             if isinstance(image, str):
                 done.bad.append((picture.path, image))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lightning_flowers.data.class_names import clean_name, read_number
-from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.errors import DataError, did_you_mean
 
 
@@ -47,17 +46,6 @@ class Inputs:
     classes: tuple[str, ...]
     pictures: list[Input]
     notes: list[str] = field(default_factory=list)
-
-    def read(self, one: Input) -> Path | bytes:
-        """One of the pictures: its file, or its bytes.
-
-        Raises:
-            PictureError: it cannot be read.
-        """
-        try:
-            return one.file if one.read is None else one.read()
-        except (OSError, ValueError) as error:
-            raise PictureError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def gather(base: Path, found: Iterable[Input], classes: Sequence[str] | None, notes: list[str]) -> Inputs:

@@ -72,14 +72,7 @@ def _converted(kind: str, inputs: Inputs, settings: Settings, root: str) -> Path
     key = hashlib.sha256(content.encode()).hexdigest()[:12]
     base = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"
     folder = base / f"{Path(root).expanduser().resolve().stem}-{settings.size}px-{key}"
-    try:
-        make_once(folder, partial(_convert, kind, inputs, settings, root))
-    except OSError as error:
-        raise UserError(
-            f"{folder}: the converted pictures cannot be written there: {error.strerror or error}; make room, or set "
-            "XDG_CACHE_HOME to another folder"
-        ) from error
-    return folder
+    return make_once(folder, partial(_convert, kind, inputs, settings, root), "the converted pictures")
 
 
 def _convert(kind: str, inputs: Inputs, settings: Settings, root: str, folder: Path) -> None:

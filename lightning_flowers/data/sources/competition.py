@@ -77,10 +77,6 @@ class Source:
         """The competition's `sample_submission.csv`, where it lies beside the shards."""
         return self.beside("sample_submission.csv")
 
-    def test_labels(self) -> Path | None:
-        """The labels of test, where they lie beside the shards, as conversions leave them."""
-        return self.beside("test_labels.csv")
-
     def beside(self, name: str) -> Path | None:
         """A file that lies beside the shards."""
         return _find_beside(self.root, name)

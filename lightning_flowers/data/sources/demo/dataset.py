@@ -13,7 +13,6 @@ from lightning_flowers.data.conversion.convert import Settings, convert, make_on
 from lightning_flowers.data.conversion.inputs import Input, Inputs
 from lightning_flowers.data.sources.demo.draw import draw_flower
 from lightning_flowers.data.sources.demo.species import SPECIES
-from lightning_flowers.errors import UserError
 
 VERSION = 4  # of the drawings: another one gets another folder
 SIZE, SHARDS = 192, 4  # of each split
@@ -32,14 +31,7 @@ def ensure(folder: Path | None = None) -> Path:
         UserError: the folder cannot be written.
     """
     root = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / f"demo-petals-{VERSION}"
-    try:
-        make_once(root, write)
-    except OSError as error:
-        raise UserError(
-            f"{root}: the demo petals cannot be written there: {error.strerror or error}; "
-            "make room, set XDG_CACHE_HOME to another folder, or give --data.root"
-        ) from error
-    return root
+    return make_once(root, write, "the demo petals", ", or give --data.root")
 
 
 def write(root: Path, seed: int = 0) -> None:

@@ -22,12 +22,10 @@ class RemoteSource(Source):
     Attributes:
         url: as the user gave it, with its secrets.
         store: brings its files.
-        limit: bytes that files of URLs may take on this host.
     """
 
     url: str
     store: RemoteStore
-    limit: int
 
     @property
     def where(self) -> str:
@@ -47,9 +45,9 @@ class RemoteSource(Source):
         """
         sizes = self.store.files()
         together = sum(sizes[place] for name in SPLITS for place in self._places(name, size))
-        if together > self.limit:
+        if together > self.store.limit:
             raise UserError(
-                f"--data.remote_limit={self.limit}: the shards of {size} px take {together} bytes together, which "
+                f"--data.remote_limit={self.store.limit}: the shards of {size} px take {together} bytes together, which "
                 "are kept on this host: raise the limit"
             )
         rules = Rules(len(self.classes), split != "test", skip, self.order)
@@ -91,4 +89,4 @@ def open_remote(url: str, limit: int) -> RemoteSource:
             "(such as tfrecords-jpeg-224x224/train/00-224x224-798.tfrec)"
         )
     classes = read_classes(store.get("classes.txt") if "classes.txt" in files else None)
-    return RemoteSource(Path(store.url), classes, sizes, url, store, limit)
+    return RemoteSource(Path(store.url), classes, sizes, url, store)

@@ -32,6 +32,7 @@ class RemoteStore:
 
     Attributes:
         url: without user, password and query, for messages.
+        limit: as given.
 
     Raises:
         UserError: nothing that is installed can read such a URL.
@@ -40,7 +41,7 @@ class RemoteStore:
     def __init__(self, url: str, folder: Path | None = None, limit: int = 20 * 2**30, attempts: int = 6) -> None:
         self._remote = RemoteFolder(url, attempts)
         self._folder = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / "shards"
-        self.url, self._limit, self._stopped = self._remote.url, limit, self._remote.filesystem.stopped
+        self.url, self.limit, self._stopped = self._remote.url, limit, self._remote.filesystem.stopped
         self._lock = threading.Lock()  # for all that follows
         self._planned: list[str] = []
         self._own: set[Path] = set()  # folders of the files that were got
@@ -153,7 +154,7 @@ class RemoteStore:
             left = size + sum(path.stat().st_size for path in kept)
             others = (path for path in kept if path.parent.with_suffix("") not in self._own)
             for path in sorted(others, key=lambda path: path.stat().st_mtime):
-                if left > self._limit:
+                if left > self.limit:
                     with suppress(OSError), self._lock_of(path.parent.stem).acquire(timeout=0):
                         length = path.stat().st_size
                         path.unlink()  # Windows removes no open file
