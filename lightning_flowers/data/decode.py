@@ -38,7 +38,8 @@ def decode_into(encoded: memoryview, out: NDArray[np.uint8]) -> bool:
         if colour in _JPEG_COLOURS and (found_height, found_width) == (height, width):
             simplejpeg.decode_jpeg(encoded, buffer=out)
             return False
-        picture = _decode_jpeg(encoded, colour)
+        # One decoder for all sizes: Pillow would take JPEGs with damage in their middle for whole.
+        picture = simplejpeg.decode_jpeg(encoded) if colour in _JPEG_COLOURS else _decode_any(encoded)
     elif bytes(encoded[: len(_PNG_MAGIC)]) == _PNG_MAGIC:
         picture = _decode_any(encoded)
     else:
@@ -49,11 +50,6 @@ def decode_into(encoded: memoryview, out: NDArray[np.uint8]) -> bool:
     shrinks = picture.shape[0] * picture.shape[1] > height * width
     cv2.resize(picture, (width, height), dst=out, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return True
-
-
-def _decode_jpeg(encoded: memoryview, colour: str) -> NDArray[np.uint8]:
-    # One decoder for all sizes: Pillow would take JPEGs with damage in their middle for whole.
-    return simplejpeg.decode_jpeg(encoded) if colour in _JPEG_COLOURS else _decode_any(encoded)
 
 
 def _check_claim(encoded: memoryview, height: int, width: int) -> None:

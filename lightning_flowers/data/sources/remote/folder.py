@@ -49,8 +49,9 @@ class RemoteFolder:
         self._by_listing = self.filesystem.protocol in ("http", "https")
         self._known: dict[str, RemoteFile] = {}
 
-    def files(self) -> dict[str, int]:
-        """Relative paths of the shards (anything with `.tfrec` in its name) and tables, and their sizes in bytes.
+    def files(self) -> dict[str, RemoteFile]:
+        """The shards (anything with `.tfrec` in its name) and tables, as they were when they were listed, by their
+        relative paths.
 
         Raises:
             DataError: the URL cannot be listed, there is no shard under it, or a file that is listed is not there.
@@ -69,11 +70,7 @@ class RemoteFolder:
                     "check the names of bucket and folder"
                 )
             self._known = dict(sorted(found.items()))
-        return {path: file.size for path, file in self._known.items()}
-
-    def stat(self, path: str) -> RemoteFile:
-        """The version of a file (one of `files()`) that was there when it was listed."""
-        return self._known[path]
+        return self._known
 
     def pieces(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         """The bytes of a file from `start` on, a range at a time.

@@ -45,9 +45,9 @@ class RemoteSource(Source):
         """
         sizes = self.store.files()
         together = sum(sizes[place] for name in SPLITS for place in self._places(name, size))
-        if together > self.store.limit:
+        if together > (limit := self.store.limit):
             raise UserError(
-                f"--data.remote_limit={self.store.limit}: the shards of {size} px take {together} bytes together, which "
+                f"--data.remote_limit={limit}: the shards of {size} px take {together} bytes together, which "
                 "are kept on this host: raise the limit"
             )
         rules = Rules(len(self.classes), split != "test", skip, self.order)

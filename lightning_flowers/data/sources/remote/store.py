@@ -53,12 +53,12 @@ class RemoteStore:
         Raises:
             DataError: the URL cannot be listed, or there is no shard under it.
         """
-        return self._remote.files()
+        return {path: file.size for path, file in self._remote.files().items()}
 
     def prefetch(self, paths: Sequence[str]) -> None:
         """Fetch these ahead, in this order, before whatever was planned earlier; what fails, `get` tells of."""
         self._stopped.clear()  # after `interrupt`
-        self.files()  # once, not by each thread
+        self._remote.files()  # once, not by each thread
         with self._lock:
             self._planned = list(dict.fromkeys([*paths, *self._planned]))
             while len(self._threads) < min(THREADS, len(self._planned)) and not self._stopped.is_set():
@@ -73,11 +73,10 @@ class RemoteStore:
             DataError: it is not there, cannot be fetched, or is damaged at its source.
             UserError: the folder cannot be written.
         """
-        if path not in self.files():
+        if (file := self._remote.files().get(path)) is None:
             raise DataError(f"{self.url}/{path}: not among the files there")
         with self._lock:
             self._planned = [other for other in self._planned if other != path]
-        file = self._remote.stat(path)
         if (wrong := self._place(file)) and (wrong := self._place(file)):
             raise DataError(f"{wrong} (fetched twice: it is damaged there, or its name is wrong: put it there anew)")
         return self._where(file)
