@@ -18,8 +18,9 @@ from lightning_flowers import kept
 from lightning_flowers.__main__ import main
 from lightning_flowers.cli import lightning
 from lightning_flowers.data.cache import free_space
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.errors import naming_flags
+from tests.shards import write_split
 
 # A Trainer would look for a TPU, and import torch_xla into the tests' own process, which changes torch and environment.
 XLAAccelerator.auto_device_count = functools.cache(lambda: 0)

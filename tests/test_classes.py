@@ -10,8 +10,9 @@ import torch
 
 from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.data.sources.competition import open_source
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.run.predictions import Predictions
+from tests.shards import write_split
 
 TINY = [
     "--model.backbone=test_resnet", "--model.weights=none", "--model.lr=0.01", "--data.batch_size=8",

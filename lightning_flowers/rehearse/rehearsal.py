@@ -22,7 +22,8 @@ from lightning_flowers.compare.study import TRAIN_RECORDS, VAL_RECORDS
 from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.run_splits import Splits
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, competition_classes
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.shard import ShardName
+from lightning_flowers.data.tfrecord.writer import Record, write_shard
 from lightning_flowers.environment import as_found
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
@@ -110,10 +111,10 @@ def write_pictures(root: Path, classes: Sequence[str], size: int, counts: dict[s
     """
     flat = [simplejpeg.encode_jpeg(np.full((size, size, 3), shade, np.uint8)) for shade in range(0, 256, 16)]
     for split, count in counts.items():
-        records = [
+        records = (
             Record(flat[number % len(flat)], number % len(classes), f"{split}{number}") for number in range(count)
-        ]
-        write_split(root / f"tfrecords-jpeg-{size}x{size}" / split, size, records, 1)
+        )
+        write_shard(root / f"tfrecords-jpeg-{size}x{size}" / split / str(ShardName(0, size, count)), records)
     write_text(root / "classes.txt", "".join(f"{name}\n" for name in classes))
 
 

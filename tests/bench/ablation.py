@@ -31,10 +31,11 @@ from scipy.stats import false_discovery_control, ttest_rel
 
 from lightning_flowers.data.sources.competition import Source, open_source
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.errors import DataError
 from lightning_flowers.run.results import Run, read_run
 from lightning_flowers.run.summary import versions
+from tests.shards import write_split
 
 from . import rows as table
 

@@ -14,8 +14,9 @@ from tfrecord.tools.tfrecord2idx import create_index
 from lightning_flowers.data.sources.demo.draw import draw_flower
 from lightning_flowers.data.sources.demo.species import SPECIES
 from lightning_flowers.data.sources.folder import find_shards, open_split
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.errors import DataError
+from tests.shards import write_split
 
 CLASSES = 104
 SIZES = (512, 224)

@@ -12,8 +12,9 @@ from pytorch_lightning import Trainer
 from lightning_flowers import hardware
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.sources.folder import open_split
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.errors import DataError, UserError
+from tests.shards import write_split
 
 MakePetals = Callable[..., Path]
 

@@ -18,8 +18,9 @@ from tfrecord import example_pb2
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords
 from lightning_flowers.data.tfrecord.shard import HEADER_BYTES, Shard, masked_crc
-from lightning_flowers.data.tfrecord.writer import Record, frame, serialize, write_split
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
+from tests.shards import write_split
 
 RECORDS = [Record(f"picture {n:02d} ".encode() * 9, n % 4, f"rose{n:02d}") for n in range(15)]
 PAYLOADS = [serialize(record) for record in RECORDS[5:10]]

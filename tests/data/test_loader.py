@@ -20,8 +20,9 @@ from lightning_flowers.data.order import Order
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits import split as splits
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.errors import DataError
+from tests.shards import write_split
 
 FOLDER = "tfrecords-jpeg-32x32"
 

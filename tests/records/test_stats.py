@@ -7,8 +7,9 @@ import simplejpeg
 from PIL import Image
 
 from lightning_flowers.data.sources.demo.draw import draw_flower
-from lightning_flowers.data.tfrecord.writer import Record, write_split
+from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.records.duplicates import BITS, near_pairs, perceptual_hash
+from tests.shards import write_split
 
 SIDE = 96
 

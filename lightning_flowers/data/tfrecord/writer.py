@@ -1,13 +1,11 @@
 """Writes pictures as shards in the competition's format."""
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from lightning_flowers.data.tfrecord.shard import ShardName, masked_crc
+from lightning_flowers.data.tfrecord.framing import masked_crc
 from lightning_flowers.files import atomic_file
 
 
@@ -17,25 +15,6 @@ class Record(NamedTuple):
     image: bytes
     label: int | None
     id: str
-
-
-def write_split(folder: Path, size: int, records: Sequence[Record], shards: int) -> list[Path]:
-    """Write `records`, in order, into `shards` files NN-SxS-COUNT.tfrec of as equal counts as can be.
-
-    Args:
-        folder: made if it is not there; files of the same names in it are overwritten.
-        size: side of the pictures in pixels, for the names.
-
-    Raises:
-        ValueError: fewer records than shards.
-    """
-    if not 1 <= shards <= len(records):
-        raise ValueError(f"{len(records)} records do not fill {shards} shards")
-    paths = []
-    for number, rows in enumerate(np.array_split(np.arange(len(records)), shards)):
-        paths.append(folder / str(ShardName(number, size, len(rows))))
-        write_shard(paths[-1], [records[row] for row in rows])
-    return paths
 
 
 def write_shard(path: Path, records: Iterable[Record]) -> None:

@@ -12,8 +12,9 @@ from tfrecord import example_pb2
 from lightning_flowers.data.sources.folder import find_shards, open_split
 from lightning_flowers.data.splits.fingerprints import common, content
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.writer import Record, serialize, write_split
+from lightning_flowers.data.tfrecord.writer import Record, serialize
 from lightning_flowers.errors import DataError
+from tests.shards import write_split
 
 WriteRecords = Callable[[Path, Iterable[bytes]], Path]
 SHARD = "00-32x32-2.tfrec"

@@ -10,8 +10,9 @@ import pytest
 from lightning_flowers.data.tfrecord import file_bytes
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
 from lightning_flowers.data.tfrecord.index import Rules, ShardRecords, SplitShard
-from lightning_flowers.data.tfrecord.writer import Record, frame, serialize, write_split
+from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
+from tests.shards import write_split
 
 WriteRecords = Callable[[Path, Iterable[bytes]], Path]
 NAME = "00-32x32-3.tfrec"

@@ -11,7 +11,8 @@ from tfrecord import example_pb2
 
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.tfrecord.shard import Shard
-from lightning_flowers.data.tfrecord.writer import Record, serialize, write_shard, write_split
+from lightning_flowers.data.tfrecord.writer import Record, serialize, write_shard
+from tests.shards import write_split
 
 RECORDS = [Record(f"picture {number}".encode(), number % 3, f"id{number}") for number in range(11)]
 
