@@ -162,7 +162,7 @@ class FlowersCLI(LightningCLI):
             raise UserError(f"{left}: left by an earlier job: Lightning would begin with it: move it away")
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             self.trainer.strategy.checkpoint_io = ReadByFirst()
-        say("data", str(self.datamodule))
+        say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")
         say("model", self.model.describe())

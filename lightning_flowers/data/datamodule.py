@@ -178,10 +178,12 @@ class PetalsDataModule(LightningDataModule):
         self._cache, text = choice.choose(self._cache_mode, splits, self._cache_dir, processes)
         return text
 
-    def __str__(self) -> str:
-        """One line about the data (Lightning's own knows torch's loaders alone, and raises)."""
+    def describe(self) -> str:
+        """One line about the data."""
         where = f"{self.source.origin}, as {self.source.where}" if self.source.origin else self.source.where
         return f"{where}: {self.size} px, {len(self.classes)} classes, {self.splits.describe()}"
+
+    __str__ = describe  # Lightning's knows torch's loaders alone, and raises
 
     def names_for(self, stage: str) -> tuple[str, ...]:
         """The splits a stage reads; to predict, those of val and test that there are."""
