@@ -214,13 +214,13 @@ def test_classes_without_a_training_record_are_told(
     (root / "classes.txt").write_text("".join(f"flower {label}\n" for label in range(names)), "utf-8")
     data = PetalsDataModule(str(root))
     data.setup("fit")
-    assert str(data).endswith(f"40 train, 12 val; no training record of {told}")
+    assert data.describe().endswith(f"40 train, 12 val; no training record of {told}")
 
 
 def test_the_data_are_described_in_one_line(data: PetalsDataModule, petals_root: Path) -> None:
     assert str(data) == f"{petals_root}: 32 px, 4 classes, records: none opened yet"
     data.setup("fit")
-    assert str(data) == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"
+    assert data.describe() == f"{petals_root}: 32 px, 4 classes, records: 40 train, 12 val"
 
 
 def read(loader: Any) -> list[int]:
@@ -283,7 +283,7 @@ def test_external_data_mark_the_run(petals_root: Path, make_petals: MakePetals, 
     assert read(data.val_dataloader()) == list(range(12))
     assert data.splits.label("mine", "run", 0) == "mine"
     assert data.splits.label(None, "run", 0) == "run-external"
-    assert f"with external data of {extra}" in str(data)
+    assert f"with external data of {extra}" in data.describe()
     assert data.summary()["extra_roots"] == [str(extra)]
 
 

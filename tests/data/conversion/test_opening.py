@@ -73,7 +73,7 @@ def test_names_of_other_features_are_given(tmp_path):
     ):
         open_data(root, SIZE)
     data = PetalsDataModule(root, SIZE, features={"image": "shot", "label": "flower"})
-    assert str(data).startswith(f"{root}, as ")
+    assert data.describe().startswith(f"{root}, as ")
     assert len(data.splits["train"]) == 12
 
 
