@@ -154,7 +154,7 @@ class Loader:
 
     def _fill(self, epoch: int, pictures: NDArray[np.uint8], positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Fill some rows of a batch; gives their labels, `_BAD` of those that could not be read."""
-        labels = np.full(len(positions), _BAD)
+        labels = np.full(len(positions), _BAD, np.int64)
         for row, position in enumerate(positions.tolist()):
             try:
                 self._picture(pictures[row], epoch, position)
