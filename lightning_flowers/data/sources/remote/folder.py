@@ -28,7 +28,7 @@ class RemoteFile(NamedTuple):
     version: str
 
 
-class RemoteFolder:
+class RemoteFolder(FileSystem):
     """The files under one URL. Any thread may call any method.
 
     Args:
@@ -37,16 +37,15 @@ class RemoteFolder:
 
     Attributes:
         url: without user, password and query, for messages.
-        filesystem: that of the URL.
 
     Raises:
         UserError: nothing that is installed can read such a URL.
     """
 
     def __init__(self, url: str, attempts: int) -> None:
+        super().__init__(url)
         self.url, self.attempts = bare(url).rstrip("/"), attempts
-        self.filesystem = FileSystem(url)
-        self._by_listing = self.filesystem.protocol in ("http", "https")
+        self._by_listing = self.protocol in ("http", "https")
         self._known: dict[str, RemoteFile] = {}
 
     def files(self) -> dict[str, RemoteFile]:
@@ -81,7 +80,7 @@ class RemoteFolder:
 
         def read() -> bytes:
             stop = min(start + RANGE, file.size)
-            data: bytes = self.filesystem.call("cat_file", file.name, start=start, end=stop)
+            data: bytes = self.call("cat_file", file.name, start=start, end=stop)
             if len(data) == file.size:  # all of it: what a server sends that knows no ranges
                 return data[start:]
             if len(data) != stop - start:
@@ -90,7 +89,7 @@ class RemoteFolder:
 
         while start < file.size:
             try:
-                data = self.filesystem.retry(file.url, self.attempts, read)
+                data = self.retry(file.url, self.attempts, read)
             except FileNotFoundError as error:
                 raise DataError(f"{file.url}: no longer there: put it there again") from error
             start += len(data)
@@ -99,7 +98,7 @@ class RemoteFolder:
     def _read_listing(self) -> list[str]:
         url, name = f"{self.url}/{LISTING}", self._name(LISTING)
         try:
-            data = self.filesystem.retry(url, LISTING_ATTEMPTS, lambda: self.filesystem.call("cat_file", name))
+            data = self.retry(url, LISTING_ATTEMPTS, lambda: self.call("cat_file", name))
         except FileNotFoundError as error:
             raise DataError(
                 f"{url}: not there, and a web server cannot say which files it has: make it in the data's folder "
@@ -108,10 +107,9 @@ class RemoteFolder:
         return parse_listing(data, url)
 
     def _find(self) -> dict[str, RemoteFile]:
-        root = self.filesystem.root
+        root = self.root
         try:
-            find = lambda: self.filesystem.call("find", root, detail=True)  # noqa: E731
-            infos = self.filesystem.retry(self.url, LISTING_ATTEMPTS, find)
+            infos = self.retry(self.url, LISTING_ATTEMPTS, lambda: self.call("find", root, detail=True))
         except FileNotFoundError:
             return {}
         paths = {name.removeprefix(root).lstrip("/"): info for name, info in infos.items() if name.startswith(root)}
@@ -120,7 +118,7 @@ class RemoteFolder:
     def _ask_version(self, path: str) -> RemoteFile:
         url, name = f"{self.url}/{path}", self._name(path)
         try:
-            info = self.filesystem.retry(url, self.attempts, lambda: self.filesystem.call("info", name))
+            info = self.retry(url, self.attempts, lambda: self.call("info", name))
         except FileNotFoundError as error:
             raise DataError(f"{url}: not there, though it is listed: put it there, or list anew") from error
         if info.get("size") is None:
@@ -133,10 +131,9 @@ class RemoteFolder:
         return RemoteFile(f"{self.url}/{path}", name, int(info["size"]), told or urlsplit(name).query)
 
     def _name(self, path: str) -> str:
-        root = self.filesystem.root
         if not self._by_listing:
-            return f"{root}/{path}"
-        base = urlsplit(root)  # a query (a signature, say) stays behind the path
+            return f"{self.root}/{path}"
+        base = urlsplit(self.root)  # a query (a signature, say) stays behind the path
         return urlunsplit(base._replace(path=f"{base.path.rstrip('/')}/{quote(path)}"))
 
 

@@ -41,7 +41,7 @@ class RemoteStore:
     def __init__(self, url: str, folder: Path | None = None, limit: int = 20 * 2**30, attempts: int = 6) -> None:
         self._remote = RemoteFolder(url, attempts)
         self._folder = folder or Path(platformdirs.user_cache_dir("lightning_flowers")) / "shards"
-        self.url, self.limit, self._stopped = self._remote.url, limit, self._remote.filesystem.stopped
+        self.url, self.limit, self._stopped = self._remote.url, limit, self._remote.stopped
         self._lock = threading.Lock()  # for all that follows
         self._planned: list[str] = []
         self._own: set[Path] = set()  # folders of the files that were got
@@ -117,7 +117,7 @@ class RemoteStore:
             finally:
                 lock.release()
         except OSError as error:
-            self._remote.filesystem.check_open()
+            self._remote.check_open()
             raise UserError(
                 f"{self._folder}: remote files cannot be kept there: {error.strerror or error}: make room, or "
                 "set XDG_CACHE_HOME to another folder"

@@ -176,5 +176,5 @@ def open_store(
     for gate in site.gates.values():
         gate.set()
     for store in stores:
-        store._remote.filesystem.close()
+        store._remote.close()
     wait_until(lambda: not fetch_threads())
