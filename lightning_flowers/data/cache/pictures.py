@@ -52,7 +52,11 @@ class ShardPictures:
         if self._full:
             return
         try:
-            self._write(picture.reshape(-1), record * self._bytes)
+            start = record * self._bytes
+            if self._file is None:
+                self._everything[start : start + self._bytes] = picture.reshape(-1)
+            else:
+                files.write(self._file.number, picture.reshape(-1).data, start)
         except OSError as error:
             self._full = True
             warnings.warn(as_given(f"--data.cache: no more pictures are kept: {error.strerror}"), stacklevel=2)
@@ -62,12 +66,6 @@ class ShardPictures:
     def lacks(self, bad: Collection[int] = ()) -> bool:
         """Whether a picture is still to come, other than of the records that cannot be used."""
         return any(record not in bad for record in np.flatnonzero(self._there == 0).tolist())
-
-    def _write(self, picture: NDArray[np.uint8], position: int) -> None:
-        if self._file is None:
-            self._everything[position : position + self._bytes] = picture
-        else:
-            files.write(self._file.number, picture.data, position)
 
 
 class PictureCache:
