@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from lightning_flowers.__main__ import main
-from lightning_flowers.data.sources.finding import KAGGLE_MOUNTS
+from lightning_flowers.data.conversion.opening import KAGGLE_MOUNTS
 from lightning_flowers.model.classifier import FlowerClassifier
 
 ROOT = Path(__file__).parent.parent

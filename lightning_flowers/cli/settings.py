@@ -8,9 +8,8 @@ from typing import NamedTuple
 from jsonargparse import Namespace
 
 from lightning_flowers.data.conversion.hubs import is_hub
-from lightning_flowers.data.conversion.opening import holds_shards
+from lightning_flowers.data.conversion.opening import REMOTE_LIMIT, holds_shards, is_url
 from lightning_flowers.data.datamodule import PSEUDO_THRESHOLD
-from lightning_flowers.data.sources.finding import REMOTE_LIMIT, is_url
 from lightning_flowers.errors import UserError
 
 # Lightning's tuners: the first asks loaders of torch, the second an optimizer without a schedule.

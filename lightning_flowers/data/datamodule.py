@@ -10,12 +10,11 @@ from lightning_flowers import hardware
 from lightning_flowers.data.augmentation.augment import Augment
 from lightning_flowers.data.cache import choice
 from lightning_flowers.data.cache.pictures import PictureCache
-from lightning_flowers.data.conversion.opening import open_data
+from lightning_flowers.data.conversion.opening import REMOTE_LIMIT, open_data
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.run_splits import Splits, TrainOn
 from lightning_flowers.data.sources.competition import Source
-from lightning_flowers.data.sources.finding import REMOTE_LIMIT
 from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import DataError, UserError, check_choices
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_flowers.data.conversion.opening import find_source
 from lightning_flowers.data.sources.competition import Source
-from lightning_flowers.data.sources.finding import find_source
 from lightning_flowers.ensemble.members import Members, Stack
 from lightning_flowers.ensemble.record import config_of, data_of, summary_of
 from lightning_flowers.ensemble.result import Outcome

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from lightning_flowers.data.conversion.opening import find_source
 from lightning_flowers.data.sources.competition import SPLITS, Source
-from lightning_flowers.data.sources.finding import find_source
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
 

@@ -8,7 +8,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from lightning_flowers.data.sources.finding import find_source, is_url
+from lightning_flowers.data.conversion.opening import find_source, is_url
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.report.findings import Record

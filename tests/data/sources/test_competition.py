@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_flowers.data.sources import finding
+from lightning_flowers.data.conversion import opening
+from lightning_flowers.data.conversion.opening import find_source
 from lightning_flowers.data.sources.competition import competition_classes, open_source, read_labels
-from lightning_flowers.data.sources.finding import find_source
 from lightning_flowers.errors import DataError
 
 MakePetals = Callable[..., Path]
@@ -146,24 +146,24 @@ def test_the_sample_submission_is_found_where_there_is_one(petals_root: Path, ro
 def test_the_first_of_kaggle_s_mounts_is_taken(
     make_petals: MakePetals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, present: tuple[int, ...]
 ) -> None:
-    assert len(finding.KAGGLE_MOUNTS) == 4
-    mounts = tuple(tmp_path / mount.relative_to("/") for mount in finding.KAGGLE_MOUNTS)
+    assert len(opening.KAGGLE_MOUNTS) == 4
+    mounts = tuple(tmp_path / mount.relative_to("/") for mount in opening.KAGGLE_MOUNTS)
     for number in present:
         make_petals(mounts[number], train=2, val=0, test=0, shards=1)
-    monkeypatch.setattr(finding, "KAGGLE_MOUNTS", mounts)
+    monkeypatch.setattr(opening, "KAGGLE_MOUNTS", mounts)
     assert find_source(None).root == mounts[min(present)]
 
 
 def test_without_a_mount_the_demo_petals_are_taken(
     petals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding, "KAGGLE_MOUNTS", (tmp_path / "nowhere",))
-    monkeypatch.setattr(finding.demo, "ensure", lambda: petals_root)
+    monkeypatch.setattr(opening, "KAGGLE_MOUNTS", (tmp_path / "nowhere",))
+    monkeypatch.setattr(opening.demo, "ensure", lambda: petals_root)
     assert find_source(None).root == petals_root
 
 
 def test_a_root_given_comes_before_every_mount(petals_root: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "KAGGLE_MOUNTS", (petals_root,))
+    monkeypatch.setattr(opening, "KAGGLE_MOUNTS", (petals_root,))
     assert find_source(str(root)).root == root
 
 

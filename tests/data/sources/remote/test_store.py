@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_flowers.data.sources.finding import is_url
+from lightning_flowers.data.conversion.opening import is_url
 from lightning_flowers.errors import UserError
 
 from .conftest import wait_until
