@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -210,15 +209,7 @@ def _share(run: RunFolder) -> float:
 
 
 def _passes(settings: dict[str, Any]) -> int | None:
-    """As `features.feature_views` has it: how many views of each picture are kept as features."""
+    """How many views of each picture are kept as features; None where each epoch is a pass over the pictures."""
     from lightning_flowers.model.features import feature_views  # imported late: torch takes its time
 
-    model = settings["model"]
-    asked = SimpleNamespace(
-        frozen=model["freeze_backbone"],
-        feature_cache=model["feature_cache"],
-        feature_views=model["feature_views"],
-        mixing=bool(model["mixup"] or model["cutmix"]),
-    )
-    augments = settings["data"]["augment"] not in ("none", [])
-    return feature_views(asked, augments)[0] or None  # pyright: ignore[reportArgumentType]
+    return feature_views(settings["model"], settings["data"]["augment"] not in ("none", []))[0] or None

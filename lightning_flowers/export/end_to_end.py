@@ -97,7 +97,8 @@ class _Looking(nn.Module):
 
     def __init__(self, member: Member, given: int) -> None:
         super().__init__()
-        self.shrink = None if member.size_px == given else nn.Buffer(resize_weights(given, member.size_px))
+        weights = resize_weights(given, member.size_px, member.model.device)
+        self.shrink = None if member.size_px == given else nn.Buffer(weights)
         self.normalize, self.backbone, self.head = (
             # Channels-last, which is fast in torch, would stand in the graph as copies.
             deepcopy(part).to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]

@@ -60,9 +60,8 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
             check_growth(model.first_size, data.size, trainer.max_epochs)
         if stage == "fit" and data.wrap is None:
             choose_caches(model, data, trainer.num_devices, model.say or _say)
-    elif stage == "fit" and (model.feature_views or model.loss.counts_classes):
-        given = {"feature_views": model.feature_views, "class_balance": model.loss.class_balance, "loss": True}
-        asked = next(name for name, value in given.items() if value)
+    elif stage == "fit" and (model.hparams["feature_views"] or model.loss.counts_classes):
+        asked = next((name for name in ("feature_views", "class_balance") if model.hparams[name]), "loss")
         raise UserError(f"{asked}={model.hparams[asked]}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
 
 

@@ -1,37 +1,35 @@
 """The classifier: a timm backbone, pooled features, optional dense layers, logits."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pytorch_lightning import Callback
-from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch, check_batch
 from lightning_flowers.errors import UserError, check_choices
-from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model import losses
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.backbones import checkpoint_gradients
+from lightning_flowers.model.checkpointing import Saved
 from lightning_flowers.model.growth import shrink
-from lightning_flowers.model.layers import Normalize, build_head, check_classes, reorder_classes
+from lightning_flowers.model.layers import Normalize, build_head
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.mixing import Mixed, Mixing
 from lightning_flowers.model.optimization import Optimization
 from lightning_flowers.model.phases import Phased
 from lightning_flowers.model.ranges import check_ranges
-from lightning_flowers.model.scoring import Scored
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
 
-class FlowerClassifier(Phased, Scored):
+class FlowerClassifier(Phased, Saved):
     """A pretrained backbone with a new head.
 
     Args:
@@ -69,9 +67,6 @@ class FlowerClassifier(Phased, Scored):
         compile: have torch compile the backbone, from the second batch on.
 
     Attributes:
-        class_names: of the data, in the order of their labels; kept in checkpoints.
-        class_order: where each class of the data stands among those of a checkpoint that is going to be loaded; None
-            where they stand in the same order.
         say: told a heading and a line about what is done for a fit; None logs them.
         origin: where the weights are from that it began with, in words.
         given: what of a file of weights may still be taken, once the data's classes are known.
@@ -80,8 +75,6 @@ class FlowerClassifier(Phased, Scored):
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
     """
 
-    class_names: Sequence[str] = ()
-    class_order: Sequence[int] | None = None
     say: Callable[[str, str], None] | None = None
 
     def __init__(
@@ -126,7 +119,6 @@ class FlowerClassifier(Phased, Scored):
         self.frozen = self.fixed = freeze_backbone  # for good, and now
         self.head_epochs, self.first_size = head_epochs, first_size
         self.views = views_of("none")  # of a picture, when it is predicted
-        self.feature_cache, self.feature_views = feature_cache, feature_views
         built = build_backbone(backbone, weights, drop_path)
         self.backbone: Any = built.model
         self.origin, self.given = built.origin, built.given
@@ -140,11 +132,6 @@ class FlowerClassifier(Phased, Scored):
         self.normalize = Normalize(self.backbone.pretrained_cfg["mean"], self.backbone.pretrained_cfg["std"])
         self.train_counts, self.eval_counts = Counts(num_classes), Counts(num_classes)
         self.fix(freeze_backbone)  # its BatchNorm too: Lightning leaves modes as it finds them
-
-    @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> "FlowerClassifier":  # pyright: ignore[reportIncompatibleMethodOverride]
-        """As Lightning's, which see; no pretrained weights are looked for, as the checkpoint has them all."""
-        return super().load_from_checkpoint(*args, **{"weights": "none", **kwargs})
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (batch, classes) of pictures uint8 (batch, 3, height, width)."""
@@ -223,33 +210,6 @@ class FlowerClassifier(Phased, Scored):
 
     def configure_optimizers(self) -> Any:
         return self.optimization.configure(self)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the sums of an epoch that is under way, over all processes, and what the classes are called."""
-        checkpoint["class_names"] = list(self.class_names)
-        checkpoint["train_counts"] = self.sums_so_far()
-        checkpoint["normalization"] = {part: list(self.backbone.pretrained_cfg[part]) for part in ("mean", "std")}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
-        order of the classes over the checkpoint's."""
-        known = tuple(checkpoint.get("class_names", ()))
-        self.class_names = self.class_names or known
-        if self.class_order is not None:
-            checkpoint["state_dict"] = reorder_classes(checkpoint["state_dict"], self.class_order)
-        else:
-            check_classes(known, self.class_names)
-        self.normalize_as(checkpoint)
-        trainer = trainer_of(self)
-        if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
-            self.count_on(checkpoint["train_counts"])
-        self.optimization.override(checkpoint, trainer)
-
-    def normalize_as(self, checkpoint: Mapping[str, Any]) -> None:
-        """Normalize pictures as a checkpoint's model did; older ones do not tell, as they do it like timm's own."""
-        if known := checkpoint.get("normalization"):
-            self.backbone.pretrained_cfg |= known
-            self.normalize.set(**known)
 
     def _logits(self, batch: Batch | FeatureBatch) -> Tensor:
         """Float32 (batch, classes)."""

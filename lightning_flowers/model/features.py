@@ -5,7 +5,7 @@ needs one forward pass over its data, whatever the number of epochs; and the nex
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -47,7 +47,7 @@ def choose_caches(model: Any, data: PetalsDataModule, processes: int, say: Calla
     Raises:
         UserError: there is no room where pictures were to be kept.
     """
-    views, text = feature_views(model, bool(data.augment))
+    views, text = feature_views(model.hparams, bool(data.augment))
     if views:
         data.wrap = FeatureCache(model, views, partial(say, "features")).loader
     else:
@@ -57,22 +57,22 @@ def choose_caches(model: Any, data: PetalsDataModule, processes: int, say: Calla
         say("features", text)
 
 
-def feature_views(model: Any, augments: bool) -> tuple[int, str]:
+def feature_views(settings: Mapping[str, Any], augments: bool) -> tuple[int, str]:
     """How many views of each picture are to be kept as features: 0 for none; and why, for people.
 
     Args:
-        model: the classifier.
+        settings: of the classifier.
         augments: whether training pictures are augmented.
     """
-    if not model.frozen:
+    if not settings["freeze_backbone"]:
         return 0, "none: the backbone is trained"
-    if not model.feature_cache:
+    if not settings["feature_cache"]:
         return 0, "none, as --model.feature_cache=false says"
-    if model.mixing:
+    if settings["mixup"] or settings["cutmix"]:
         return 0, "none: Mixup and CutMix mix the pictures anew at each step"
-    if augments and not model.feature_views:
+    if augments and not settings["feature_views"]:
         return 0, "none: pictures are augmented anew in each epoch (--model.feature_views=K would keep K views)"
-    views = model.feature_views if augments else 1
+    views = settings["feature_views"] if augments else 1
     return views, f"those of the frozen backbone are computed once, of {views} view{'s' * (views > 1)} of each picture"
 
 

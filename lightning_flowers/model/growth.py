@@ -1,11 +1,10 @@
 """Training pictures that grow over the epochs: made smaller on the device, by the same sums on all hardware."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
+from lightning_flowers.model.views import resize
 
 STEPS = 3  # from the first size to the last: each is another graph on XLA and of torch.compile
 _GRID = 32  # pixels that backbones halve five times
@@ -27,10 +26,7 @@ def side_at(stage: int, first: int, last: int) -> int:
 
 def shrink(images: Tensor, side: int) -> Tensor:
     """Pictures uint8 (batch, 3, size, size) as such of (batch, 3, side, side), bilinear with antialiasing."""
-    weights = _weights(images.shape[-1], side, images.device)
-    with torch.autocast(images.device.type, enabled=False):
-        small = weights @ images.float() @ weights.T
-    return small.round().clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+    return resize(images, side).round().clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
 
 
 def check_growth(first: int | None, size: int, epochs: int | None) -> None:
@@ -50,12 +46,3 @@ def check_growth(first: int | None, size: int, epochs: int | None) -> None:
         raise UserError(f"--model.first_size={first}: must be less than the data's {size} px: leave it out")
     if epochs is None or epochs < 1:
         raise UserError(f"--model.first_size={first}: pictures grow over --trainer.max_epochs: give how many there are")
-
-
-@lru_cache(maxsize=8)
-def _weights(size: int, side: int, device: torch.device) -> Tensor:
-    """Float32 (side, size): what each pixel of a line takes of those of a longer one, a triangle about its middle."""
-    reach = size / side
-    middles = (torch.arange(side)[:, None] + 0.5) * reach
-    near = (1 - (torch.arange(size) + 0.5 - middles).abs() / reach).clamp(min=0)
-    return (near / near.sum(1, keepdim=True)).to(device)

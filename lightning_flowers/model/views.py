@@ -1,11 +1,10 @@
 """Test-time augmentation: several views of each picture, whose probabilities are averaged."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_flowers import hardware
@@ -51,15 +50,19 @@ def resize(image: Tensor, size: int) -> Tensor:
 
     As two products of matrices: XLA has no operator for an antialiased resize, and would have the host do it.
     """
-    weights = resize_weights(image.shape[-1], size).to(image.device)
+    weights = resize_weights(image.shape[-1], size, image.device)
     with torch.autocast(image.device.type, enabled=False):  # bfloat16 would round the pictures
-        return torch.einsum("oh,bchw,pw->bcop", weights, image.float(), weights)
+        return weights @ image.float() @ weights.T
 
 
-def resize_weights(size: int, to: int) -> Tensor:
-    """How much each of `size` pixels in a row counts in each of `to`, float32 (to, size); each row sums to 1."""
-    rows = torch.eye(size)[None, None]
-    return F.interpolate(rows, (to, size), mode="bilinear", antialias=True, align_corners=False)[0, 0]
+@lru_cache(maxsize=8)
+def resize_weights(size: int, to: int, device: torch.device) -> Tensor:
+    """How much each of `size` pixels in a row counts in each of `to`: a triangle about its middle, float32 (to, size);
+    each row sums to 1."""
+    step = size / to
+    middles = (torch.arange(to)[:, None] + 0.5) * step
+    near = (1 - (torch.arange(size) + 0.5 - middles).abs() / max(step, 1)).clamp(min=0)
+    return (near / near.sum(1, keepdim=True)).to(device)
 
 
 def _seen(image: Tensor, flipped: bool, quarters: int) -> Tensor:

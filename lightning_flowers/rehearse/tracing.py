@@ -116,7 +116,7 @@ class _Tracing(Rehearsal):
         model.on_fit_start = self._begin  # after that of all callbacks, of which some are the model's own
         self.graphs: dict[str, Graph] = {}  # by their text without names
         self.late: list[str] = []
-        self._keeps_features = feature_views(self.model, bool(self.datamodule.augment))[0] > 0
+        self._keeps_features = feature_views(self.model.hparams, bool(self.datamodule.augment))[0] > 0
         self._tracing = ExitStack()
         return trainer
 

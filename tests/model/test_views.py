@@ -34,7 +34,7 @@ def test_dihedral_has_each_of_the_eight_once(image):
 def test_a_resize_is_torchs_antialiased_one(image, size):
     wanted = F.interpolate(image.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
     assert torch.allclose(resize(image, size), wanted, atol=1e-3)
-    assert torch.allclose(resize_weights(96, size).sum(1), torch.ones(size), atol=1e-6)
+    assert torch.allclose(resize_weights(96, size, image.device).sum(1), torch.ones(size), atol=1e-6)
 
 
 def test_a_resize_is_exact_in_spite_of_autocast(image):
