@@ -1,37 +1,49 @@
-"""What takes long to make, in the user's cache folder: files named by what they depend on; the longest unused go."""
+"""Features, which take long to compute, in the user's cache folder: named by what they depend on; the unused go."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 import timm
 import torch
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from lightning_flowers import __version__
 from lightning_flowers.files import atomic_file
 
-MAX_BYTES = 4 * 10**9  # of the files of a kind
+MAX_BYTES = 4 * 10**9  # of all files: the longest unused go
 
 
-def path_of(kind: str, name: str, suffix: str) -> Path:
+def path_of(name: str) -> Path:
     """Where a file is, or is to be; one that is there counts as used now."""
-    path = Path(platformdirs.user_cache_dir("lightning_flowers")) / kind / f"{name}{suffix}"
+    path = Path(platformdirs.user_cache_dir("lightning_flowers")) / "features" / f"{name}.safetensors"
     if path.is_file():
         with suppress(OSError):  # a folder that others have filled
             path.touch()
     return path
 
 
-@contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, as `atomic_file` does; of the files of its kind the longest unused go."""
-    with atomic_file(path) as part:
-        yield part
+def load(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a file; None where there is none, or it is damaged."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError):
+        return None
+
+
+def save(path: Path, tensors: dict[str, Tensor]) -> bool:
+    """Keep tensors; gives whether there was room."""
+    try:
+        with atomic_file(path) as part:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
+    except (OSError, SafetensorError):
+        return False
     with suppress(FileNotFoundError):  # another process lets files go too
-        _let_go(path.parent, path.suffix)
+        _let_go(path.parent)
+    return True
 
 
 def fingerprint(told: object, *models: nn.Module) -> str:
@@ -44,8 +56,8 @@ def fingerprint(told: object, *models: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _let_go(folder: Path, suffix: str) -> None:
-    taken, files = 0, folder.glob(f"[!.]*{suffix}")
+def _let_go(folder: Path) -> None:
+    taken, files = 0, folder.glob("[!.]*")
     for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
         taken += file.stat().st_size
         if taken > MAX_BYTES:

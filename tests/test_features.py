@@ -14,7 +14,6 @@ import torch
 
 from lightning_flowers import kept
 from lightning_flowers.__main__ import main
-from lightning_flowers.model import kept_features
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.predictions import Predictions
 
@@ -190,9 +189,9 @@ def test_the_longest_unused_features_go_first(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "MAX_BYTES", 1000)
     for age, name in enumerate("cba"):
         path = tmp_path / f"{name}.safetensors"
-        assert kept_features.keep(path, {"values": torch.zeros(50)})
+        assert kept.save(path, {"values": torch.zeros(50)})
         os.utime(path, (1e9 - age, 1e9 - age))
-    assert kept_features.keep(tmp_path / "new.safetensors", {"values": torch.zeros(50)})
+    assert kept.save(tmp_path / "new.safetensors", {"values": torch.zeros(50)})
     assert {path.stem for path in tmp_path.glob("*.safetensors")} == {"new", "c", "b"}
 
 

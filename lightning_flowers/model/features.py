@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_flowers import hardware
+from lightning_flowers import hardware, kept
 from lightning_flowers.batch import FeatureBatch
+from lightning_flowers.data.cache.files import decoders
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
-from lightning_flowers.model import kept_features
 
 
 class Features(NamedTuple):
@@ -97,10 +97,10 @@ class FeatureCache:
     def _features(self, loader: Loader, split: str) -> Features:
         if split not in self._known:
             views = self._views if loader.augment else 1
-            path = kept_features.path_of(self._model, loader, views)
-            kept = kept_features.read_kept(path) if path else None
-            self._known[split] = Features(**kept) if kept else self._compute(loader, split, views, path)
-            if kept:
+            path = _place(self._model, loader, views)
+            found = kept.load(path) if path else None
+            self._known[split] = Features(**found) if found else self._compute(loader, split, views, path)
+            if found:
                 self._announce(f"{split}: features of {views * len(loader.split)} pictures, kept from an earlier run")
         return self._known[split]
 
@@ -109,8 +109,7 @@ class FeatureCache:
         parts = [self._view(loader, epoch) for epoch in range(views)]
         features = Features(torch.stack([values for values, *_ in parts]), *parts[0][1:])
         pictures, seconds = views * len(loader.split), time.perf_counter() - start
-        kept = path is not None and kept_features.keep(path, features._asdict())
-        later = ", and kept for later runs" if kept else ""
+        later = ", and kept for later runs" if path and kept.save(path, features._asdict()) else ""
         self._announce(f"{split}: features of {pictures} pictures computed once, in {seconds:.1f} s{later}")
         return features
 
@@ -183,6 +182,24 @@ class FeatureLoader:
                 index=torch.where(real, rows, -1),
                 mask=real,
             )
+
+
+def _place(model: Any, loader: Loader, epochs: int) -> Path | None:
+    """Where features are kept that depend on all that these do; None where they are not.
+
+    Several processes keep none: each would have to find what the others find. Nor does a TPU, which computes them in
+    seconds and reads weights back slowly; nor are those kept of pictures whose content is not known, as their shards
+    are elsewhere.
+    """
+    trainer = model.trainer
+    device = trainer.strategy.root_device
+    if trainer.world_size > 1 or not hardware.reads_cheaply(device) or "-" not in loader.split.fingerprint:
+        return None
+    seen = (loader.split.fingerprint, loader.split.size, decoders())
+    drawn = (loader.augment.content, loader.sampler.seed, epochs) if loader.augment else None
+    computed = (trainer.precision, device.type, model.hparams["backbone"])
+    normalized = (model.normalize.mean.tolist(), model.normalize.std.tolist())
+    return kept.path_of(kept.fingerprint((seen, drawn, computed, normalized), model.backbone))
 
 
 def _in_order(records: int, values: Tensor, label: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:

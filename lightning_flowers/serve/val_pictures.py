@@ -1,8 +1,7 @@
 """A run's val pictures on the page: a few to try, and those nearest to a photograph by the model's features."""
 
-from contextlib import suppress
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lightning_flowers import kept
@@ -52,9 +51,10 @@ class ValPictures:
             of_each = [(each.weight, each.size_px, sorted(each.model.hparams.items())) for each in predictor.members]
             models = [member.model for member in predictor.members]
             name = kept.fingerprint((self._sample.fingerprint, of_each), *models)
-            self._file = kept.path_of("features", name, ".npy")
-            self._features = np.zeros((len(self), channels), np.float32)
-            self._remember()
+            self._file = kept.path_of(name)
+            self._features = torch.zeros(len(self), channels)
+            if found := kept.load(self._file):
+                self._features, self.known = found["values"].float(), len(self)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -84,15 +84,14 @@ class ValPictures:
             UserError: it is not there.
         """
         (picture,) = self._sample.take((self._sample.ids[self.known],))
-        self._features[self.known] = self._predictor.features_of(picture[None])[0].astype(np.float16)
+        self._features[self.known] = torch.from_numpy(self._predictor.features_of(picture[None])[0]).half()
         self.known += 1
         if self.ready:
-            with suppress(OSError):  # where nothing can be kept, they are found anew the next time
-                self._keep()
+            kept.save(self._file, {"values": self._features.half()})
 
     def nearest(self, pixels: NDArray[np.uint8]) -> list[Neighbour]:
         """The nearest to a picture uint8 (size_px, size_px, 3), the nearest first."""
-        similar = self._features @ self._predictor.features_of(pixels[None])[0]
+        similar = self._features.numpy() @ self._predictor.features_of(pixels[None])[0]
         order = np.argsort(-similar, kind="stable")[: self.neighbours]
         return [
             Neighbour(
@@ -103,15 +102,3 @@ class ValPictures:
             )
             for number in order.tolist()
         ]
-
-    def _keep(self) -> None:
-        with kept.new_file(self._file) as part, part.open("wb") as file:
-            np.save(file, self._features.astype(np.float16))
-
-    def _remember(self) -> None:
-        try:
-            found = np.load(self._file, allow_pickle=False)
-            self._features[: len(found)] = found
-        except (OSError, ValueError, EOFError):
-            return  # there are none, or they were damaged: they are found anew
-        self.known = len(found)
