@@ -1,17 +1,18 @@
 """The answer of a campaign: its runs' predictions blended, decided, and written as the submission."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_flowers.compete.choice import FLIPS, PLAIN, Option, Step, choose, decide, steps_of, weights_of
+from lightning_flowers.compete.choice import FLIPS, Step, choose, decide, steps_of
 from lightning_flowers.compete.folds import read_test
 from lightning_flowers.compete.leaks import NONE
 from lightning_flowers.compete.plan import ALL
 from lightning_flowers.ensemble.members import read_members
+from lightning_flowers.ensemble.scoring import PLAIN, Option, Val
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.predictions import Predictions, write_answers
@@ -34,13 +35,6 @@ class Answer(NamedTuple):
     runs: dict[str, float]
     leaked: str
     last_round: bool = False
-
-
-class Val(NamedTuple):
-    """Val's probabilities (runs, records, classes) by the views, and its labels."""
-
-    probabilities: Mapping[str, NDArray[np.float32]]
-    labels: NDArray[np.int64]
 
 
 class Blender:
@@ -68,9 +62,9 @@ class Blender:
             told: find out what each step brings, which takes longer.
         """
         val, leaked = self._val(names, views)
-        steps = steps_of(*val) if told else []
-        option = steps[-1].option if steps else choose(*val)
-        weights = weights_of(option, *val)
+        steps = steps_of(val) if told else []
+        option = steps[-1].option if steps else choose(val)
+        weights = val.weights(option)
         self._write(names, option, weights, val)
         return Answer(steps, option, dict(zip(names, weights.tolist(), strict=True)), leaked)
 
@@ -95,7 +89,7 @@ class Blender:
     def _write(self, names: Sequence[str], option: Option, weights: NDArray[np.float64], val: Val) -> None:
         test = read_test([self.of_views(name, option.views) for name in names])
         probabilities = np.stack([each.probabilities for each in test])
-        blend, decided = decide(option, weights, val.probabilities[option.views], val.labels, probabilities)
+        blend, decided = decide(option, weights, val, probabilities)
         predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
         predictions.save(self._folder / "predictions" / "test.npz")
         classes = read_run(self.of_views(names[0], PLAIN).path).data.class_names

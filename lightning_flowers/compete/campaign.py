@@ -10,11 +10,12 @@ from typing import Any
 from lightning_flowers.cli.child import with_contents
 from lightning_flowers.compete import jobs
 from lightning_flowers.compete.answer import Answer, Blender
-from lightning_flowers.compete.choice import FLIPS, PLAIN
+from lightning_flowers.compete.choice import FLIPS
 from lightning_flowers.compete.folds import join_folds, write_teacher
 from lightning_flowers.compete.leaks import FILE, NONE, read_leaks
 from lightning_flowers.compete.plan import ALL, DISTILLED, RESERVE, Job, Model, Plan, fold_flags, make_plan
 from lightning_flowers.data.conversion.opening import open_data
+from lightning_flowers.ensemble.scoring import PLAIN
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.run.budget import Budget

@@ -13,6 +13,7 @@ from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.compete.campaign import Campaign
+from lightning_flowers.compete.choice import describe
 from lightning_flowers.compete.jobs import is_done
 from lightning_flowers.compete.page import describe_served, write_page
 from lightning_flowers.errors import UserError
@@ -95,7 +96,7 @@ def _compete(campaign: Campaign, budget: Budget, hours: float, args: Sequence[st
     command = redact(f"{PROGRAM} {shlex.join(['compete', *args])}")
     page = write_page(campaign.folder, answer, runs, left_out, campaign.leaks, command)
     for step in answer.steps:
-        say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({step.option.describe()})")
+        say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({describe(step.option)})")
     if answer.leaked:
         say("leak", answer.leaked)
     say("page", str(page))

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from lightning_flowers.compete.answer import Answer
+from lightning_flowers.compete.choice import describe
 from lightning_flowers.compete.leaks import FILE, Leaks
 from lightning_flowers.compete.plan import ALL, DISTILLED
 from lightning_flowers.files import write_text
@@ -59,7 +60,7 @@ def write_page(
 
 def _steps(answer: Answer, folded: bool) -> Section:
     header = ["step", "chosen", "in-sample", "cross-validated", "nested"]
-    rows = [[step.name, step.option.describe(), *(number(score, 4) for score in step[2:])] for step in answer.steps]
+    rows = [[step.name, describe(step.option), *(number(score, 4) for score in step[2:])] for step in answer.steps]
     text = " ".join([_STEPS, _FOLDS * folded, answer.leaked, _LAST_ROUND * answer.last_round])
     return Section("What each step brought", text, header, rows, header[2:])
 

@@ -1,8 +1,8 @@
 """What each blend is worth on val: fitted on all of it, and held to the folds it was not fitted on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,71 @@ Probabilities = NDArray[np.floating[Any]]
 Choice = Callable[[Terms, Labels, NDArray[np.int64]], NDArray[np.float64]]
 
 BEST_RUN, EQUAL, SEARCHED, GIVEN = "best run", "equal weights", "searched weights", "given weights"
+PLAIN = "none"  # views of each picture: itself alone
+CHOICES: Mapping[str, Choice] = {
+    BEST_RUN: best_member,
+    EQUAL: lambda terms, labels, records: np.full(len(terms.values), 1 / len(terms.values)),
+    SEARCHED: search_weights,
+}
+
+
+class Option(NamedTuple):
+    """A way from the runs' probabilities to labels: the views of each picture, how runs are weighed and blended, how
+    classes are decided for."""
+
+    views: str
+    weights: str
+    method: str
+    decision: Decision
+
+
+class Val:
+    """Val, prepared for blends, and the weights that were found on parts of it: options share them.
+
+    Args:
+        probabilities: float (members, records, classes) by the views that they were made with.
+        labels: int64 (records,).
+        choices: how weights are found, by their names in options.
+    """
+
+    def __init__(
+        self, probabilities: Mapping[str, Probabilities], labels: Labels, choices: Mapping[str, Choice] = CHOICES
+    ) -> None:
+        self.probabilities, self.labels, self._choices = probabilities, labels, choices
+        self.records, self.classes = np.arange(len(labels)), probabilities[PLAIN].shape[2]
+        self._log_prior = log_prior_of(labels, self.classes)
+        self._terms: dict[tuple[str, str], Terms] = {}
+        self._weights: dict[tuple[str, str, str, bytes], NDArray[np.float64]] = {}
+
+    def terms(self, option: Option) -> Terms:
+        """All records, ready to be blended."""
+        key = option.views, option.method
+        if key not in self._terms:
+            self._terms[key] = Terms(option.method, self.probabilities[option.views])
+        return self._terms[key]
+
+    def weights(self, option: Option, records: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """The weight of each member, float64 (members,), fitted on the records at some positions, or on all."""
+        fit = self.records if records is None else records
+        key = (option.views, option.method, option.weights, fit.tobytes())
+        if key not in self._weights:
+            self._weights[key] = self._choices[option.weights](self.terms(option), self.labels, fit)
+        return self._weights[key]
+
+    def answers(self, option: Option, fit: Labels, rest: Labels) -> Labels:
+        """The labels of `rest` by what was fitted on `fit`, positions both."""
+        blend = self.terms(option).blend(self.weights(option, fit))
+        if option.decision == "argmax":
+            return blend[rest].argmax(1)
+        return decide_as(blend[fit], self.labels[fit], blend[rest], self._log_prior)
+
+    def cross_validated(self, option: Option, records: NDArray[np.int64] | None = None) -> float:
+        """Macro F1 over all classes of records, each answered for by what was fitted on the other folds of them."""
+        among = self.records if records is None else records
+        own = self.labels[among]
+        return macro_f1(
+            own, out_of_fold(own, lambda fit, rest: self.answers(option, among[fit], among[rest])), self.classes
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,48 +129,31 @@ def score_candidates(
         decision: how classes are decided for.
         given: weights of one's own, (members,).
     """
-    singly = Terms("arithmetic", probabilities)
-    units = np.eye(len(names))
-    choices: list[tuple[str, Terms, str | None, Choice]] = [
-        *((name, singly, None, _always(unit)) for name, unit in zip(names, units, strict=True)),
-        (BEST_RUN, singly, None, best_member),
-    ]
+    alone = {f"run {number}": _always(unit) for number, unit in enumerate(np.eye(len(names)))}
+    own = {} if given is None else {GIVEN: _always(given / given.sum())}
+    val = Val({PLAIN: probabilities}, labels, {**alone, **CHOICES, **own})
+    singly = [*zip(names, alone, strict=True), (BEST_RUN, BEST_RUN)]
+    found = [_score(val, name, None, Option(PLAIN, one, "arithmetic", decision)) for name, one in singly]
     for method in METHODS:
-        terms = Terms(method, probabilities)
-        choices += [(EQUAL, terms, method, _always(units.mean(0))), (SEARCHED, terms, method, search_weights)]
-        if given is not None:
-            choices.append((GIVEN, terms, method, _always(given / given.sum())))
-    return [_score(name, method, terms, choose, labels, decision) for name, terms, method, choose in choices]
+        found += [_score(val, name, method, Option(PLAIN, name, method, decision)) for name in (EQUAL, SEARCHED, *own)]
+    return found
 
 
 def _always(weights: NDArray[np.float64]) -> Choice:
     return lambda terms, labels, records: weights
 
 
-def _score(
-    name: str, method: str | None, terms: Terms, choose: Choice, labels: Labels, decision: Decision
-) -> Candidate:
-    classes = terms.values.shape[2]
-    prior = log_prior_of(labels, classes)
-
-    def decide(fitted_on: Probabilities, of: Labels, probabilities: Probabilities) -> Labels:
-        return probabilities.argmax(1) if decision == "argmax" else decide_as(fitted_on, of, probabilities, prior)
-
-    def decide_rest(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> Labels:
-        blend = terms.blend(choose(terms, labels, fit))
-        return np.stack([decide(blend[fit], labels[fit], blend[rest]), blend[rest].argmax(1)], 1)
-
-    weights = choose(terms, labels, np.arange(len(labels)))
-    blend = terms.blend(weights)
-    decided, most_probable = out_of_fold(labels, decide_rest).T
+def _score(val: Val, name: str, method: str | None, option: Option) -> Candidate:
+    weights = val.weights(option)
+    blend = val.terms(option).blend(weights)
     return Candidate(
         name,
         method,
         weights,
         blend,
-        scores(confusion_matrix(labels, decide(blend, labels, blend), classes)),
-        macro_f1(labels, decided, classes),
-        macro_f1(labels, most_probable, classes),
-        log_loss(blend, labels),
-        expected_calibration_error(reliability(blend, labels)),
+        scores(confusion_matrix(val.labels, val.answers(option, val.records, val.records), val.classes)),
+        val.cross_validated(option),
+        val.cross_validated(option._replace(decision="argmax")),
+        log_loss(blend, val.labels),
+        expected_calibration_error(reliability(blend, val.labels)),
     )

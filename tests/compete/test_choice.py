@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lightning_flowers.compete.choice import Option, decide, options_of, steps_of, weights_of
+from lightning_flowers.compete.choice import decide, options_of, steps_of
+from lightning_flowers.ensemble.scoring import Option, Val
 from lightning_flowers.evaluation.decision import macro_f1
 
 CLASSES = 5
@@ -23,7 +24,7 @@ def labels():
 
 
 def test_runs_with_errors_of_their_own_are_blended_and_the_figure_holds_elsewhere(labels):
-    steps = steps_of({"none": runs_of(2.5, labels)}, labels)
+    steps = steps_of(Val({"none": runs_of(2.5, labels)}, labels))
     assert [step.name for step in steps] == [
         "the best single run", "and blends of all runs", "and adjusted decisions",
     ]  # fmt: skip
@@ -31,21 +32,21 @@ def test_runs_with_errors_of_their_own_are_blended_and_the_figure_holds_elsewher
     option = steps[1].option
     assert option.weights != "best run"
     other = np.random.default_rng(2).integers(0, CLASSES, 2000)
-    weights = weights_of(option, {"none": runs_of(2.5, labels)}, labels)
-    _, decided = decide(option, weights, runs_of(2.5, labels), labels, runs_of(2.5, other, seed=3))
+    val = Val({"none": runs_of(2.5, labels)}, labels)
+    _, decided = decide(option, val.weights(option), val, runs_of(2.5, other, seed=3))
     assert macro_f1(other, decided, CLASSES) == pytest.approx(steps[1].nested, abs=0.06)
 
 
 def test_views_are_taken_where_they_help_and_left_where_they_do_not(labels):
     plain = runs_of(2.5, labels)
     better, worse = runs_of(1.0, labels, seed=5), runs_of(6.0, labels, seed=6)
-    assert steps_of({"none": plain, "flips": better}, labels)[-1].option.views == "flips"
-    assert steps_of({"none": plain, "flips": worse}, labels)[-1].option.views == "none"
+    assert steps_of(Val({"none": plain, "flips": better}, labels))[-1].option.views == "flips"
+    assert steps_of(Val({"none": plain, "flips": worse}, labels))[-1].option.views == "none"
 
 
 def test_nothing_is_added_where_nothing_helps(labels):
     certain = np.stack([np.eye(CLASSES, dtype=np.float32)[labels]] * 2)
-    steps = steps_of({"none": certain, "flips": certain}, labels)
+    steps = steps_of(Val({"none": certain, "flips": certain}, labels))
     assert {step.option for step in steps} == {Option("none", "best run", "arithmetic", "argmax")}
     assert all(step.nested == 1 for step in steps)
 
@@ -55,7 +56,7 @@ def test_what_is_noise_is_not_believed():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 120)
     noise = rng.random((12, 120, 2)).astype(np.float32)
-    step = steps_of({"none": noise}, labels)[-1]
+    step = steps_of(Val({"none": noise}, labels))[-1]
     assert step.nested < 0.6
     assert step.nested < step.cross_validated
 
