@@ -1,5 +1,7 @@
 """The commands by name, for the help, without importing anything slow."""
 
+import shlex
+
 PROGRAM = "python -m lightning_flowers"
 # Those of Lightning's command line.
 COMMANDS = {
@@ -24,6 +26,11 @@ TOOLS = {
     "rehearse": "Ask the TPU's own compiler about a run, without a TPU: does it fit, how long it takes, what is dear.",
 }
 ON_LIGHTNING = ("soup", "lr_find", "rehearse")  # the others do without its command line
+
+
+def command(*parts: object) -> str:
+    """A command line of this program, as a shell takes it."""
+    return f"{PROGRAM} {shlex.join(map(str, parts))}"
 
 
 def usage() -> str:

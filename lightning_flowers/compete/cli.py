@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lightning_flowers.cli.child import flag_names
-from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.commands import command
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.compete.campaign import Campaign
 from lightning_flowers.compete.choice import describe
@@ -93,8 +92,7 @@ def _compete(campaign: Campaign, budget: Budget, hours: float, args: Sequence[st
     answer = campaign.run(plan)
     runs = [read_run(campaign.runs / job.name) for job in plan.jobs if is_done(campaign.runs, job.name)]
     left_out = dict.fromkeys(plan.left_out, f"no time for it in {hours:g} hours") | campaign.failed
-    command = redact(f"{PROGRAM} {shlex.join(['compete', *args])}")
-    page = write_page(campaign.folder, answer, runs, left_out, campaign.leaks, command)
+    page = write_page(campaign.folder, answer, runs, left_out, campaign.leaks, redact(command("compete", *args)))
     for step in answer.steps:
         say("val", f"{step.name}: macro F1 {step.nested:.4f} nested ({describe(step.option)})")
     if answer.leaked:

@@ -2,12 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from lightning_flowers.compete.answer import Answer
 from lightning_flowers.compete.choice import describe
@@ -15,6 +11,7 @@ from lightning_flowers.compete.leaks import FILE, Leaks
 from lightning_flowers.compete.plan import ALL, DISTILLED
 from lightning_flowers.files import write_text
 from lightning_flowers.markdown import markdown_table, number
+from lightning_flowers.report.page import render
 from lightning_flowers.run.results import Data, Run
 
 _STEPS = """\
@@ -54,7 +51,8 @@ def write_page(
     title = f"{folder.name}: macro F1 {answer.steps[-1].nested:.4f} on val, nested"
     write_text(folder / "campaign.md", _markdown(title, sections, command))
     page = folder / "campaign.html"
-    write_text(page, _html(title, sections, command))
+    contents = {"title": title, "sections": sections, "command": command}
+    write_text(page, render("lightning_flowers.compete", "campaign.html", contents))
     return page
 
 
@@ -105,15 +103,3 @@ def _markdown(title: str, sections: Sequence[Section], command: str) -> str:
     for one in sections:
         parts += [f"## {one.title}\n", f"{one.text}\n", f"{markdown_table(one.header, one.rows, one.right)}\n"]
     return "\n".join(parts)
-
-
-def _html(title: str, sections: Sequence[Section], command: str) -> str:
-    environment = Environment(
-        loader=PackageLoader("lightning_flowers.compete"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    style = resources.files("lightning_flowers.report").joinpath("templates", "style.css").read_text("utf-8")
-    page = environment.get_template("campaign.html")
-    return page.render(title=title, sections=sections, command=command, style=Markup(style))

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shlex
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 
 from lightning_flowers import __version__
-from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.commands import command
 from lightning_flowers.ensemble.members import Members
 from lightning_flowers.ensemble.result import Outcome
 from lightning_flowers.evaluation.confusion import confusion_matrix, scores
@@ -31,7 +30,7 @@ def command_of(outcome: Outcome) -> str:
     options = outcome.options
     weights = options.weights if isinstance(options.weights, str) else ",".join(map(str, options.weights))
     flags = [f"--method={options.method}", f"--weights={weights}", f"--decision={options.decision}"]
-    return f"{PROGRAM} {shlex.join(['ensemble', *_places(outcome), *flags])}"
+    return command("ensemble", *_places(outcome), *flags)
 
 
 def summary_of(outcome: Outcome) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lightning_flowers.cli.commands import command
 from lightning_flowers.report import facts, provenance
 from lightning_flowers.report.facts import Fact
 from lightning_flowers.report.findings import Findings
@@ -61,7 +62,7 @@ def _scores(run: Run, findings: Findings | None) -> tuple[list[Fact], str]:
 def _unfinished(run: Run) -> list[str]:
     if run.finished:
         return []
-    resume = facts.command("fit", "--resume", run.predictions_of or run.path)
+    resume = command("fit", "--resume", run.predictions_of or run.path)
     return [f"The run has not finished: the report is of what it has left so far. Go on with `{resume}`"]
 
 

@@ -1,11 +1,9 @@
 """What a run's folder says of the run itself, ready to be shown: badges, scores, tables, settings."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.markdown import NOTHING, number
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Member, Run
@@ -155,11 +153,6 @@ def settings(folder: RunFolder) -> str | None:
 def as_fact(key: str, label: str, value: float | None, decimals: int) -> Fact:
     """A figure that is shown with so many decimals."""
     return Fact(key, label, number(value, decimals))
-
-
-def command(*parts: object) -> str:
-    """A command line of this program, as a shell takes it."""
-    return f"{PROGRAM} {shlex.join(map(str, parts))}"
 
 
 def class_names(names: Sequence[str], classes: int) -> tuple[str, ...]:

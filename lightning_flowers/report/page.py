@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""HTML pages that need nothing but themselves: of a run, and in its looks of others."""
 
 import base64
 import hashlib
@@ -10,11 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 SUSPECTS = 12  # as many are shown
-_TEMPLATES = "templates"
 
 
 def to_html(contents: Mapping[str, Any], charts: Mapping[str, bytes], pictures: Mapping[str, bytes]) -> str:
-    """The page.
+    """The page of a run.
 
     Args:
         contents: as `contents.tell` gives them.
@@ -23,23 +22,23 @@ def to_html(contents: Mapping[str, Any], charts: Mapping[str, bytes], pictures: 
         pictures: JPEGs of records by id; empty without any.
     """
     script = _read("sort.js")
-    looks = {"style": Markup(_read("style.css")), "script": Markup(script), "script_hash": Markup(_hash(script))}
+    sorts = {"script": Markup(script), "script_hash": Markup(_hash(script))}
     findings = contents["findings"]
-    suspects = findings.suspects[:SUSPECTS] if findings else ()
-    page = _environment().get_template("report.html")
-    return page.render(**contents, **looks, charts=charts, pictures=pictures, suspects=suspects)
+    shown = {"charts": charts, "pictures": pictures, "suspects": findings.suspects[:SUSPECTS] if findings else ()}
+    return render("lightning_flowers.report", "report.html", {**contents, **sorts, **shown})
 
 
-def _environment() -> Environment:
+def render(package: str, template: str, contents: Mapping[str, Any]) -> str:
+    """A page of a package's template, given a run's style."""
     environment = Environment(
-        loader=PackageLoader("lightning_flowers.report", _TEMPLATES),
+        loader=PackageLoader(package),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters.update(percent=_percent, data_uri=_data_uri, code=_code)
-    return environment
+    return environment.get_template(template).render(**contents, style=Markup(_read("style.css")))
 
 
 def _percent(probability: float) -> str:
@@ -56,7 +55,7 @@ def _code(text: str) -> Markup:
 
 
 def _read(name: str) -> str:
-    return resources.files("lightning_flowers.report").joinpath(_TEMPLATES, name).read_text("utf-8")
+    return resources.files("lightning_flowers.report").joinpath("templates", name).read_text("utf-8")
 
 
 def _hash(script: str) -> str:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lightning_flowers.report.facts import Badge, Fact, as_fact, command
+from lightning_flowers.cli.commands import command
+from lightning_flowers.report.facts import Badge, Fact, as_fact
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Blend, Made, Run
 

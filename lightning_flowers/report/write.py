@@ -3,11 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from lightning_flowers.cli.commands import command
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import csv_text, write_text
 from lightning_flowers.report.contents import tell
 from lightning_flowers.report.curves import draw_curves
-from lightning_flowers.report.facts import class_names, command
+from lightning_flowers.report.facts import class_names
 from lightning_flowers.report.findings import Findings, find
 from lightning_flowers.report.gallery import photograph, to_jpeg
 from lightning_flowers.report.matrix import draw_confusion

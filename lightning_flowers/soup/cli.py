@@ -1,6 +1,5 @@
 """The command line of `soup`."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +10,7 @@ import torch
 
 from lightning_flowers import hardware
 from lightning_flowers.cli.child import flag_names
-from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.commands import command
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.data.splits.fingerprints import common
@@ -52,9 +51,9 @@ def run(args: Sequence[str]) -> int:
     flag_names(make_parser(), flags, {})
     ingredients = read_ingredients(runs)
     first = ingredients[0].run.path
-    command = FlowersCLI(["validate", f"--run={first}", *flags])
-    _check_val(command, ingredients[0])
-    soup = make_soup(ingredients, given.method, _scorer(command))
+    validation = FlowersCLI(["validate", f"--run={first}", *flags])
+    _check_val(validation, ingredients[0])
+    soup = make_soup(ingredients, given.method, _scorer(validation))
     folder = RunFolder.new(Path(given.runs_dir), given.name)
     folder.make()
     try:
@@ -95,20 +94,20 @@ def _one_device() -> list[str]:
     return [] if hardware.has_tpu() else ["--trainer.devices=1"]
 
 
-def _scorer(command: FlowersCLI) -> Score:
+def _scorer(validation: FlowersCLI) -> Score:
     """Scores weights on val with the model, data and trainer of a `validate` command."""
 
     def score(weights: Weights) -> float:
-        command.model.load_state_dict(weights)
-        (scores,) = command.trainer.validate(command.model, datamodule=command.datamodule, verbose=False)
+        validation.model.load_state_dict(weights)
+        (scores,) = validation.trainer.validate(validation.model, datamodule=validation.datamodule, verbose=False)
         return float(scores["val_macro_f1"])
 
     return score
 
 
-def _check_val(command: FlowersCLI, first: Ingredient) -> None:
+def _check_val(validation: FlowersCLI, first: Ingredient) -> None:
     known = first.run.data.fingerprints.get("val")
-    if common(known, command.datamodule.splits["val"].fingerprint) is None:
+    if common(known, validation.datamodule.splits["val"].fingerprint) is None:
         raise UserError("--data.root: its val split is not that of the runs: the soup could not be chosen by it")
 
 
@@ -143,7 +142,7 @@ def _facts(method: Method, ingredients: Sequence[Ingredient], soup: Soup) -> dic
     return {
         "soup": {"method": method, "singles": singles, "macro_f1": soup.macro_f1},
         "members": members,
-        "command": f"{PROGRAM} {shlex.join(['soup', *runs, f'--method={method}'])}",
+        "command": command("soup", *runs, f"--method={method}"),
         "best_epoch": None,
         "epochs": 0,
         **dict.fromkeys(times),

@@ -2,14 +2,13 @@
 
 import argparse
 import math
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_flowers.cli.child import flag_names
-from lightning_flowers.cli.commands import PROGRAM
+from lightning_flowers.cli.commands import command
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
@@ -38,8 +37,8 @@ def run(args: Sequence[str]) -> int:
         search.run_trials(study, wanted, given.trials, deadline, lambda line: print(line, flush=True))  # noqa: T201
     finally:
         if search.best_trial(study):
-            command = f"{PROGRAM} {shlex.join(['tune', *args])}"
-            sys.stdout.write(f"\n{results.write_results(study, wanted.folder, redact(command))}\n\n")
+            table = results.write_results(study, wanted.folder, redact(command("tune", *args)))
+            sys.stdout.write(f"\n{table}\n\n")
     if not search.best_trial(study):
         raise UserError(f"tune: no trial came to its end within --hours={given.hours:g}")
     say("settings", f"{wanted.folder / 'best.yaml'} (chosen on val: expect less on other records)")

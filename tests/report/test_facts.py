@@ -1,5 +1,6 @@
 import pytest
 
+from lightning_flowers.cli.commands import command
 from lightning_flowers.report import facts
 from lightning_flowers.run.results import Data, Run, read_run
 from lightning_flowers.secrets import redact
@@ -73,7 +74,7 @@ def test_splits_have_their_records_fingerprints_and_bad_ones(tmp_path):
 
 
 def test_a_command_can_be_pasted_into_a_shell():
-    line = facts.command("fit", "--config", "my runs/a'b/config.yaml")
+    line = command("fit", "--config", "my runs/a'b/config.yaml")
     assert line == """python -m lightning_flowers fit --config 'my runs/a'"'"'b/config.yaml'"""
 
 
