@@ -259,7 +259,7 @@ def test_features_of_a_frozen_backbone_are_kept_for_the_model_alone_that_was_tra
     assert sum(seen) == 16
     trainer = own()
     trainer.fit(other, data)
-    assert isinstance(trainer.callbacks[0].loaders[0], Loader)
+    assert type(trainer.callbacks[0].loaders[0]) is Loader
 
 
 def test_decoded_pictures_are_kept_for_one_s_own_trainer(petals_root, own, tmp_path):

@@ -132,37 +132,19 @@ class FeatureCache:
         return _in_order(sampler.records, values, label, index)
 
 
-class FeatureLoader:
+class FeatureLoader(Loader):
     """Batches like a loader's, in the same order, of features in place of pictures.
 
     Args:
         loader: of the pictures.
-        features: computes them, when the first batch is asked for.
-
-    Attributes:
-        sampler: the loader's order.
-        split: the loader's split.
-        waited: seconds that the consumer has spent waiting, the computing of features included.
+        features: computes them, when the first batch is asked for, which `waited` includes.
     """
 
     def __init__(self, loader: Loader, features: Callable[[], Features]) -> None:
-        self.sampler, self.split, self._features = loader.sampler, loader.split, features
-        self.batch_sampler = None
-        self.waited = 0.0
+        super().__init__(loader.split, loader.sampler)
+        self._features = features
 
-    def __len__(self) -> int:
-        """Batches of a whole epoch."""
-        return len(self.sampler)
-
-    def state_dict(self) -> dict[str, Any]:
-        """As `Loader.state_dict`."""
-        return self.sampler.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As `Loader.load_state_dict`."""
-        self.sampler.load_state_dict(state)
-
-    def __iter__(self) -> Iterator[FeatureBatch]:
+    def __iter__(self) -> Iterator[FeatureBatch]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Yield the batches of the order's epoch.
 
         Raises:

@@ -134,8 +134,6 @@ def _of_hub(file: Path, weights: dict[str, Tensor]) -> Given:
         raise UserError(f"{place}: damaged ({error}): fetch it again") from error
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         raise UserError(f"{place}: names no architecture of timm: give weights that timm has made")
-    return Given(file, weights, config["architecture"], _normalization({**config, **config.get("pretrained_cfg", {})}))
-
-
-def _normalization(config: Mapping[str, Any]) -> dict[str, Sequence[float]]:
-    return {part: config[part] for part in ("mean", "std") if config.get(part)}
+    known = {**config, **config.get("pretrained_cfg", {})}
+    normalization = {part: known[part] for part in ("mean", "std") if known.get(part)}
+    return Given(file, weights, config["architecture"], normalization)

@@ -4,7 +4,7 @@ Lightning's own accumulation is over whole batches of a loader, each of which co
 the batch, and with it the recipe.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -171,7 +171,8 @@ class _State:
 
     def __init__(self, model: Any) -> None:
         self._device, self._trained = model.device, _trained(model)
-        self._buffers = [[each for each in model.buffers() if each.dtype == kind] for kind in _kinds(model.buffers())]
+        kinds = dict.fromkeys(each.dtype for each in model.buffers())  # those of one are copied together
+        self._buffers = [[each for each in model.buffers() if each.dtype == kind] for kind in kinds]
         self._kept = [[each.clone() for each in buffers] for buffers in self._buffers]
 
     @torch.no_grad()
@@ -189,11 +190,6 @@ class _State:
             parameter.grad = None if gradient is None else gradient.clone()
         for buffers, kept in zip(self._buffers, self._kept, strict=True):
             torch._foreach_copy_(buffers, kept)  # pyright: ignore[reportPrivateImportUsage]
-
-
-def _kinds(tensors: Iterable[Tensor]) -> list[torch.dtype]:
-    """Their types, each once: tensors of one are copied together."""
-    return list(dict.fromkeys(tensor.dtype for tensor in tensors))
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import platformdirs
 from filelock import FileLock, Timeout
 
+from lightning_flowers.cli.child import last_words
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.rehearse.chips import Chip
@@ -129,7 +130,7 @@ class Compiler:
                 command, capture_output=True, text=True, errors="replace", check=False, env=environment
             )
             if not result.is_file():
-                raise UserError(f"rehearse: libtpu has failed (exit {done.returncode}): {_last_line(done.stderr)}")
+                raise UserError(f"rehearse: libtpu has failed (exit {done.returncode}): {last_words(done.stderr)}")
             return _read(json.loads(result.read_text("utf-8")))
 
 
@@ -159,7 +160,3 @@ def _read(result: dict[str, Any]) -> dict[str, Any]:
         return result
     kept = {name: result[name] for name in ("seconds", "memory", "flops", "bytes")}
     return {**kept, "operations": operations(result["text"])}
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]

@@ -105,7 +105,8 @@ def _sheets(folder: RunFolder, findings: Findings | None) -> dict[Path, str]:
 
 def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, bytes], texts: dict[Path, str]) -> None:
     """Write the page last: where it is, the others are, and none that an older report had made of other predictions."""
-    for stale in _of_predictions(folder) - {*figures, *texts}:
+    of_predictions = {folder.confusion, folder.classes, folder.reliability, folder.suspects}
+    for stale in of_predictions - {*figures, *texts}:
         stale.unlink(missing_ok=True)
     if findings is not None:
         folder.write_summary({"calibration": asdict(findings.calibration)})
@@ -113,8 +114,3 @@ def _write(folder: RunFolder, findings: Findings | None, figures: dict[Path, byt
         save(png, path)
     for path, text in texts.items():
         write_text(path, text)
-
-
-def _of_predictions(folder: RunFolder) -> set[Path]:
-    """The files that a report makes of predictions."""
-    return {folder.confusion, folder.classes, folder.reliability, folder.suspects}

@@ -28,13 +28,9 @@ def judge_origin(file: Path, data: PetalsDataModule) -> None:
     if known.external or not _of_same(known, data):
         splits.begun_external = True
         say("external", f"{folder.path} has learnt from other data ({known.root}): the run is marked external")
-    elif splits.validates and _cut(known) != (splits.train_on, splits.folds, splits.fold):
+    elif splits.validates and (known.train_on, known.folds, known.fold) != (splits.train_on, splits.folds, splits.fold):
         warnings.warn(f"{folder.path}: has seen records that are val here: scores will be too good, "
                       "--data.train_on, .folds and .fold as there would keep them apart", stacklevel=2)  # fmt: skip
-
-
-def _cut(known: Data) -> tuple[str, int | None, int | None]:
-    return known.train_on, known.folds, known.fold
 
 
 def _of_same(known: Data, data: PetalsDataModule) -> bool:

@@ -176,8 +176,10 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         run = Run.model_validate({**summary, **files})
     except ValidationError as error:
         raise UserError(f"{folder.summary}: damaged ({first_wrong(error)}): remove it") from error
-    killed = len(history) > (run.epochs or 0)  # metrics.csv then knows more
-    return run.model_copy(update=_of_history(history)) if killed else run
+    if len(history) <= (run.epochs or 0):
+        return run
+    best = best_epoch(history)  # it was killed: metrics.csv knows more
+    return run.model_copy(update={**speed_of(history), "best": best, "best_epoch": best.epoch if best else None})
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
@@ -193,9 +195,3 @@ def limits_of(trainer: Mapping[str, Any]) -> dict[str, int | float]:
 
 def _leaves_out(value: Any) -> bool:
     return value not in (None, 0) and not (isinstance(value, float) and value == 1)
-
-
-def _of_history(history: tuple[Epoch, ...]) -> dict[str, Any]:
-    """What a summary would tell of these epochs."""
-    best = best_epoch(history)
-    return {**speed_of(history), "best": best, "best_epoch": best.epoch if best else None}

@@ -47,7 +47,9 @@ def run(args: Sequence[str]) -> int:
         if flag.startswith("--") and "=" not in flag and not value.startswith("-"):
             raise UserError(f"soup: {flag} {value}: flags of data and trainer take their values with =: {flag}=...")
     runs = [*given.runs, *(flag for flag in flags if not flag.startswith("-"))]
-    flags = [*_one_device(), *(flag for flag in flags if flag.startswith("-"))]
+    # Several processes would each make a soup of their own; on a TPU there is but one.
+    one_device = [] if hardware.has_tpu() else ["--trainer.devices=1"]
+    flags = [*one_device, *(flag for flag in flags if flag.startswith("-"))]
     flag_names(make_parser(), flags, {})
     ingredients = read_ingredients(runs)
     first = ingredients[0].run.path
@@ -87,11 +89,6 @@ def make_parser() -> Parser:
     parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
     parser.epilog = "Flags of data and trainer, as --data.root=..., are those of predict; give their values with =."
     return parser
-
-
-def _one_device() -> list[str]:
-    """Several processes would each make a soup of their own; on a TPU there is but one."""
-    return [] if hardware.has_tpu() else ["--trainer.devices=1"]
 
 
 def _scorer(validation: FlowersCLI) -> Score:

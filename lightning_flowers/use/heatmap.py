@@ -75,12 +75,9 @@ def _by_features(model: FlowerClassifier, features: Tensor, channels: int, label
         (gradient,) = torch.autograd.grad(logit, features)
     places = (features * gradient).sum(channels)[0].detach().float()
     spatial = tuple(axis for axis in (1, 2, 3) if axis != channels)
-    exact = _is_one_layer(model) and _are_close(pooled, features.mean(spatial))
+    mean, layers = features.mean(spatial), sum(isinstance(layer, torch.nn.Linear) for layer in model.head)
+    exact = layers == 1 and pooled.shape == mean.shape and torch.allclose(pooled, mean, atol=1e-5)
     return _map_of(places, logit, "exact" if exact else "gradients")
-
-
-def _are_close(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
 
 
 def _by_pixels(model: FlowerClassifier, normalized: Tensor, label: int) -> HeatMap:
@@ -91,10 +88,6 @@ def _by_pixels(model: FlowerClassifier, normalized: Tensor, label: int) -> HeatM
     pushes = (normalized * gradient).sum(1, keepdim=True).detach().float()
     patches = F.adaptive_avg_pool2d(pushes, PATCHES)[0, 0]
     return _map_of(patches * (pushes.numel() / patches.numel()), logit, "pixels")
-
-
-def _is_one_layer(model: FlowerClassifier) -> bool:
-    return sum(isinstance(layer, torch.nn.Linear) for layer in model.head) == 1
 
 
 def _map_of(places: Tensor, logit: Tensor, method: Method) -> HeatMap:

@@ -49,7 +49,8 @@ class Cores:
                 self._take_all()
             self.device = torch_xla.device()
         except RuntimeError as error:
-            raise UserError(f"--trainer.accelerator=tpu: torch_xla cannot start it: {_first_line(error)}") from error
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(f"--trainer.accelerator=tpu: torch_xla cannot start it: {why}") from error
         if single and xr.process_count() > 1:
             raise UserError("--trainer.devices=1: the TPU has several hosts, and each would train by itself: use auto")
 
@@ -155,7 +156,3 @@ def multiply_in_float32() -> None:
     """Have float32 products computed as such: a TPU would round what it multiplies to bfloat16."""
     logging.getLogger("torch_xla.backends").setLevel(logging.ERROR)  # it warns of a second time even at the first
     torch_xla.backends.set_mat_mul_precision("highest")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
