@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.compete.choice import FLIPS, Step, choose, decide, steps_of
-from lightning_flowers.compete.folds import read_test
+from lightning_flowers.compete.folds import of_views, read_test
 from lightning_flowers.compete.leaks import NONE
 from lightning_flowers.compete.plan import ALL
 from lightning_flowers.ensemble.members import read_members
@@ -50,7 +50,7 @@ class Blender:
     """
 
     def __init__(self, folder: Path, sample: Path | None) -> None:
-        self._folder, self._sample, self.leaks = folder, sample, NONE
+        self._folder, self._runs, self._sample, self.leaks = folder, folder / "runs", sample, NONE
         self.answers = RunFolder(folder).answers("test")
 
     def submit(self, names: Sequence[str], views: bool = False, told: bool = False) -> Answer:
@@ -75,24 +75,21 @@ class Blender:
         self._write(used, answer.option, weights, self._val(names, answer.option.views != PLAIN)[0])
         return answer._replace(last_round=True)
 
-    def of_views(self, name: str, views: str) -> RunFolder:
-        """Where a run's predictions by these views are."""
-        return RunFolder(self._folder / "runs" / (name if views == PLAIN else f"{name}-{views}"))
-
     def _val(self, names: Sequence[str], views: bool) -> tuple[Val, str]:
-        folders = {seen: [self.of_views(name, seen).path for name in names] for seen in (PLAIN, FLIPS)[: 1 + views]}
+        kinds = (PLAIN, FLIPS)[: 1 + views]
+        folders = {seen: [of_views(self._runs, name, seen).path for name in names] for seen in kinds}
         members = {seen: read_members(paths, least=1) for seen, paths in folders.items()}
         kept, told = self.leaks.keep(members[PLAIN].val.ids)
         found = {seen: each.val.probabilities[:, kept] for seen, each in members.items()}
         return Val(found, members[PLAIN].labels[kept]), told
 
     def _write(self, names: Sequence[str], option: Option, weights: NDArray[np.float64], val: Val) -> None:
-        test = read_test([self.of_views(name, option.views) for name in names])
+        test = read_test([of_views(self._runs, name, option.views) for name in names])
         probabilities = np.stack([each.probabilities for each in test])
         blend, decided = decide(option, weights, val, probabilities)
         predictions = Predictions(test[0].ids, blend, external=any(each.external for each in test))
         predictions.save(self._folder / "predictions" / "test.npz")
-        classes = read_run(self.of_views(names[0], PLAIN).path).data.class_names
+        classes = read_run(self._runs / names[0]).data.class_names
         write_answers(RunFolder(self._folder), "test", predictions, classes, decided)
         for path in write_submission(self._folder / "submission.csv", predictions, self._sample, decided):
             say("submission", str(path))

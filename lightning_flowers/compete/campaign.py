@@ -7,11 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_flowers.cli.child import with_contents
 from lightning_flowers.compete import jobs
 from lightning_flowers.compete.answer import Answer, Blender
-from lightning_flowers.compete.choice import FLIPS
-from lightning_flowers.compete.folds import join_folds, write_teacher
+from lightning_flowers.compete.folds import join_folds, of_views, write_teacher
 from lightning_flowers.compete.leaks import FILE, NONE, read_leaks
 from lightning_flowers.compete.plan import ALL, DISTILLED, RESERVE, Job, Model, Plan, fold_flags, make_plan
 from lightning_flowers.data.conversion.opening import open_data
@@ -63,7 +61,7 @@ class Campaign:
             self._state |= json.loads(self._file.read_text("utf-8"))
         known = self._state["asked"]
         wanted = models | ({DISTILLED: [f"--distill={distilled[0]}", *distilled[1]]} if distilled else {})
-        asked = {name: _asked([*flags, *self._shared, *fold_flags(folds)]) for name, flags in wanted.items()}
+        asked = {name: jobs.asked([*flags, *self._shared, *fold_flags(folds)]) for name, flags in wanted.items()}
         if any(known.get(name, flags) != flags for name, flags in asked.items()):
             raise UserError(f"{folder}: was begun with other settings: give another --name, or the same")
         self._state["asked"] = known | asked
@@ -202,12 +200,11 @@ class Campaign:
         if not all(self._predict_mirrored(part) for part in parts):
             return False
         if self._folds:
-            folders = [self._blender.of_views(part, FLIPS) for part in parts]
-            join_folds(folders, self._blender.of_views(name, FLIPS))
+            join_folds([of_views(self.runs, part) for part in parts], of_views(self.runs, name))
         return True
 
     def _predict_mirrored(self, name: str) -> bool:
-        out = f"{name}-{FLIPS}"
+        out = of_views(self.runs, name).path.name
         if jobs.is_done(self.runs, out):
             return True
         work = partial(jobs.predict_views, self.runs, name, self._shared, self.log)
@@ -244,13 +241,3 @@ class Campaign:
 
     def _save(self) -> None:
         write_text(self._file, json.dumps(self._state, indent=2) + "\n")
-
-
-def _asked(flags: Sequence[str]) -> list[str]:
-    """Flags as a campaign is known by: without places, and files by their names and contents."""
-    moved = set(jobs.places(flags))
-    kept = [flag for flag in flags if flag not in moved]
-    return [
-        said if said == flag else f"{flag.partition('=')[0]}={Path(flag).name} {said.rpartition(' ')[2]}"
-        for flag, said in zip(kept, with_contents(kept), strict=True)
-    ]

@@ -1,14 +1,22 @@
 """Runs' predictions as one: the folds of a model, and what teaches others by its answers about test."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from lightning_flowers.compete.choice import FLIPS
+from lightning_flowers.ensemble.scoring import PLAIN
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import write_text
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.predictions import Predictions, write_answers
 from lightning_flowers.run.results import read_run
+
+
+def of_views(runs: Path, name: str, views: str = FLIPS) -> RunFolder:
+    """Where a run's predictions by these views are."""
+    return RunFolder(runs / (name if views == PLAIN else f"{name}-{views}"))
 
 
 def read_test(folders: Sequence[RunFolder]) -> list[Predictions]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from lightning_flowers.cli.child import INTERRUPTED, last_words, run_command
+from lightning_flowers.cli.child import INTERRUPTED, last_words, run_command, with_contents
 from lightning_flowers.compete import leaks
 from lightning_flowers.compete.choice import FLIPS
+from lightning_flowers.compete.folds import of_views
 from lightning_flowers.compete.plan import Job, Model
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
@@ -100,7 +101,7 @@ def train(job: Job, folder: Path, log: Path, seconds: float) -> bool:
     """
     path, began = RunFolder(folder / job.name), time.monotonic()
     limit = f"--trainer.max_time={max_time(seconds)}"
-    shutil.rmtree(_of_views(folder, job.name).path, ignore_errors=True)  # of the weights that it had until now
+    shutil.rmtree(of_views(folder, job.name).path, ignore_errors=True)  # of the weights that it had until now
     if path.last.is_file():
         execute(["fit", f"--resume={path.path}", *places(job.flags), limit, *_QUIET], log)
     else:
@@ -139,6 +140,16 @@ def places(flags: Sequence[str]) -> list[str]:
     return [flag for flag in flags if _PLACES.match(flag)]
 
 
+def asked(flags: Sequence[str]) -> list[str]:
+    """Flags as a campaign is known by: without places, and files by their names and contents."""
+    moved = set(places(flags))
+    kept = [flag for flag in flags if flag not in moved]
+    return [
+        said if said == flag else f"{flag.partition('=')[0]}={Path(flag).name} {said.rpartition(' ')[2]}"
+        for flag, said in zip(kept, with_contents(kept), strict=True)
+    ]
+
+
 def look_for_leaks(root: str | None, folder: Path, log: Path) -> None:
     """Have `records stats` say whether pictures stand in two splits; once for a campaign.
 
@@ -156,7 +167,7 @@ def predict_views(folder: Path, name: str, flags: Sequence[str], log: Path) -> N
     Raises:
         CommandError: it did not end well.
     """
-    out = _of_views(folder, name)
+    out = of_views(folder, name)
     if "predictions" not in out.read_summary():
         shutil.rmtree(out.path, ignore_errors=True)  # cut off
         where = [f"--run={folder / name}", f"--out={out.path}"]
@@ -195,10 +206,6 @@ def max_time(seconds: float) -> str:
     minutes, rest = divmod(max(1, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours // 24:02}:{hours % 24:02}:{minutes:02}:{rest:02}"
-
-
-def _of_views(folder: Path, name: str) -> RunFolder:
-    return RunFolder(folder / f"{name}-{FLIPS}")
 
 
 def _share(run: RunFolder) -> float:

@@ -92,7 +92,8 @@ def load_member(origin: Origin, classes: Sequence[str], weight: float, tta: Tta 
     settings = {name: value for name, value in loaded["hyper_parameters"].items() if name in _SETTINGS}
     model = FlowerClassifier(**{**settings, "weights": "none"})
     model.normalize_as(loaded)
-    known = classes_of(origin, loaded)
+    count = int(loaded["hyper_parameters"]["num_classes"])
+    known = tuple(loaded.get("class_names") or origin.run.data.class_names or map(str, range(count)))
     model.class_names = tuple(classes) or known
     model.load_state_dict(_in_order(origin, loaded["state_dict"], known, model.class_names))
     chosen, size = tta or origin.tta, origin.run.data.size
@@ -111,12 +112,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict) or not {"state_dict", "hyper_parameters"} <= loaded.keys():
         raise UserError(f"{path}: not a checkpoint that fit left")
     return loaded
-
-
-def classes_of(origin: Origin, loaded: dict[str, Any]) -> tuple[str, ...]:
-    """Names of the classes in the order of a checkpoint's logits; their numbers where nothing names them."""
-    count = int(loaded["hyper_parameters"]["num_classes"])
-    return tuple(loaded.get("class_names") or origin.run.data.class_names or map(str, range(count)))
 
 
 def _in_order(
