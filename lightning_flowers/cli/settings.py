@@ -11,6 +11,7 @@ from lightning_flowers.data.conversion.hubs import is_hub
 from lightning_flowers.data.conversion.opening import REMOTE_LIMIT, holds_shards, is_url
 from lightning_flowers.data.datamodule import PSEUDO_THRESHOLD
 from lightning_flowers.errors import UserError
+from lightning_flowers.model.features import feature_views
 
 # Lightning's tuners: the first asks loaders of torch, the second an optimizer without a schedule.
 _TUNERS = ("BatchSizeFinder", "LearningRateFinder")
@@ -88,14 +89,8 @@ def _converts(settings: Namespace) -> bool:
     return any(is_hub(root) or not (is_url(root) or holds_shards(Path(root))) for root in roots)
 
 
-def _mixes(settings: Namespace) -> bool:
-    return bool(settings.model.mixup or settings.model.cutmix)
-
-
 def _keeps_features(settings: Namespace) -> bool:
-    model = settings.model
-    fixed = settings.data.augment in ("none", []) or model.feature_views
-    return model.freeze_backbone and model.feature_cache and not _mixes(settings) and bool(fixed)
+    return feature_views(settings.model, settings.data.augment not in ("none", []))[0] != 0
 
 
 def _tunes(settings: Namespace) -> bool:

@@ -27,15 +27,6 @@ class StudyResult(NamedTuple):
     size: int = 512
 
 
-class StudyTime(NamedTuple):
-    """Seconds that an epoch took in the study, on one kind of hardware."""
-
-    timm_name: str
-    size: int
-    hardware: str
-    seconds_per_epoch: float
-
-
 RESULTS = {
     "densenet201": StudyResult("DenseNet201", "densenet201.tv_in1k", 0.2671, 0.9434, 68, True, 20),
     "xception": StudyResult("Xception", "legacy_xception.tf_in1k", 0.2928, 0.9418, 56.3, True, 20),
@@ -47,12 +38,12 @@ RESULTS = {
         "EfficientNetV2XL", "tf_efficientnetv2_xl.in21k_ft_in1k", 0.1642, 0.9650, 63, False, 20
     ),
 }
-# Of its comparison of hardware; it does not name the GPU.
-TIMES = (
-    *(StudyTime(row.timm_name, row.size, HARDWARE, row.seconds_per_epoch) for row in RESULTS.values()),
-    StudyTime("densenet201.tv_in1k", 224, HARDWARE, 25),
-    StudyTime("densenet201.tv_in1k", 224, "GPU", 220),
-)
+# Seconds of an epoch by timm's name, size and hardware, of its comparison of hardware; it does not name the GPU.
+TIMES = {
+    **{(row.timm_name, row.size, HARDWARE): row.seconds_per_epoch for row in RESULTS.values()},
+    ("densenet201.tv_in1k", 224, HARDWARE): 25,
+    ("densenet201.tv_in1k", 224, "GPU"): 220,
+}
 
 
 def find_result(run: Run) -> Run | None:
@@ -82,12 +73,12 @@ def find_times(run: Run) -> list[Run]:
     return [
         run.model_copy(
             update={
-                "hardware": Hardware(device=f"{time.hardware} (the study)"),
+                "hardware": Hardware(device=f"{hardware} (the study)"),
                 "settings": None,
-                "seconds_per_epoch": time.seconds_per_epoch,
+                "seconds_per_epoch": seconds,
                 "images_per_second": None,
             }
         )
-        for time in TIMES
-        if (time.timm_name, time.size) == (result.timm_name, run.data.size)
+        for (*measured, hardware), seconds in TIMES.items()
+        if measured == [result.timm_name, run.data.size]
     ]
