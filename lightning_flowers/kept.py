@@ -39,10 +39,10 @@ def save(path: Path, tensors: dict[str, Tensor]) -> bool:
     try:
         with atomic_file(path) as part:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
+        with suppress(FileNotFoundError):  # another process lets files go too
+            _let_go(path.parent)
     except (OSError, SafetensorError):
         return False
-    with suppress(FileNotFoundError):  # another process lets files go too
-        _let_go(path.parent)
     return True
 
 
