@@ -58,22 +58,16 @@ def _write_test(folder: RunFolder, outcome: Outcome, test: Stack, source: Source
     blend = Terms(outcome.options.method, test.probabilities).blend(outcome.taken.weights)
     predictions = _predictions(outcome.members, test, blend)
     decided = _save(folder, "test", predictions, outcome, lines)
-    sample = source.sample_submission() if source else None
-    beyond = data_of(outcome.members).beyond
-    mark = f" (trained on {beyond})" if beyond else ""
+    sample, data = source.sample_submission() if source else None, data_of(outcome.members)
+    mark = f" (trained on {data.beyond})" if data.beyond else ""
     for path in submission.write_submission(folder.submission, predictions, sample, decided):
         lines.append(_line("submission", f"{path}{mark}"))
     if sample is None:
         lines.append(_line("unchecked", "the submission's ids: no sample_submission.csv lies by the runs' data"))
-    return lines + _how_to_send(folder, outcome.members, source)
-
-
-def _how_to_send(folder: RunFolder, members: Members, source: Source | None) -> list[str]:
-    data = data_of(members)
     classes = data.class_names or (source.classes if source else ())
     message = ", ".join(filter(None, [folder.path.name, data.beyond]))
-    command = submission.how_to_send(folder.submission, classes, source.where if source else "", message)
-    return [_line("send it", command)] if command else []
+    send = submission.how_to_send(folder.submission, classes, source.where if source else "", message)
+    return [*lines, _line("send it", send)] if send else lines
 
 
 def _find_source(members: Members) -> Source | None:

@@ -69,7 +69,8 @@ class Rehearsal(FlowersCLI):
         self.asked.hours = config.hours or HOURS
         self.cores = check(config)
         os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(self.cores)}
-        source = _open(config.data) if config.data.root else None
+        asked = (config.data.root, config.data.size, config.data.features, config.data.on_bad_record == "skip")
+        source = open_data(*asked) if config.data.root else None
         self.size = source.choose_size(config.data.size) if source else config.data.size or DEFAULT_SIZE
         self.records = _records(config.data, source, self.size)
         self._shrink(config, source.classes if source else competition_classes())
@@ -136,10 +137,6 @@ def quietly(rehearse: Callable[[], _Result]) -> _Result:
 def _set(config: Namespace, **settings: Any) -> None:
     for name, value in settings.items():
         config[name] = value
-
-
-def _open(data: Namespace) -> Source:
-    return open_data(data.root, data.size, data.features, data.on_bad_record == "skip")
 
 
 def _records(data: Namespace, source: Source | None, size: int) -> tuple[int, int]:

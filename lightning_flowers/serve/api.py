@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.bodies import read_uploads
@@ -102,7 +102,7 @@ def _add_facts(router: APIRouter, service: Service) -> None:
     @router.get("/metrics", tags=["server"], response_class=Response)
     async def metrics() -> Response:
         """For Prometheus."""
-        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_health(router: APIRouter, service: Service) -> None:

@@ -3,7 +3,6 @@
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CSP = (
@@ -36,10 +35,6 @@ class Metrics:
         self.pictures = Counter("pictures", "Pictures by what became of them", ("outcome",), **registry)
         self.batch = Histogram("batch_pictures", "Pictures that the model saw at once", buckets=_BATCHES, **registry)
         self.waiting = Gauge("pictures_under_way", "Pictures that wait or are worked on", **registry)
-
-    def text(self) -> bytes:
-        """All of them, in Prometheus's text format."""
-        return generate_latest(self.registry)
 
 
 class Guard:

@@ -85,7 +85,10 @@ class Predictor:
         """
         with torch.no_grad():  # inference_mode is more than XLA can do
             image = hardware.to_batch(pixels, self.device)
-            of_each = [self._ask(member, image)[: len(pixels)] for member in self.members]
+            of_each = [
+                mean_probabilities(member.model, self.fit(member, image), member.views).cpu().numpy()[: len(pixels)]
+                for member in self.members
+            ]
         weights = np.array([member.weight for member in self.members])
         found = of_each[0] if len(of_each) == 1 else Terms(self.method, np.stack(of_each)).blend(weights)
         return soften(found, self.temperature) if calibrated else found
@@ -154,9 +157,6 @@ class Predictor:
         except PictureError as error:
             name = os.fspath(picture) if isinstance(picture, str | os.PathLike) else f"picture {number}"
             raise PictureError(f"{name}: {error}") from error
-
-    def _ask(self, member: Member, image: Tensor) -> NDArray[np.float32]:
-        return mean_probabilities(member.model, self.fit(member, image), member.views).cpu().numpy()
 
     def fit(self, member: Member, image: Tensor) -> Tensor:
         """Pictures (n, 3, size_px, size_px) as a member takes them, which may have been trained on smaller ones."""
