@@ -43,7 +43,12 @@ class Optimization:
     head_epochs: int
 
     def __post_init__(self) -> None:
-        check_optimizer(self.optimizer)
+        names, asked = [str(known) for known in list_optimizers()], f"--model.optimizer={self.optimizer}"
+        if self.optimizer not in names:
+            near = did_you_mean(self.optimizer, names) or f": use one of {_USUAL}"
+            raise UserError(f"{asked}: timm has no such optimizer{near}")
+        if get_optimizer_info(self.optimizer).second_order:
+            raise UserError(f"{asked}: needs second derivatives, which no step here takes: use {_USUAL}")
 
     def configure(self, model: Any) -> tuple[list[Optimizer], list[dict[str, Any]]]:
         """What Lightning's `configure_optimizers` returns of a FlowerClassifier."""
@@ -117,20 +122,6 @@ def set_rates(trainer: Any) -> None:
         schedule._last_lr = [base * factor for base, factor in zip(schedule.base_lrs, factors, strict=True)]
         for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
             group["lr"] = rate
-
-
-def check_optimizer(name: str) -> None:
-    """Fail where timm has no optimizer of that name, or one that asks for second derivatives.
-
-    Raises:
-        UserError: so it is; suggests the nearest names.
-    """
-    names = [str(known) for known in list_optimizers()]
-    if name not in names:
-        near = did_you_mean(name, names)
-        raise UserError(f"--model.optimizer={name}: timm has no such optimizer{near or f': use one of {_USUAL}'}")
-    if get_optimizer_info(name).second_order:
-        raise UserError(f"--model.optimizer={name}: needs second derivatives, which no step here takes: use {_USUAL}")
 
 
 def _as_timms(model: Any) -> Any:
