@@ -153,8 +153,8 @@ def test_the_table_in_the_repository_is_of_the_variants():
 
 def test_the_table_of_the_readme_is_of_the_file():
     assert ablation.markdown(read(ablation.HARD.table, ablation.Scored), ablation.HARD) in (
-        ablation.REPOSITORY / "README.md"
-    ).read_text("utf-8")
+        ablation.HARD.table.with_name("README.md").read_text("utf-8")
+    )
 
 
 def test_photographs_that_are_not_there_are_told_of_in_one_line(tmp_path, monkeypatch):

@@ -40,6 +40,11 @@ def test_the_best_settings_go_on_and_a_call_makes_only_what_is_missing(asked, tm
     )
 
 
+def test_the_table_of_the_readme_is_of_the_file():
+    readme = peers.TABLE.with_name("README.md").read_text("utf-8")
+    assert peers.markdown(peers.table.read(peers.TABLE, peers.Scored)) in readme
+
+
 def test_it_is_scored_over_the_classes_that_val_has(tmp_path):
     file = tmp_path / "guesses.csv"
     file.write_text("003/a.jpg,003\n003/b.jpg,005\n007/c.jpg,007\n")

@@ -52,9 +52,16 @@ def test_a_table_goes_on_where_it_was(table, monkeypatch):
 
 
 def test_the_tables_of_the_readme_are_of_the_file():
-    readme = (tpu.REPOSITORY / "README.md").read_text("utf-8")
+    readme = tpu.TABLE.with_name("README.md").read_text("utf-8")
     for part in tpu.markdown(read()).split("\n\n"):
         assert part in readme
+
+
+def test_the_front_page_has_the_rows_of_one_chip():
+    front = (tpu.REPOSITORY / "README.md").read_text("utf-8")
+    rows = [line for line in tpu.markdown(read()).splitlines() if "| v5e-8 |" in line]
+    assert len(rows) == 5
+    assert "\n".join(rows) in front
 
 
 def test_a_rehearsal_tells_how_far_measured_runs_were_from_the_table():

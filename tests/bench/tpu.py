@@ -132,7 +132,7 @@ def write(rows: list[Estimated]) -> None:
 
 
 def markdown(rows: list[Estimated]) -> str:
-    """The tables of the README: estimates beside the study's seconds, and beside what was measured."""
+    """The tables of README.md here: estimates beside the study's seconds, and beside what was measured."""
     lines = [
         "| | TPU | GB a core | compile s | ms a step | train + val s an epoch | the study, v3-8 |",
         f"|---|---|{'---:|' * 5}",

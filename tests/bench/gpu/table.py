@@ -1,4 +1,4 @@
-"""From samples to the README's tables, and to the line of JSON."""
+"""From samples to tables in Markdown, and to the line of JSON."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

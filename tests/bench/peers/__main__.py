@@ -160,7 +160,7 @@ def best(rows: Sequence[Scored], protocol: str, trainer: str) -> str:
 
 
 def markdown(rows: Sequence[Scored]) -> str:
-    """The table, as README shows it: of each trainer the settings that went on, then the others."""
+    """The table, as tests/bench/README.md shows it: of each trainer the settings that went on, then the others."""
     lines = [
         "| photographs | by | settings | seeds | macro F1 | spread | accuracy | CPU s |",
         f"|---|---|---|{'---:|' * 5}",
