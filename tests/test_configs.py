@@ -1,5 +1,6 @@
 """Every YAML in configs/ builds its model and takes a training step."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from lightning_flowers.model.backbones import BACKBONES
 
 FOLDER = Path(__file__).parent.parent / "configs"
 CONFIGS, RECIPES = sorted(FOLDER.glob("*.yaml")), sorted((FOLDER / "recipes").glob("*.yaml"))
+LAUNCHERS = sorted((FOLDER / "launch").iterdir())
 
 
 def test_every_backbone_of_the_table_has_a_config():
@@ -50,3 +52,13 @@ def test_the_config_builds_and_takes_one_training_step(path, make_petals, tmp_pa
     flags = ["--model.weights=none", f"--data.root={root}", "--data.size=64", "--data.batch_size=2"]
     step = ["--trainer.accelerator=cpu", "--trainer.fast_dev_run=true"]
     assert main(["fit", "--config", str(path), *flags, *step]) == 0
+
+
+@pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.name)
+def test_a_launcher_gives_fit_what_it_takes(path, monkeypatch):
+    monkeypatch.chdir(FOLDER.parent)
+    text = path.read_text().replace("\\\n", " ").replace("$SKYPILOT_NUM_NODES", "2")
+    commands = re.findall(r"lightning_flowers fit (.+?)(?: &)?$", text, flags=re.MULTILINE)
+    assert commands
+    for command in commands:
+        make_parser("fit").parse_args(command.split())
