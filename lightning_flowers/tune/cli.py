@@ -15,7 +15,7 @@ from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.secrets import redact
 
-_REFUSED = dict.fromkeys(("resume", "report", "predict", "run"), "is of single runs: leave it out")
+_REFUSED: dict[str, str] = dict.fromkeys(("resume", "report", "predict", "run"), "is of single runs: leave it out")
 
 
 def run(args: Sequence[str]) -> int:
