@@ -50,6 +50,7 @@ VARIANTS = (
     *(f"model.lr={rate}" for rate in ("3e-4", "3e-3")),
     *(f"data.augment={name}" for name in ("none", "crop", "trivial", "randaugment", "erasing", "study")),
     "model.label_smoothing=0",
+    "model.first_size=96",
     *("model.mixup=0.2", "model.cutmix=1"),
     *(f"model.ema_decay={decay}" for decay in (0.9, 0.99)),
     *("model.dropout=0.2", "model.drop_path=0.1"),
