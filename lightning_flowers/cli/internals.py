@@ -2,12 +2,18 @@
 
 import re
 from argparse import SUPPRESS, Action, ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser as JsonArgumentParser
 from jsonargparse import DefaultHelpFormatter, Namespace
+from jsonargparse._actions import _ActionConfigLoad
 from jsonargparse._common import parser_context
+
+from lightning_flowers.errors import UserError
 
 
 class ShortHelp(DefaultHelpFormatter):
@@ -44,6 +50,37 @@ def check_names(parser: JsonArgumentParser, settings: Namespace) -> None:
             parser.validate(settings)
     except KeyError as error:
         parser.error(str(error), error)
+
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Have what is wrong with the settings of a YAML name the file: later it would be one of several."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{file}: {error.args[0]}") from error
+
+
+def name_group_files(parser: ArgumentParser) -> None:
+    """Have what is wrong with the settings of one group be told as of --config: by the setting, and the file that
+    --data=FILE names."""
+    groups: list[Any] = [action for action in parser._actions if isinstance(action, _ActionConfigLoad)]
+    for group in groups:
+        group._load_config = partial(_load_group, group._load_config, group.dest)
+
+
+def _load_group(load: Callable[[Any, Any], Namespace], group: str, given: Any, parser: JsonArgumentParser) -> Namespace:
+    is_file = isinstance(given, str) and Path(given).is_file()
+    with naming(given) if is_file else nullcontext():
+        try:
+            settings = load(given, parser)
+        except TypeError as error:
+            why = str(error.__cause__)
+            if "Unable to load config" in why or not (is_file or why.startswith("Parser key")):
+                raise  # it holds no settings
+            parser.error(why, error)
+        check_names(parser, Namespace({group: settings}))
+        return settings
 
 
 def take_ints_first(parser: ArgumentParser) -> None:

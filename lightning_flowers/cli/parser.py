@@ -10,7 +10,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_flowers.cli.arguments import RUNS_DIR
 from lightning_flowers.cli.commands import COMMANDS, PROGRAM
-from lightning_flowers.cli.internals import ShortHelp, check_names, retell, take_ints_first
+from lightning_flowers.cli.internals import ShortHelp, check_names, name_group_files, naming, retell, take_ints_first
 from lightning_flowers.cli.parsing import nearest_flag, unknown_name
 from lightning_flowers.cli.wording import HELP, in_short
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -54,13 +54,11 @@ class Parser(LightningArgumentParser):
         raise UserError(f"{said}{nearest_flag(self, message)}{HELP}") from ex
 
     def parse_path(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Namespace:
-        """Settings of a YAML. What is wrong with them names the file: later it would be one of several."""
-        try:
+        """Settings of a YAML."""
+        with naming(path):
             settings = super().parse_path(path, *args, **kwargs)
             check_names(self, settings)
-        except UserError as error:
-            raise UserError(f"{path}: {error.args[0]}") from error
-        return settings
+            return settings
 
     def dump(self, cfg: Namespace, **kwargs: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """YAML of the settings, without secrets: config.yaml, --print_config and what loggers get."""
@@ -84,6 +82,7 @@ def make_parser(command: str) -> Parser:
     parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
     parser.link_arguments("data", "model.num_classes", compute_fn=_count_classes, apply_on="instantiate")
     take_ints_first(parser)
+    name_group_files(parser)
     return parser
 
 

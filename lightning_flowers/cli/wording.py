@@ -23,6 +23,7 @@ _OTHER_TYPE = ("Expected a <", "Expected a typing.", "Not a valid subclass of ")
 _IMPORTED = "give a class of Lightning's by its name, another as package.module.Class"
 _NO_CONFIG = re.compile(r"Unable to load config '(?P<value>[^']*)'.*", re.DOTALL)
 _MEANT = {"data": "root", "model": "backbone", "trainer": "accelerator"}  # where a group is given one value
+_NOT_FINITE = re.compile(r"[-+]?(inf|infinity|nan)", re.IGNORECASE)  # texts in YAML, which writes .inf
 _EXPECTED = re.compile(r"Expected a (?P<types>.*?)(?:\. Got value: (?P<got>.*))?", re.DOTALL)
 
 
@@ -47,7 +48,9 @@ def in_short(message: str, key: str = "") -> str:
     if said.startswith("--"):  # a setting of the class that this one names
         return shortened(f"--{key}.{said.removeprefix('--')}")
     if (expected := _EXPECTED.fullmatch(said)) and "path" not in expected["types"]:
-        said, value = f"must be {_plain(expected['types'])}", expected["got"] or value
+        value = expected["got"] or value
+        finite = ", and finite" if "float" in expected["types"] and _NOT_FINITE.fullmatch(value) else ""
+        said = f"must be {_plain(expected['types'])}{finite}"
     names = [path.split(".")[-1] for path in _class_paths(value)]
     shown = f"={value}" if value and len(value) <= _LONGEST_VALUE and "(" not in value else ""
     hint = [_IMPORTED] if re.search("import path|class_path", said, re.IGNORECASE) else []

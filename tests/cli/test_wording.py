@@ -49,6 +49,9 @@ class Offline(CSVLogger):
         (["--model=resnet18"], "--model=resnet18: no YAML of settings: did you mean --model.backbone=resnet18?"),
         (["--rseume=x"], "unrecognized arguments: --rseume=x: did you mean --resume"),
         (["--trainer.max_epochs=many"], "--trainer.max_epochs=many: must be int or null"),
+        (["--model.lr=inf"], "--model.lr=inf: must be float, and finite"),
+        (["--hours=nan"], "--hours=nan: must be float or null, and finite"),
+        (["--model={lr: fast}"], "--model.lr=fast: must be float"),
         (["--data.cache=nowhere"], "--data.cache=nowhere: must be auto, ram, disk, none"),
         # What the class itself says, when it is made:
         ([*EARLY, "--trainer.callbacks.mode=up"], "--trainer.callbacks: EarlyStopping: `mode` can be min, max, got up"),
@@ -85,6 +88,25 @@ def test_a_config_that_is_wrong_is_told_by_its_setting(tmp_path, monkeypatch, ca
     (tmp_path / "good.yaml").write_text("data: {batch_size: 8}")
     assert main(["fit", "--config=good.yaml", "--config=own.yaml", "--config=good.yaml"]) == MISUSED
     assert capsys.readouterr().err.startswith(f"lightning_flowers: {said}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("batchsize: 4", "own.yaml: no setting data.batchsize: did you mean --data.batch_size"),
+        ("batch_size: many", "own.yaml: --data.batch_size=many: must be int"),
+        ("batch_size: [", "own.yaml: while parsing a flow node"),
+        ("- 4", "--data=own.yaml: no YAML of settings"),
+    ],
+)
+@pytest.mark.parametrize("flag", ["--data=own.yaml", "--config=whole.yaml"])
+def test_the_yaml_of_a_group_is_named(tmp_path, monkeypatch, capsys, text, said, flag):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(text)
+    (tmp_path / "whole.yaml").write_text("data: own.yaml")
+    assert main(["fit", flag]) == MISUSED
+    of_whole = "whole.yaml: " * flag.startswith("--config")
+    assert capsys.readouterr().err.startswith(f"lightning_flowers: {of_whole}{said}")
 
 
 def test_a_config_gives_a_callback_and_a_flag_what_it_needs(tmp_path, monkeypatch, capsys):
