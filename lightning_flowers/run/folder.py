@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lightning_flowers.data.splits.fingerprints import common
+from lightning_flowers.data.splits.fingerprints import difference
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import read_lines, write_text
 from lightning_flowers.secrets import redacted
@@ -155,8 +155,8 @@ class RunFolder:
         """
         known = self.read_summary().get("data", {}).get("fingerprints", {})
         for split, (name, fingerprint) in splits.items():
-            if split in known and common(known[split], fingerprint) is None:
-                raise UserError(f"{name}: not the {split} split of the run {self.path}: {mend}")
+            if split in known and (what := difference(known[split], fingerprint)):
+                raise UserError(f"{name}: not the {split} split of the run {self.path} ({what}): {mend}")
 
     def predictions(self, split: str) -> Path:
         """Where the predictions of a split lie."""

@@ -13,7 +13,7 @@ from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import command
 from lightning_flowers.cli.lightning import FlowersCLI
 from lightning_flowers.cli.parsing import Parser
-from lightning_flowers.data.splits.fingerprints import common
+from lightning_flowers.data.splits.fingerprints import difference
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import atomic_file, write_text
 from lightning_flowers.markdown import markdown_table, number
@@ -104,8 +104,10 @@ def _scorer(validation: FlowersCLI) -> Score:
 
 def _check_val(validation: FlowersCLI, first: Ingredient) -> None:
     known = first.run.data.fingerprints.get("val")
-    if common(known, validation.datamodule.splits["val"].fingerprint) is None:
-        raise UserError("--data.root: its val split is not that of the runs: the soup could not be chosen by it")
+    if what := difference(known, validation.datamodule.splits["val"].fingerprint):
+        raise UserError(
+            f"--data.root: its val split is not that of the runs ({what}): the soup could not be chosen by it"
+        )
 
 
 def _fill(

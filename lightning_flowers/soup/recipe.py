@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_flowers.data.splits.fingerprints import common
+from lightning_flowers.data.splits.fingerprints import difference
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.results import Run, read_run
@@ -134,5 +134,5 @@ def _check_alike(first: Ingredient, other: Ingredient) -> None:
     if one.data.class_names != two.data.class_names:
         raise UserError(f"{two.path}: has other classes than {one.path}, or in another order: leave it out")
     vals = [run.data.fingerprints.get("val") for run in (one, two)]
-    if any(vals) and common(*vals) is None:
-        raise UserError(f"{two.path}: has other val records than {one.path}: the soup could not be chosen by them")
+    if any(vals) and (what := difference(*vals)):
+        raise UserError(f"{two.path}: its val is not that of {one.path} ({what}): the soup could not be chosen by it")

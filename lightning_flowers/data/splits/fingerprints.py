@@ -4,17 +4,20 @@
 pictures, labels and ids. Only `LISTED` is known of shards that are still elsewhere, and of runs of older versions.
 """
 
+_OTHER = "other records"
+_ALIKE = "shards of the same names and sizes, with other content, or an earlier version's account of it"
+
 
 def content(fingerprint: str | None) -> str | None:
     """What may stand for the data: those known to the last label by their content, others by what a listing tells."""
     return fingerprint and fingerprint.split("-")[-1]
 
 
-def common(one: str | None, other: str | None) -> str | None:
-    """The fingerprint of what both are known to be; None if they differ. One that lacks the content tells less."""
+def difference(one: str | None, other: str | None) -> str:
+    """In what they differ; "" where nothing does that is known of both: one that lacks the content tells less."""
     if one is None or other is None:
-        return None
-    if "-" in one and "-" in other:
-        return one if content(one) == content(other) else None
-    listed = one.split("-")[0]
-    return listed if listed == other.split("-")[0] else None
+        return _OTHER
+    alike, known = one.split("-")[0] == other.split("-")[0], "-" in one and "-" in other
+    if content(one) == content(other) if known else alike:
+        return ""
+    return _ALIKE if alike else _OTHER

@@ -10,7 +10,7 @@ import pytest
 from tfrecord import example_pb2
 
 from lightning_flowers.data.sources.folder import find_shards, open_split
-from lightning_flowers.data.splits.fingerprints import common, content
+from lightning_flowers.data.splits.fingerprints import content, difference
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.writer import Record, serialize
 from lightning_flowers.errors import DataError
@@ -155,9 +155,10 @@ def test_the_fingerprint_begins_with_that_of_names_sizes_and_counts(
     assert here.startswith(f"{listed}-")
     assert there.startswith(f"{listed}-")
     assert len(content(here) or "") == 16
-    assert common(here, there) is None
-    assert common(here, listed) == common(listed, there) == listed, "that is all that is known of an older run's"
-    assert common(here, here) == here
+    assert "the same names and sizes, with other content, or an earlier version's" in difference(here, there)
+    assert difference(here, listed) == difference(listed, there) == "", "that is all that is known of an older run's"
+    assert difference(here, here) == ""
+    assert difference(here, None) == difference(here, f"0{here}") == difference(f"0{listed}", here) == "other records"
 
 
 @pytest.mark.parametrize("change", [{"label": 2}, {"identity": "other"}, {"image": b"x"}, {"image": b"longer"}])
@@ -170,7 +171,7 @@ def test_the_content_is_of_pictures_labels_and_ids(
         write_records(folder / SHARD, [record(identity="first"), record(**{"identity": "there", **records})])
     one, other = (open_split(folder, 32, 4, labelled).fingerprint for folder in folders)
     assert content(one) != content(other)
-    assert common(one, other) is None
+    assert difference(one, other)
 
 
 def test_labels_and_ids_that_changed_places_are_other_content(tmp_path: Path, write_records: WriteRecords) -> None:
@@ -187,7 +188,7 @@ def test_the_content_is_the_same_under_another_name(tmp_path: Path, write_record
     renamed.write_bytes(path.read_bytes())
     one, other = fingerprint(path.parent), fingerprint(renamed.parent)
     assert one != other
-    assert common(one, other) == one
+    assert difference(one, other) == ""
 
 
 def test_the_fingerprint_changes_with_a_size_or_a_count(tmp_path: Path, write_records: WriteRecords) -> None:
