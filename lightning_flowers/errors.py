@@ -90,7 +90,8 @@ def check_choices(function: Callable[..., object], given: Mapping[str, Any], gro
         choices = [value for part in parts if get_origin(part) is Literal for value in get_args(part)]
         kinds = [get_origin(part) or part for part in parts if get_origin(part) is not Literal]
         taken = tuple(one for kind in kinds for one in _TAKEN.get(kind, (kind,)))
-        if name == "return" or isinstance(given[name], taken) or given[name] in choices:
+        mistaken = bool not in kinds and isinstance(given.get(name), bool)  # for a number, as Python has it
+        if name == "return" or (isinstance(given[name], taken) and not mistaken) or given[name] in choices:
             continue
         named = ["None" if kind is NoneType else _TAKEN.get(kind, (kind,))[0].__name__ for kind in kinds]
         allowed = f"one of {', '.join([*choices, *named])}" if choices else " or ".join(named)

@@ -168,6 +168,9 @@ def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
         (lambda: lf.PetalsDataModule(seed=-1), "seed=-1: must not be negative"),
         (lambda: lf.FlowerClassifier(num_classes=5, lr=0), "lr=0: must be above 0, at most 1e+38"),
         (lambda: lf.PetalsDataModule(micro_batch="auto"), "micro_batch=auto: must be int or None"),  # pyright: ignore[reportArgumentType]
+        (lambda: lf.PetalsDataModule(batch_size=True), "batch_size=True: must be int"),
+        (lambda: lf.PetalsDataModule(fold=False), "fold=False: must be int or None"),
+        (lambda: lf.FlowerClassifier(num_classes=5, lr=True), "lr=True: must be float"),
         (lambda: lf.PetalsDataModule(root=5), "root=5: must be str or None"),  # pyright: ignore[reportArgumentType]
         (lambda: lf.PetalsDataModule(extra_roots="/none"), "extra_roots=/none: must be list"),
         (lambda: lf.FlowerClassifier(num_classes=5, lr="x"), "lr=x: must be float"),  # pyright: ignore[reportArgumentType]
