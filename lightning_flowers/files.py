@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -98,6 +99,12 @@ def read_lines(path: Path, mend: str) -> str:
     if not text.endswith("\n"):
         raise UserError(f"{path}: damaged ({'cut off in its last line' if text else 'empty'}): {mend}")
     return text
+
+
+def digest(path: Path) -> str:
+    """What tells a file's content from another's, as 32 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def open_file(path: Path) -> int:

@@ -82,6 +82,7 @@ def test_a_run_of_another_backbone_is_refused_by_both_names(tiny_run):
         FlowerClassifier("test_vit", 4, str(tiny_run))
 
 
+@pytest.mark.filterwarnings("ignore:.*has other weights")
 def test_pictures_are_normalized_as_the_first_run_of_all_did(tiny_run, tmp_path, monkeypatch):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     known = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.6, 0.7]}

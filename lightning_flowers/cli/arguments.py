@@ -60,7 +60,7 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
             folder = RunFolder.open(Path(config.resume), "--resume")
             checkpoint = str(folder.last_checkpoint())
     elif config.run:
-        folder = RunFolder.open(Path(config.run))
+        folder = RunFolder.open(Path(config.run), "--run")
         checkpoint = checkpoint or str(folder.checkpoint())
     elif not checkpoint:
         raise UserError(f"{command}: give --run=runs/NAME (or --config and --ckpt_path)")

@@ -1,5 +1,7 @@
 """What a command is going to read, opened and checked before anything is written."""
 
+import warnings
+
 from jsonargparse import Namespace
 
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -9,15 +11,18 @@ from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.submission import test_ids
 
+_CHANGED = "it may have been trained on some of these records: scores may be too good"
 
-def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder: RunFolder | None) -> None:
+
+def check_data(command: str, settings: Namespace, data: PetalsDataModule, run: RunFolder | None, own: bool) -> None:
     """Open the splits that a command reads.
 
     Args:
         command: fit, validate, test or predict.
         settings: of the command.
         data: whose splits they are.
-        folder: of the run, where the command writes into it.
+        run: whose checkpoint is used, if it is a run's.
+        own: whether the command writes into the run's folder.
 
     Raises:
         UserError: the data are not such as the command, or the run, needs.
@@ -27,13 +32,19 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, folder
         raise UserError("--decision=adjusted: is fitted on val, and the run has none: leave it out")
     for name in names:
         splits[name]
-    if command not in ("fit", "predict"):
-        return
-    if "test" in names and not splits["test"].remote:
+    writes = command in ("fit", "predict")
+    if writes and "test" in names and not splits["test"].remote:
         test_ids(splits["test"], data.source.sample_submission())
-    if folder is not None:
-        mend = "give --out=FOLDER" if command == "predict" else "start a new run"
-        folder.check_data({name: (splits[name].name, splits[name].fingerprint) for name in names}, mend)
+    if run is None:
+        return
+    found = {name: (splits[name].name, splits[name].fingerprint) for name in names}
+    if writes and own:
+        run.check_data(found, "give --out=FOLDER" if command == "predict" else "start a new run")
+    elif "val" in names and _of_same(run, settings, data):
+        try:
+            run.check_data({"val": found["val"]}, _CHANGED)
+        except UserError as error:
+            warnings.warn(str(error), stacklevel=2)
 
 
 def check_classes(
@@ -57,6 +68,12 @@ def check_classes(
     if data.splits.folds:  # which are cut by label
         why = "its folds would hold other records: put them back"
     model.class_order = match_classes(checkpoint, run, data.source, why)
+
+
+def _of_same(run: RunFolder, settings: Namespace, data: PetalsDataModule) -> bool:
+    """Whether the data are those that the run was trained on, by where they lie: they may have changed since."""
+    known = run.read_config()["data"]
+    return (known.get("root"), known.get("size")) == (settings.data.root, data.size)
 
 
 def _splits(command: str, data: PetalsDataModule) -> tuple[str, ...]:

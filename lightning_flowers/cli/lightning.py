@@ -119,7 +119,7 @@ class FlowersCLI(LightningCLI):
         if labels is not None and self.datamodule.splits.test_labels is None:
             self.datamodule.splits.test_labels = str(labels)
             say("labels", str(labels))
-        check_data(self.command, self.config, self.datamodule, own)
+        check_data(self.command, self.config, self.datamodule, self.folder, own is not None)
         if self.folder is not None:
             known, splits = self.folder.read_summary().get("data", {}), self.datamodule.splits
             splits.begun_external, splits.begun_pseudo = bool(known.get("external")), known.get("pseudo_labelled", 0)
@@ -199,7 +199,8 @@ class FlowersCLI(LightningCLI):
             return
         record = self.recorder
         if not record.trains:
-            higher = f"{'more --hours and ' if record.budget else ''}a higher --trainer.max_epochs"
+            limit = "max_steps" if 0 <= self.trainer.max_steps <= self.trainer.global_step else "max_epochs"
+            higher = f"{'more --hours and ' if record.budget else ''}a higher --trainer.{limit}"
             say("trained", f"nothing: the run had come to its end; {higher} would go on")
         record.summarize(self.trainer, self.model)
         kept = record.checkpoints.best_model_path or record.checkpoints.last_model_path
@@ -235,7 +236,7 @@ class FlowersCLI(LightningCLI):
         found = write_predictions(out, self.datamodule, self.collector.results, decision)
         if self.trainer.is_global_zero:
             facts = {"tta": tta, **(found or {})}
-            note_predictions(out, self.folder, str(self._checkpoint), self.datamodule.summary(), facts)
+            note_predictions(out, self.folder, str(checkpoint), self.datamodule.summary(), facts)
 
     def _score(self, split: str, score: Callable[..., Any]) -> None:
         scores = score(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint, verbose=False)

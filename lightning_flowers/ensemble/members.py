@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.prediction_folder import outdated
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, names_of, read_run
 
@@ -90,6 +92,8 @@ def _read(path: Path) -> Run:
             f"{path}: not finished ({run.status or 'status unknown'}) and without predictions: "
             f"fit --resume {(run_path := shlex.quote(str(path)))}, or predict --run {run_path}"
         )
+    if old := outdated(run):
+        warnings.warn(old, stacklevel=2)
     return run
 
 

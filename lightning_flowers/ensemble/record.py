@@ -48,7 +48,10 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
             **{f"val_{name}": value for name, value in found._asdict().items()},
         },
         "members": [
-            {"path": place, "backbone": run.backbone, "size": run.data.size, "weight": weight}
+            {
+                **{"path": place, "backbone": run.backbone, "size": run.data.size, "weight": weight},
+                "checkpoint": run.predictions.checkpoint if run.predictions else None,
+            }
             for place, run, weight in weighed
         ],
         "ensemble": _facts(outcome),

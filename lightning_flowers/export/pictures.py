@@ -107,8 +107,8 @@ def val_pictures(predictor: Predictor, data_root: str | None = None, most: int |
     run = read_run(predictor.path)
     known = Predictions.load(RunFolder(run.path).predictions("val"), labelled=True)
     assert known.labels is not None
-    largest = max(predictor.members, key=lambda member: member.size_px).run.data
-    root = data_root or run.data.root or largest.root
+    largest = max(predictor.members, key=lambda member: member.size_px).run
+    root = data_root or run.root or largest.root
     if root is None:
         raise UserError("summary.json does not say where the data lie")
     chosen = np.linspace(0, len(known.ids) - 1, min(most or len(known.ids), len(known.ids))).round().astype(int)

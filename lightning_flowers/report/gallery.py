@@ -8,7 +8,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from lightning_flowers.data.conversion.opening import find_source, is_url
+from lightning_flowers.data.conversion.opening import is_url, open_data
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.report.findings import Record
@@ -26,7 +26,7 @@ class Pictures:
     Those of val come first. Train is opened only for an id that val does not have: of folds, val holds records of both.
 
     Args:
-        root: a folder.
+        root: a folder of shards, or of what they were made of.
         size: side of the pictures in pixels.
 
     Raises:
@@ -36,7 +36,7 @@ class Pictures:
     def __init__(self, root: str, size: int) -> None:
         if is_url(root):
             raise UserError(f"{root}: a URL: pictures are shown of a folder's shards only: give a copy on this host")
-        self._source = find_source(root)
+        self._source = open_data(root, size)
         self.size = self._source.choose_size(size)
         self._unopened = [name for name in ("val", "train") if self._source.has(name, self.size)]
         self._places: dict[str, tuple[Split, int]] = {}
@@ -85,7 +85,7 @@ def photograph(
     Raises:
         UserError: no data in `data_root`.
     """
-    root, size = data_root if data_root is not None else run.data.root, run.data.size
+    root, size = data_root if data_root is not None else run.root, run.data.size
     if root is None or size is None:
         return {}, ["Pictures: summary.json does not say where the data lie, or of which size"]
     ids = list(dict.fromkeys(record.id for record in records))

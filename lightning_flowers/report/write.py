@@ -16,6 +16,7 @@ from lightning_flowers.report.page import SUSPECTS, to_html
 from lightning_flowers.report.reliability import draw_reliability
 from lightning_flowers.report.style import save, to_png
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.prediction_folder import outdated
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
 
@@ -64,7 +65,8 @@ def _predictions(run: Run, folder: RunFolder) -> tuple[Predictions | None, list[
         why = f"it was trained on {run.data.train_on} (--data.train_on), which leaves nothing to validate on"
         return None, [f"Confusions, classes, errors and calibration: {why}"]
     if path.is_file():
-        return Predictions.load(path, labelled=True), []
+        old = outdated(run)
+        return Predictions.load(path, labelled=True), [old] if old else []
     make = f"make it with `{command('predict', '--run', folder.path)}`, then report anew"
     return None, [f"Confusions, classes, errors and calibration: no predictions/val.npz: {make}"]
 

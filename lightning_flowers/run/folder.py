@@ -72,19 +72,19 @@ class RunFolder:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path, flag: str = "--run") -> "RunFolder":
-        """The folder of a run that was made before, as `flag` names it.
+    def open(cls, path: Path, flag: str | None = None) -> "RunFolder":
+        """The folder of a run that was made before, as `flag` names it, if one does.
 
         Raises:
             UserError: no such folder, or it is not a run's.
         """
-        folder = cls(path)
+        folder, named = cls(path), f"{flag}={path}" if flag else path
         if not path.is_dir():
-            raise UserError(f"{flag}={path}: no such folder")
+            raise UserError(f"{named}: {no_folder(path)}")
         if not folder.config.is_file():
-            raise UserError(f"{flag}={path}: no config.yaml in it: not a folder that fit made{runs_in(path)}")
+            raise UserError(f"{named}: no config.yaml in it: not a folder that fit made{runs_in(path)}")
         if folder.read_summary().get("backbone") == "ensemble":
-            raise UserError(f"{flag}={path}: a blend of runs has no model of its own: give one of its runs")
+            raise UserError(f"{named}: a blend of runs has no model of its own: give one of its runs")
         return folder
 
     def make(self) -> None:
@@ -199,6 +199,11 @@ class RunFolder:
     def write_summary(self, values: dict[str, Any]) -> None:
         """Put `values` into summary.json, without secrets; other values in it stay."""
         write_text(self.summary, json.dumps(redacted({**self.read_summary(), **values}), indent=2) + "\n")
+
+
+def no_folder(path: Path) -> str:
+    """What to say of a path that is given for a run's folder, and is none."""
+    return "not a folder: give that of a run" if path.exists() else "no such folder"
 
 
 def runs_in(path: Path) -> str:

@@ -1,14 +1,65 @@
-"""Predictions of a run in a folder of their own, which can be blended, compared and reported on as a run's."""
+"""Predictions of a run in a folder of their own, which reads as a run's; and whether they are of its weights still."""
 
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import write_text
+from lightning_flowers.files import digest, write_text
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.results import Run, read_run
 from lightning_flowers.secrets import redact
 
 _OF = "predictions_of"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint, and the summary that goes with it.
+
+    Attributes:
+        run: whose it is, or the folder of predictions that it made.
+        checkpoint: the file.
+        noted: the digest that it had when predictions were made with it; None where older versions noted none.
+    """
+
+    run: Run
+    checkpoint: Path
+    noted: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether predictions are of other weights: the run went on since, or another has taken its place."""
+        return self.noted not in (None, digest(self.checkpoint))
+
+
+def find_origin(path: Path, beside: Path | None = None) -> Origin:
+    """The checkpoint of a run, or of the run whose predictions a folder holds.
+
+    Args:
+        path: of a run's folder.
+        beside: where runs may lie that are no longer at their place.
+
+    Raises:
+        UserError: there is none.
+    """
+    place = beside / path.name if beside and not path.is_dir() else path
+    run = read_run(place)
+    noted = run.predictions.checkpoint if run.predictions else None
+    if run.predictions_of is not None:
+        source = Path(run.predictions_of)
+        return Origin(run, source if source.is_file() else find_origin(source, place.parent).checkpoint, noted)
+    return Origin(run, RunFolder.open(place).checkpoint(), noted)
+
+
+def outdated(run: Run) -> str | None:
+    """What to say of a run whose predictions are of other weights than its checkpoint has now; None of others, and
+    where that is not known."""
+    with suppress(UserError, OSError):
+        if find_origin(run.path).changed:
+            return f"{run.path}: its predictions are of other weights than its checkpoint has now: predict them anew"
+    return None
 
 
 def choose_out(out: str, run: RunFolder | None, checkpoint: str) -> RunFolder:
@@ -41,10 +92,11 @@ def note_predictions(
     Args:
         folder: of the predictions; the run's or another.
         run: whose they are; None of a checkpoint by itself.
-        checkpoint: from which they are.
+        checkpoint: from which they are, by itself or of the run.
         data: what the datamodule says of the data that was predicted.
         facts: test-time augmentation, decision and scores.
     """
+    facts = {**facts, "checkpoint": digest(Path(checkpoint))}
     if run is not None and folder is run:
         run.write_summary({"predictions": facts})
         return

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lightning_flowers.errors import UserError, path_text
 from lightning_flowers.run.epochs import Epoch, best_epoch, first_wrong, read_history, speed_of
-from lightning_flowers.run.folder import RunFolder, runs_in
+from lightning_flowers.run.folder import RunFolder, no_folder, runs_in
 
 _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 
@@ -53,20 +53,23 @@ class Data(_Part):
 
 
 class Member(_Part):
-    """A run that a blend or a soup was made of."""
+    """A run that a blend or a soup was made of; `checkpoint` is the digest of the one that its predictions are of."""
 
     path: str
     backbone: str | None = None
     size: int | None = None
     weight: float | None = None
+    checkpoint: str | None = None
 
 
 class Made(_Part):
-    """How predictions were made, as `predict` notes it: views of each picture, and how labels were decided."""
+    """How predictions were made, as `predict` notes it: views of each picture, how labels were decided, and the digest
+    of the checkpoint."""
 
     tta: str = "none"
     decision: str = "argmax"
     adjustment: dict[str, Any] | None = None
+    checkpoint: str | None = None
 
 
 class Blend(_Part):
@@ -145,6 +148,12 @@ class Run(_Part):
         return sorted(of_members) or ([self.data.size] if self.data.size is not None else [])
 
     @property
+    def root(self) -> str | None:
+        """Where its data lie: their shards, or where these are gone what they were made of."""
+        root, asked = self.data.root, (self.settings or {}).get("data", {}).get("root")
+        return root if root is None or asked is None or Path(root).is_dir() else asked
+
+    @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
         return self.status == "finished"
@@ -164,7 +173,7 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     path = Path(path_text("run", path))
     folder = RunFolder(path)
     if not path.is_dir():
-        raise UserError(f"{path}: {'not a folder: give that of a run' if path.exists() else 'no such folder'}")
+        raise UserError(f"{path}: {no_folder(path)}")
     if not folder.summary.is_file():
         said = "no summary.json in it: not the folder of a run that fit has begun to train"
         raise UserError(f"{path}: {said}{runs_in(path)}")

@@ -107,7 +107,7 @@ def best_checkpoint(run: Run) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    return read_checkpoint(RunFolder.open(run.path, "soup").checkpoint())
+    return read_checkpoint(RunFolder.open(run.path).checkpoint())
 
 
 def _read(path: Path) -> Ingredient:
@@ -118,7 +118,7 @@ def _read(path: Path) -> Ingredient:
 
 
 def _read_epochs(path: Path) -> list[Ingredient]:
-    run, kept = read_run(path), RunFolder.open(path, "soup").kept_epochs()
+    run, kept = read_run(path), RunFolder.open(path).kept_epochs()
     if len(kept) < 2:
         raise UserError(f"soup: {path} has not kept epochs, as fit --save_top_k=3 does: give two runs or more")
     return [Ingredient(run, read_checkpoint(file)["state_dict"], file) for file in kept]

@@ -14,8 +14,8 @@ from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.model.views import TTA, Tta, View, views_of
 from lightning_flowers.run.classes import load_checkpoint
-from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.results import Run, read_run
+from lightning_flowers.run.prediction_folder import Origin
+from lightning_flowers.run.results import Made, Run
 
 _SETTINGS = set(inspect.signature(FlowerClassifier.__init__).parameters) - {"self"}
 
@@ -41,43 +41,6 @@ class Member:
     views: tuple[View, ...]
 
 
-@dataclass(frozen=True)
-class Origin:
-    """A checkpoint, and the summary that goes with it.
-
-    Attributes:
-        run: whose it is.
-        checkpoint: the file.
-        tta: of the predictions that the run has.
-    """
-
-    run: Run
-    checkpoint: Path
-    tta: Tta
-
-
-def find_origin(path: Path, beside: Path | None = None) -> Origin:
-    """The checkpoint of a run, or of the run whose predictions a folder holds.
-
-    Args:
-        path: of a run's folder.
-        beside: where runs may lie that are no longer at their place.
-
-    Raises:
-        UserError: there is none.
-    """
-    place = beside / path.name if beside and not path.is_dir() else path
-    run = read_run(place)
-    made = run.predictions.tta if run.predictions else "none"
-    tta: Any = made if made in TTA else "none"
-    if run.predictions_of is not None:
-        source = Path(run.predictions_of)
-        if source.is_file():
-            return Origin(run, source, tta)
-        return Origin(run, find_origin(source, place.parent).checkpoint, tta)
-    return Origin(run, RunFolder.open(place, "load").checkpoint(), tta)
-
-
 def load_member(origin: Origin, classes: Sequence[str], weight: float, tta: Tta | None) -> Member:
     """Load a model, its logits in the order of `classes`.
 
@@ -96,7 +59,8 @@ def load_member(origin: Origin, classes: Sequence[str], weight: float, tta: Tta 
     known = tuple(loaded.get("class_names") or origin.run.data.class_names or map(str, range(count)))
     model.class_names = tuple(classes) or known
     model.load_state_dict(_in_order(origin, loaded["state_dict"], known, model.class_names))
-    chosen, size = tta or origin.tta, origin.run.data.size
+    made: Any = (origin.run.predictions or Made()).tta
+    chosen, size = tta or (made if made in TTA else "none"), origin.run.data.size
     if size is None:
         raise UserError(f"{origin.run.path}: its summary.json does not say of which size its pictures were")
     return Member(origin.run, model, weight, size, chosen, views_of(chosen))

@@ -39,7 +39,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 def test_opening_says_what_is_wrong(tmp_path):
     with pytest.raises(UserError, match=r"--run=.*nothing: no such folder"):
-        RunFolder.open(tmp_path / "nothing")
+        RunFolder.open(tmp_path / "nothing", "--run")
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(UserError, match=r"--resume=.*last\.ckpt: not a folder: give that of a run"):
+        RunFolder.open(tmp_path / "last.ckpt", "--resume")
     with pytest.raises(UserError, match=r"no config\.yaml"):
         RunFolder.open(tmp_path)
 

@@ -129,7 +129,9 @@ def test_a_run_that_had_come_to_its_end_says_so(cut, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     shutil.copytree(cut, tmp_path / "runs/broken")
     assert main(["fit", "--resume=runs/broken"]) == 0
-    assert "nothing: the run had come to its end" in capsys.readouterr().out
+    assert "nothing: the run had come to its end; a higher --trainer.max_epochs" in capsys.readouterr().out
+    assert main(["fit", "--resume=runs/broken", "--trainer.max_steps=1"]) == 0
+    assert "nothing: the run had come to its end; a higher --trainer.max_steps" in capsys.readouterr().out
     assert main(["fit", "--resume=runs/broken", "--trainer.max_epochs=2"]) == 0
     assert "had come to its end" not in capsys.readouterr().out
 

@@ -20,8 +20,8 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.calibration import fit_temperature, soften
+from lightning_flowers.run.prediction_folder import find_origin
 from lightning_flowers.run.predictions import Predictions
-from lightning_flowers.use.members import find_origin
 
 from ..conftest import fit_tiny, predict_tiny
 
@@ -148,6 +148,47 @@ def test_without_val_predictions_nothing_is_calibrated(tiny_run, tmp_path):
     assert not load(run).calibrated
     with pytest.raises(UserError, match="fitted on val"):
         load(run, decision="adjusted")
+
+
+def train_on(run):
+    """Give a run the checkpoint of a later epoch."""
+    best = run / "checkpoints/best.ckpt"
+    torch.save({**torch.load(best, weights_only=True), "epoch": 7}, best)
+
+
+def test_predictions_of_earlier_weights_calibrate_nothing_until_they_are_made_anew(tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "tiny")
+    train_on(run)
+    with pytest.warns(UserWarning, match="tiny: has other weights .* not calibrated"):
+        assert not load(run).calibrated
+    predict_tiny(run)
+    assert load(run).calibrated
+
+
+@pytest.mark.filterwarnings("default:.* other weights:UserWarning")
+def test_a_blend_tells_of_a_member_that_is_no_longer_the_same(tiny_run, tmp_path, capsys):
+    runs = [shutil.copytree(tiny_run, tmp_path / name) for name in ("a", "b")]
+    main(["ensemble", *map(str, runs), f"--runs_dir={tmp_path}", "--name=ab"])
+    assert load(tmp_path / "ab").calibrated
+    train_on(runs[1])
+    with pytest.warns(UserWarning, match="b: has other weights .* until the blend is made anew"):
+        assert not load(tmp_path / "ab").calibrated
+    capsys.readouterr()
+    assert main(["ensemble", *map(str, runs), f"--runs_dir={tmp_path}"]) == 0
+    assert f"warning: {runs[1]}: its predictions are of other weights" in capsys.readouterr().err
+    shutil.rmtree(runs[1])
+    with pytest.raises(UserError, match=r"ab: needs the runs that it blends: .*b: no such folder"):
+        load(tmp_path / "ab")
+
+
+def test_classes_are_in_the_order_of_the_predictions_that_the_decision_is_fitted_on(tiny_run, tiny_root, tmp_path):
+    other = shutil.copytree(tiny_root, tmp_path / "petals")
+    names = (other / "classes.txt").read_text().split("\n")[:-1]
+    (other / "classes.txt").write_text("".join(f"{name}\n" for name in reversed(names)))
+    predict_tiny(tiny_run, f"--data.root={other}", f"--out={tmp_path / 'out'}")
+    assert load(tmp_path / "out", decision="adjusted").classes == tuple(reversed(names))
+    found = load(tmp_path / "out").probabilities(loose(other, "val"), calibrated=False)
+    np.testing.assert_allclose(found, saved(tmp_path / "out").probabilities, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.decode import decode_into
 from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.report.findings import Record
+from lightning_flowers.report.gallery import photograph
+from lightning_flowers.run.predictions import Predictions
+from lightning_flowers.run.results import read_run
 
 from ...conftest import fit_tiny, predict_tiny
 from .conftest import COLOURS, NAMES, WRITERS, write_folders, write_tfrecords
@@ -113,3 +117,35 @@ def test_a_run_on_pictures_knows_where_they_lie(tmp_path, monkeypatch, capsys, c
     shutil.rmtree(cache)
     predict_tiny(run)
     assert "converting 18 pictures" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+@pytest.mark.filterwarnings("default:.*may have:UserWarning")
+def test_val_of_pictures_that_have_changed_may_have_been_trained_on(tmp_path, capsys, cache):
+    flowers = write_folders(tmp_path / "flowers")
+    run = fit_tiny(tmp_path / "runs", flowers, "first", "--data.size=32")
+    shutil.move(next(flowers.glob("train/*/*.jpg")), next(flowers.glob("v*/*")))
+    capsys.readouterr()
+    assert main(["validate", f"--run={run}"]) == 0
+    told = "/val: not the val split of the run "
+    assert f"{told}{run}: it may have been trained on some of these records" in capsys.readouterr().err
+    predict_tiny(run, f"--out={tmp_path / 'out'}")
+    assert told in capsys.readouterr().err
+    fit_tiny(tmp_path / "runs", flowers, "second", "--data.size=32", f"--model.weights={run}")
+    said = capsys.readouterr()
+    assert f"{run}: its data have changed since: it may have seen records that are val here" in said.err
+    assert "external" not in said.out
+    fit_tiny(tmp_path / "runs", flowers, "third", "--data.size=32", f"--model.weights={tmp_path / 'runs/second'}")
+    assert main(["validate", f"--run={tmp_path / 'runs/third'}"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_pictures_of_a_run_are_found_where_its_shards_are_gone(tmp_path, cache):
+    flowers = write_folders(tmp_path / "flowers")
+    run = fit_tiny(tmp_path / "runs", flowers, "mine", "--data.size=32")
+    (identity,) = Predictions.load(run / "predictions/val.npz").ids[:1].tolist()
+    shutil.rmtree(cache)
+    record = Record(identity, 0, "", 0.0, 0, "", 0.0)
+    for given in (None, str(flowers)):
+        assert photograph(read_run(run), [record], given)[0][identity].shape == (32, 32, 3)
