@@ -13,6 +13,7 @@ from lightning_flowers import __version__, environment
 from lightning_flowers.cli import completion
 from lightning_flowers.cli.child import INTERRUPTED, follow
 from lightning_flowers.cli.commands import COMMANDS, ON_LIGHTNING, TOOLS, usage
+from lightning_flowers.cli.parsing import at_home
 from lightning_flowers.errors import UserError, did_you_mean, naming_flags
 from lightning_flowers.secrets import redact
 
@@ -33,7 +34,7 @@ def program() -> int:
 
 def main(args: list[str] | None = None) -> int:
     """Run a command line (default: of this process) and return its exit status; the process is left as it was found."""
-    args = sys.argv[1:] if args is None else args
+    args = at_home(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("--help", "-h", "--help=all", "--version"):
         print(f"lightning_flowers {__version__}" if args == ["--version"] else usage())
         return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning_flowers.cli.failures import as_refused_settings
 from lightning_flowers.cli.lightning import FlowersCLI
+from lightning_flowers.cli.parsing import at_home
 from lightning_flowers.errors import UserError, path_text
 from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import Run, read_run
@@ -48,7 +49,7 @@ def predict(run: str | os.PathLike[str], **settings: Any) -> dict[str, Predictio
 
 def _run(args: list[str]) -> FlowersCLI:
     with as_refused_settings():
-        return FlowersCLI(args)
+        return FlowersCLI(at_home(args))
 
 
 def _flags(settings: Mapping[str, Any]) -> list[str]:

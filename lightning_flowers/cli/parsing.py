@@ -1,6 +1,7 @@
 """The command line of a tool."""
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import NoReturn
@@ -11,6 +12,7 @@ from lightning_flowers.errors import UserError, did_you_mean
 _UNKNOWN = re.compile(
     r"(?:unrecognized arguments: --|(?:Group '(?P<group>\w+)' does not accept o|O)ption ')(?P<name>[\w.-]+)"
 )
+_HOME = re.compile(r"(?<=[=,[])~(?=/)")
 _FLAGS = re.compile(r"^ +(?:-\w+,? )*(--[\w.-]+)", re.MULTILINE)  # in a help, where each begins a line
 
 
@@ -30,6 +32,13 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}{nearest_flag(self, message)} (see {self._tool} --help)")
 
 
+def at_home(args: Sequence[str]) -> list[str]:
+    """A command line in which `--flag=~/runs` means what `--flag ~/runs` does: shells leave ~ as it is after a =, and a
+    folder of that name in the working folder is what nobody wants."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - where there is none this leaves ~ as it is
+    return [_HOME.sub(lambda _: home, arg) if arg.startswith("--") else arg for arg in args]
+
+
 def given(args: Sequence[str], *flags: str) -> list[tuple[str, str]]:
     """What some flags are given, each as `--flag=value` or `--flag value`."""
     parts = [(arg.partition("="), after) for arg, after in zip(args, [*args[1:], ""], strict=True)]
@@ -43,9 +52,16 @@ def without(args: Sequence[str], *flags: str) -> list[str]:
 
 
 def nearest_flag(parser: argparse.ArgumentParser, message: str) -> str:
-    """`: did you mean --out?` where a parser says that there is no such flag, or setting of a config; else ""."""
-    name = unknown_name(message)
-    return did_you_mean(f"--{name}", set(_FLAGS.findall(parser.format_help()))) if name else ""
+    """`: did you mean --out?` where a parser says that there is no such flag, or setting of a config, or is given a
+    folder by itself; else ""."""
+    name, word = unknown_name(message), message.removeprefix("unrecognized arguments: ")
+    is_folder = word != message and os.path.isdir(word)  # noqa: PTH112 - Path's raises for a name that is too long
+    if not name and not is_folder:
+        return ""
+    flags = set(_FLAGS.findall(parser.format_help()))
+    if is_folder:
+        return f": did you mean --run={word}?" if "--run" in flags else ""
+    return did_you_mean(f"--{name}", flags)
 
 
 def unknown_name(message: str) -> str | None:

@@ -93,4 +93,5 @@ def _telling(errors: list[str]) -> str:
 def _plain(types: str) -> str:
     """`<class 'int'> or <class 'NoneType'>` as a user writes them: int or null."""
     words = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", types).replace("NoneType", "null")
+    words = words.replace("Sequence", "a list in brackets")
     return re.sub(r"typing\.Literal\[(.*?)\]", lambda found: found[1].replace("'", ""), words)
