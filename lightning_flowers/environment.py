@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ def prepare_process() -> None:
 
 @contextmanager
 def as_found() -> Iterator[None]:
-    """Let a command quiet others, and leave the process's variables, warnings and loggers as they were found."""
+    """Let a command quiet others, and leave the process's variables, warnings, loggers and what Ctrl-C does as they were
+    found."""
+    interrupt = signal.getsignal(signal.SIGINT)
     loggers = [logging.getLogger(name) for name in _QUIET]
     variables, levels = dict(os.environ), [logger.level for logger in loggers]
     last = logging.lastResort or logging.StreamHandler()
@@ -42,6 +45,8 @@ def as_found() -> Iterator[None]:
         with warnings.catch_warnings():
             yield
     finally:
+        if interrupt is not None and signal.getsignal(signal.SIGINT) is not interrupt:
+            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores all further ones, for life
         last.formatter = formatter
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
