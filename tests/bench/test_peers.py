@@ -38,6 +38,9 @@ def test_the_best_settings_go_on_and_a_call_makes_only_what_is_missing(asked, tm
     assert "| hard | timm | `b` | 2 | 0.9000 | 0.0000 | 0.8000 | 60 |" in peers.markdown(
         peers.table.read(peers.TABLE, peers.Scored)
     )
+    for _ in peers.make(protocol._replace(name="full"), ["timm"], (0,), 60):
+        pass
+    assert asked[5:] == [("timm", "b", 0)]
 
 
 def test_the_table_of_the_readme_is_of_the_file():

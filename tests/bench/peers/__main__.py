@@ -2,8 +2,8 @@
 
 `fit` as it is, timm's train script and fastai's `fine_tune` teach tf_efficientnet_lite0, with ImageNet's weights at the
 start, the same photographs in six epochs and batches of 32. `hard` are those of `make ablation` (12 a class, 160 px),
-`full` all at 224 px. Peers are tried in several settings with the first seed; the best of those goes on with the
-others. Scored is the last epoch, on val, by macro F1 over the classes that val has. A row is written when its run has
+`full` all at 224 px. Peers are tried in several settings with the first seed, on `hard`; the best of those goes on with
+the other seeds, and on `full`. Scored is the last epoch, on val, by macro F1 over the classes that val has. A row is written when its run has
 ended, and a call goes on where the last one came to. CPU seconds are of the whole command, on all cores.
 """
 
@@ -137,11 +137,12 @@ def score(file: Path) -> dict[str, float]:
 
 
 def make(protocol: Protocol, trainers: Sequence[str], seeds: Sequence[int], minutes: float) -> Iterator[list[Scored]]:
-    """The rows so far, after each new one: first each setting with the first seed, then the best with the others."""
+    """The rows so far, after each new one: each setting where they are tried, elsewhere the best of those."""
     end, rows = time.monotonic() + 60 * minutes, table.read(TABLE, Scored)
     for seed in seeds:
         for trainer in trainers:
-            tried = SETTINGS[trainer] if seed == seeds[0] else (best(rows, protocol.name, trainer),)
+            is_search = protocol.name == "hard" and seed == SEEDS[0]
+            tried = SETTINGS[trainer] if is_search else (best(rows, trainer),)
             for settings in tried:
                 known = (protocol.name, trainer, settings, seed)
                 if any((row.protocol, row.trainer, row.settings, row.seed) == known for row in rows):
@@ -153,9 +154,11 @@ def make(protocol: Protocol, trainers: Sequence[str], seeds: Sequence[int], minu
                 yield rows
 
 
-def best(rows: Sequence[Scored], protocol: str, trainer: str) -> str:
+def best(rows: Sequence[Scored], trainer: str) -> str:
     """The settings that scored best where all were tried; they have an advantage over what was never chosen."""
-    own = [row for row in rows if (row.protocol, row.trainer, row.seed) == (protocol, trainer, SEEDS[0])]
+    own = [row for row in rows if (row.protocol, row.trainer, row.seed) == ("hard", trainer, SEEDS[0])]
+    if not own:
+        raise SystemExit(f"--protocol=full: make --protocol=hard first, where the settings of {trainer} are tried")
     return max(own, key=lambda row: row.macro_f1).settings
 
 
