@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect
 
 from lightning_flowers import __version__
 from lightning_flowers.export.checking import Answers
-from lightning_flowers.serve.api import routes
+from lightning_flowers.serve import api
+from lightning_flowers.serve.errors import documented
 from lightning_flowers.serve.guard import Guard
 from lightning_flowers.serve.service import Service
 from lightning_flowers.serve.settings import Settings
@@ -47,11 +48,16 @@ def build(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        exception_handlers={RequestValidationError: _misunderstood, ClientDisconnect: _left, Exception: _failed},
     )
     app.state.service = service
-    app.include_router(routes(service))
-    _add_page(app)
-    _add_failures(app)
+    app.include_router(api.health)
+    if settings.key:
+        app.include_router(api.router, dependencies=[Depends(api.check_key)], responses=documented(401))
+    else:
+        app.include_router(api.router)
+    app.add_api_route("/", _page, include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE), "page")
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -63,26 +69,18 @@ def build(
     return app
 
 
-def _add_page(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(PAGE / "index.html")
-
-    app.mount("/page", StaticFiles(directory=PAGE), "page")
+async def _page() -> FileResponse:
+    return FileResponse(PAGE / "index.html")
 
 
-def _add_failures(app: FastAPI) -> None:
-    """Each in a line."""
+async def _misunderstood(_: Request, error: Any) -> JSONResponse:
+    first = error.errors()[0]
+    return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)
 
-    @app.exception_handler(RequestValidationError)
-    async def misunderstood(_: Request, error: Any) -> JSONResponse:
-        first = error.errors()[0]
-        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)
 
-    @app.exception_handler(ClientDisconnect)
-    async def left(_: Request, error: Any) -> Response:
-        return Response(status_code=499)  # nobody reads it
+async def _left(_: Request, error: Any) -> Response:
+    return Response(status_code=499)  # nobody reads it
 
-    @app.exception_handler(Exception)
-    async def failed(_: Request, error: Any) -> JSONResponse:
-        return JSONResponse({"detail": "the server has failed; its log tells how"}, 500)
+
+async def _failed(_: Request, error: Any) -> JSONResponse:
+    return JSONResponse({"detail": "the server has failed; its log tells how"}, 500)
