@@ -86,7 +86,7 @@ class Outcome:
 
 def blend_members(members: Members, options: Options) -> Outcome:
     """Score all blends, and take the one that is asked for."""
-    given = None if isinstance(options.weights, str) else np.array(options.weights)
+    given = None if isinstance(options.weights, str) else options.weights
     candidates = score_candidates(members.names, members.val.probabilities, members.labels, options.decision, given)
     of_method = {one.name: one for one in candidates if one.method == options.method}
     if options.weights == "auto":

@@ -29,11 +29,11 @@ CHOICES: Mapping[str, Choice] = {
 
 
 class Option(NamedTuple):
-    """A way from the runs' probabilities to labels: the views of each picture, how runs are weighed and blended, how
-    classes are decided for."""
+    """A way from the runs' probabilities to labels: the views of each picture, how runs are weighed (by one of CHOICES,
+    or with these weights) and blended, how classes are decided for."""
 
     views: str
-    weights: str
+    weights: str | tuple[float, ...]
     method: str
     decision: Decision
 
@@ -44,13 +44,10 @@ class Val:
     Args:
         probabilities: float (members, records, classes) by the views that they were made with.
         labels: int64 (records,).
-        choices: how weights are found, by their names in options.
     """
 
-    def __init__(
-        self, probabilities: Mapping[str, Probabilities], labels: Labels, choices: Mapping[str, Choice] = CHOICES
-    ) -> None:
-        self.probabilities, self.labels, self._choices = probabilities, labels, choices
+    def __init__(self, probabilities: Mapping[str, Probabilities], labels: Labels) -> None:
+        self.probabilities, self.labels = probabilities, labels
         self.records, self.classes = np.arange(len(labels)), probabilities[PLAIN].shape[2]
         self._log_prior = log_prior_of(labels, self.classes)
         self._terms: dict[tuple[str, str], Terms] = {}
@@ -65,10 +62,12 @@ class Val:
 
     def weights(self, option: Option, records: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """The weight of each member, float64 (members,), fitted on the records at some positions, or on all."""
+        if not isinstance(option.weights, str):
+            return np.array(option.weights)
         fit = self.records if records is None else records
         key = (option.views, option.method, option.weights, fit.tobytes())
         if key not in self._weights:
-            self._weights[key] = self._choices[option.weights](self.terms(option), self.labels, fit)
+            self._weights[key] = CHOICES[option.weights](self.terms(option), self.labels, fit)
         return self._weights[key]
 
     def answers(self, option: Option, fit: Labels, rest: Labels) -> Labels:
@@ -118,7 +117,7 @@ def score_candidates(
     probabilities: Probabilities,
     labels: Labels,
     decision: Decision,
-    given: NDArray[np.float64] | None = None,
+    given: tuple[float, ...] | None = None,
 ) -> list[Candidate]:
     """Each single run, the best of them, and the ways to blend them.
 
@@ -127,20 +126,18 @@ def score_candidates(
         probabilities: float (members, records, classes).
         labels: int64 (records,).
         decision: how classes are decided for.
-        given: weights of one's own, (members,).
+        given: weights of one's own, of each member.
     """
-    alone = {f"run {number}": _always(unit) for number, unit in enumerate(np.eye(len(names)))}
-    own = {} if given is None else {GIVEN: _always(given / given.sum())}
-    val = Val({PLAIN: probabilities}, labels, {**alone, **CHOICES, **own})
+    val = Val({PLAIN: probabilities}, labels)
+    alone: list[tuple[float, ...]] = [tuple(unit) for unit in np.eye(len(names)).tolist()]
     singly = [*zip(names, alone, strict=True), (BEST_RUN, BEST_RUN)]
     found = [_score(val, name, None, Option(PLAIN, one, "arithmetic", decision)) for name, one in singly]
+    blends: dict[str, str | tuple[float, ...]] = {EQUAL: EQUAL, SEARCHED: SEARCHED}
+    if given is not None:
+        blends[GIVEN] = tuple((np.array(given) / np.sum(given)).tolist())
     for method in METHODS:
-        found += [_score(val, name, method, Option(PLAIN, name, method, decision)) for name in (EQUAL, SEARCHED, *own)]
+        found += [_score(val, name, method, Option(PLAIN, how, method, decision)) for name, how in blends.items()]
     return found
-
-
-def _always(weights: NDArray[np.float64]) -> Choice:
-    return lambda terms, labels, records: weights
 
 
 def _score(val: Val, name: str, method: str | None, option: Option) -> Candidate:

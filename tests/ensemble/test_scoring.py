@@ -29,7 +29,7 @@ def by_name(candidates):
 
 
 def test_each_run_the_best_of_them_and_every_blend_is_scored():
-    found = score_candidates(NAMES, PROBABILITIES, LABELS, "argmax", np.array([2.0, 1.0, 1.0]))
+    found = score_candidates(NAMES, PROBABILITIES, LABELS, "argmax", (2.0, 1.0, 1.0))
     singles = [*((name, None) for name in NAMES), (BEST_RUN, None)]
     blends = [(name, method) for method in METHODS for name in (EQUAL, SEARCHED, GIVEN)]
     assert [(one.name, one.method) for one in found] == [*singles, *blends]
