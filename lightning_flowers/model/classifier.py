@@ -21,7 +21,7 @@ from lightning_flowers.model.growth import shrink
 from lightning_flowers.model.layers import Normalize, build_head
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
-from lightning_flowers.model.mixing import Mixed, Mixing
+from lightning_flowers.model.mixing import MixedBatch, Mixing
 from lightning_flowers.model.optimization import Optimization
 from lightning_flowers.model.phases import Phased
 from lightning_flowers.model.ranges import check_ranges
@@ -165,19 +165,19 @@ class FlowerClassifier(Phased, Saved):
         self.check(batch, batch_idx)
         if "image" in batch and (side := self.side(batch["image"].shape[-1])) < batch["image"].shape[-1]:
             batch = Batch(**{**batch, "image": shrink(batch["image"], side)})
-        mixed = self.mixing(batch) if self.mixing and "image" in batch else Mixed(batch)
+        if self.mixing and "image" in batch:
+            batch = self.mixing(batch)
         self._gathered = self.gathers and "image" in batch
         if self._gathered:
-            return self.micro_batches.backward(self, mixed, batch_idx)
-        return self.part_loss(mixed, self.records(batch["mask"]))
+            return self.micro_batches.backward(self, batch, batch_idx)
+        return self.part_loss(batch, self.records(batch["mask"]))
 
-    def part_loss(self, part: Mixed, records: Tensor) -> Tensor:
+    def part_loss(self, batch: MixedBatch | Batch | FeatureBatch, records: Tensor) -> Tensor:
         """What a part of a batch of so many records adds to its mean loss; its scores are counted."""
-        batch = part.major
         logits = self._logits(batch)
         loss = self.loss(logits, batch["label"].clamp(min=0))  # padding is masked, but its label must be a class
-        if part.minor is not None and part.weight is not None:
-            loss = torch.lerp(self.loss(logits, part.minor["label"].clamp(min=0)), loss, part.weight)
+        if "other_label" in batch:
+            loss = torch.lerp(self.loss(logits, batch["other_label"].clamp(min=0)), loss, batch["weight"])
         self.train_counts.update(logits.detach(), batch["label"], batch["mask"], loss.detach())
         return torch.where(batch["mask"], loss, 0).sum() / records
 

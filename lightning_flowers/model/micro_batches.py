@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_flowers import hardware
+from lightning_flowers.batch import Batch
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.mixing import Mixed
 
 # Fewer pictures make BatchNorm's statistics too coarse (Wu & He, arXiv 1803.08494: ResNet-50's error is 23.7 % at 16 a
 # device, 24.8 % at 8, 27.3 % at 4) and leave most GPUs idle: from there on gradient checkpointing, which costs a second
@@ -56,7 +56,7 @@ class MicroBatches:
         self._first = True
         self._before: _State | None = None
 
-    def backward(self, model: Any, batch: Mixed, batch_idx: int) -> Tensor:
+    def backward(self, model: Any, batch: Batch, batch_idx: int) -> Tensor:
         """Add the gradients of a batch to those that are there, which the first of accumulated ones begins with.
 
         Args:
@@ -72,7 +72,7 @@ class MicroBatches:
         """
         if batch_idx % model.trainer.accumulate_grad_batches == 0:
             model.zero_grad()
-        whole, records = len(batch.major["mask"]), model.records(batch.major["mask"])
+        whole, records = len(batch["mask"]), model.records(batch["mask"])
         before = self._before = self._before or _State(model)
         before.keep()
         while (loss := self._try(lambda: self._sum(model, batch, records))) is None:
@@ -100,11 +100,12 @@ class MicroBatches:
             return function(images)
         return torch.cat([function(part) for part in images.split(self.size)])
 
-    def _sum(self, model: Any, batch: Mixed, records: Tensor) -> Tensor:
+    def _sum(self, model: Any, batch: Any, records: Tensor) -> Tensor:
         trainer, losses = model.trainer, []
         (optimizer,) = trainer.optimizers
-        for part in batch.split(self.size or len(batch.major["mask"])):
-            loss = model.part_loss(part, records)
+        size = self.size or len(batch["mask"])
+        for start in range(0, len(batch["mask"]), size):
+            loss = model.part_loss({name: rows[start : start + size] for name, rows in batch.items()}, records)
             losses.append(loss.detach())
             with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward
                 trainer.strategy.backward(loss / trainer.accumulate_grad_batches, optimizer)

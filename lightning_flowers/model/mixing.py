@@ -6,14 +6,13 @@ state, which checkpoints do not hold, wants an even batch, knows no padding, and
 XLA would compile anew.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.distributions import Beta
 
-from lightning_flowers.batch import Batch, FeatureBatch
+from lightning_flowers.batch import Batch
 
 
 class Draw(NamedTuple):
@@ -32,24 +31,15 @@ class Draw(NamedTuple):
     right: Tensor
 
 
-class Mixed(NamedTuple):
-    """A mixed batch, or one that is not mixed.
+class MixedBatch(Batch):
+    """A batch of mixed pictures, which are in the range of uint8; its label is the one that weighs most in each.
 
-    major: the mixed pictures, in the range of uint8, with the label that weighs most in each.
-    minor: the same with the other label; None where nothing is mixed.
-    weight: of the major label, float32 (batch,), 0.5..1; None likewise.
+    other_label: int64 (batch,), the other one.
+    weight: float32 (batch,), of the label, 0.5..1.
     """
 
-    major: Batch | FeatureBatch
-    minor: Batch | None = None
-    weight: Tensor | None = None
-
-    def split(self, size: int) -> Iterator["Mixed"]:
-        """Parts of so many records."""
-        for start in range(0, len(self.major["mask"]), size):
-            rows = slice(start, start + size)
-            weight = None if self.weight is None else self.weight[rows]
-            yield Mixed(_rows(self.major, rows), None if self.minor is None else _rows(self.minor, rows), weight)
+    other_label: Tensor
+    weight: Tensor
 
 
 class Mixing:
@@ -70,7 +60,7 @@ class Mixing:
         """Whether it mixes."""
         return self.mixup > 0 or self.cutmix > 0
 
-    def __call__(self, batch: Batch) -> Mixed:
+    def __call__(self, batch: Batch) -> MixedBatch:
         """Mix a batch; its pictures become float32."""
         size, _, height, width = batch["image"].shape
         return mix(batch, self.draw(size, height, width))
@@ -103,7 +93,7 @@ def cutmix_box(share: Tensor, row: Tensor, column: Tensor, height: int, width: i
     return tuple(edges)
 
 
-def mix(batch: Batch, draw: Draw) -> Mixed:
+def mix(batch: Batch, draw: Draw) -> MixedBatch:
     """Mix a batch as drawn, each picture with the one before it, the first with the last.
 
     A picture whose partner is padding stays as it is, and so does padding.
@@ -115,16 +105,14 @@ def mix(batch: Batch, draw: Draw) -> Mixed:
     weight = torch.where(together[:, None, None], _weights(drawn, *image.shape[2:]), 1)
     mixed = torch.lerp(_before(image).float(), image.float(), weight[:, None])
     most = own >= 0.5
-    major, minor = torch.where(most, label, _before(label)), torch.where(most, _before(label), label)
-    return Mixed(
-        Batch(image=mixed, label=major, index=batch["index"], mask=mask),
-        Batch(image=mixed, label=minor, index=batch["index"], mask=mask),
-        torch.where(most, own, 1 - own),
+    return MixedBatch(
+        image=mixed,
+        label=torch.where(most, label, _before(label)),
+        index=batch["index"],
+        mask=mask,
+        other_label=torch.where(most, _before(label), label),
+        weight=torch.where(most, own, 1 - own),
     )
-
-
-def _rows(batch: Any, rows: slice) -> Any:
-    return {name: tensor[rows] for name, tensor in batch.items()}
 
 
 def _weights(draw: Draw, height: int, width: int) -> Tensor:

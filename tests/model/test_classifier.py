@@ -144,12 +144,13 @@ def test_a_mixed_picture_s_loss_weighs_both_labels(kind):
     loss = model.training_step(batch, 0)
     torch.manual_seed(0)
     mixed: Any = model.mixing(batch)
-    log = torch.nn.functional.log_softmax(model(mixed.major["image"]), 1)
+    log = torch.nn.functional.log_softmax(model(mixed["image"]), 1)
     smooth = 0.1 * log.mean(1)
-    major, minor = (0.9 * log.gather(1, side["label"][:, None])[:, 0] + smooth for side in (mixed.major, mixed.minor))
-    torch.testing.assert_close(loss, -(mixed.weight * major + (1 - mixed.weight) * minor).mean())
+    sides = (mixed["label"], mixed["other_label"])
+    major, minor = (0.9 * log.gather(1, label[:, None])[:, 0] + smooth for label in sides)
+    torch.testing.assert_close(loss, -(mixed["weight"] * major + (1 - mixed["weight"]) * minor).mean())
     confusion = model.train_counts.confusion.reshape(4, 4)
-    assert torch.equal(confusion.sum(1), mixed.major["label"].bincount(minlength=4))
+    assert torch.equal(confusion.sum(1), mixed["label"].bincount(minlength=4))
 
 
 def test_pictures_are_mixed_in_training_only():

@@ -46,7 +46,7 @@ def sides(monkeypatch):
     monkeypatch.setattr(
         FlowerClassifier,
         "part_loss",
-        lambda self, part, records: trained.append(part.major["image"].shape[-1]) or part_loss(self, part, records),
+        lambda self, part, records: trained.append(part["image"].shape[-1]) or part_loss(self, part, records),
     )
     monkeypatch.setattr(
         FlowerClassifier,

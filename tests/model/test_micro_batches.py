@@ -113,7 +113,7 @@ class SecondIsFull(Watch):
 
 
 def _of_one(loss, part, records):
-    if len(part.major["mask"]) > 1:
+    if len(part["mask"]) > 1:
         raise torch.OutOfMemoryError("CUDA out of memory.")
     return loss(part, records)
 
