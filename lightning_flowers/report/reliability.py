@@ -9,38 +9,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from lightning_flowers.evaluation.calibration import Reliability
+from lightning_flowers.evaluation.calibration import Reliability, expected_calibration_error
 from lightning_flowers.report.style import BLUE, GREY, INK, ORANGE, add_legend, dress, head, new_figure
 
 _WIDTH = 0.94  # of a bin, for its bar
 
 
-def draw_reliability(
-    reliability_before: Reliability,
-    reliability_after: Reliability,
-    ece_before: float,
-    ece_after: float,
-    narrow: bool = False,
-) -> Figure:
+def draw_reliability(before: Reliability, after: Reliability, narrow: bool = False) -> Figure:
     """Draw accuracy by confidence as bars against the diagonal, of probabilities as they are and with the temperature.
 
     The gap between a bar's accuracy and its confidence is hatched: a bar under the diagonal is of records that the
     model is too sure of, one over it of those it is not sure enough of. Below stands how many records a bar has.
 
     Args:
-        reliability_before, reliability_after: of as many bins of equal width over 0..1 as each has.
-        ece_before, ece_after: the expected calibration error of each, 0..1.
+        before, after: of as many bins of equal width over 0..1 as each has.
         narrow: for a phone, the one under the other.
     """
     figure = new_figure(4.6, 9.4) if narrow else new_figure(10, 5.6)
     top, bottom = _lay_out(figure, narrow)
-    columns = (
-        ("probabilities as they are", reliability_before, ece_before),
-        ("with the temperature", reliability_after, ece_after),
-    )
-    for accuracy, records, (title, found, ece) in zip(top, bottom, columns, strict=True):
+    columns = {"probabilities as they are": before, "with the temperature": after}
+    for accuracy, records, (title, found) in zip(top, bottom, columns.items(), strict=True):
         _draw_bars(accuracy, found)
         _draw_counts(records, found)
+        ece = expected_calibration_error(found)
         head(accuracy, title, f"{'ECE' if narrow else 'expected calibration error'} {ece:.4f}")
     _label(top, bottom)
     add_legend(figure, top[0].get_legend_handles_labels()[0], (0.99, 0.995), 2 if narrow else 0)

@@ -85,9 +85,8 @@ def _plots(run: Run, folder: RunFolder, findings: Findings | None, narrow: bool 
     """
     plots = {folder.curves: draw_curves(run.history, narrow)} if run.history else {}
     if findings is not None:
-        eces = findings.calibration.ece_before, findings.calibration.ece_after
         plots[folder.confusion] = draw_confusion(findings.confusion, findings.names, narrow)
-        plots[folder.reliability] = draw_reliability(findings.before, findings.after, *eces, narrow)
+        plots[folder.reliability] = draw_reliability(findings.before, findings.after, narrow)
     return {file: to_png(figure) for file, figure in plots.items()}
 
 

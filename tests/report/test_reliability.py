@@ -30,7 +30,7 @@ def bars(axes, colour):
 
 def draw(probabilities, labels, temperature=2.0):
     before, after = reliability(probabilities, labels, 10), reliability(soften(probabilities, temperature), labels, 10)
-    return draw_reliability(before, after, expected_calibration_error(before), expected_calibration_error(after))
+    return draw_reliability(before, after)
 
 
 def test_bars_show_accuracy_against_confidence(predicted):
