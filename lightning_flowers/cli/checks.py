@@ -6,8 +6,6 @@ from jsonargparse import Namespace
 
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.submission import test_ids
 
@@ -47,27 +45,18 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, run: R
             warnings.warn(str(error), stacklevel=2)
 
 
-def check_classes(
-    command: str, model: FlowerClassifier, data: PetalsDataModule, run: RunFolder | None, checkpoint: str, own: bool
-) -> None:
-    """Have the model that is going to be loaded give the data's classes, in the data's order.
+def why_in_order(command: str, data: PetalsDataModule, own: bool) -> str | None:
+    """Why the data must have their classes in the order of the checkpoint's, and the mend; None where they need not.
 
     Args:
         command: fit, validate, test or predict.
-        model: that is going to be loaded.
         data: that it meets.
-        run: whose checkpoint it is, if it is a run's.
-        checkpoint: from which it is loaded.
         own: whether the command writes into the run's folder.
-
-    Raises:
-        UserError: the data have other classes, or must have them in the same order and have not.
     """
-    keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
-    why = keeps.get(command) if own else None
     if data.splits.folds:  # which are cut by label
-        why = "its folds would hold other records: put them back"
-    model.class_order = match_classes(checkpoint, run, data.source, why)
+        return "its folds would hold other records: put them back"
+    keeps = {"fit": "a run goes on with the same: put them back", "predict": "give --out=FOLDER"}
+    return keeps.get(command) if own else None
 
 
 def _of_same(run: RunFolder, settings: Namespace, data: PetalsDataModule) -> bool:

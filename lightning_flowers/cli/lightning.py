@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers import hardware
 from lightning_flowers.cli.arguments import choose_checkpoint, expand_run
-from lightning_flowers.cli.checks import check_classes, check_data
+from lightning_flowers.cli.checks import check_data, why_in_order
 from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
 from lightning_flowers.cli.recorder import Recorder
@@ -34,6 +34,7 @@ from lightning_flowers.model.views import views_of
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.callbacks import check_callbacks
 from lightning_flowers.run.checkpoints import ReadByFirst
+from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.origin import judge_origin
@@ -109,24 +110,7 @@ class FlowersCLI(LightningCLI):
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        own = self.folder if self.out is self.folder else None
-        given = self.model.given
-        meet(self.model, self.datamodule.classes)
-        self.model.say = say
-        if self._checkpoint:
-            check_classes(self.command, self.model, self.datamodule, self.folder, self._checkpoint, own is not None)
-        labels = self.datamodule.source.beside("test_labels.csv") if self.command == "test" else None
-        if labels is not None and self.datamodule.splits.test_labels is None:
-            self.datamodule.splits.test_labels = str(labels)
-            say("labels", str(labels))
-        check_data(self.command, self.config, self.datamodule, self.folder, own is not None)
-        if self.folder is not None:
-            known, splits = self.folder.read_summary().get("data", {}), self.datamodule.splits
-            splits.begun_external, splits.begun_pseudo = bool(known.get("external")), known.get("pseudo_labelled", 0)
-        elif given is not None and given.of_run:
-            judge_origin(given.file, self.datamodule)
-        if self.command == "fit" and self.config.data.pseudo_labels is not None:
-            judge_origin(Path(self.config.data.pseudo_labels).expanduser(), self.datamodule)
+        self._check_data()
         self.collector = PredictionCollector()
         callbacks: list[Callback] = [Ranks(self.datamodule), self.collector]
         config = hardware.for_trainer({**self.config_init["trainer"], **kwargs})
@@ -143,6 +127,29 @@ class FlowersCLI(LightningCLI):
             config["callbacks"] = [each for each in config["callbacks"] if not isinstance(each, Checkpoint)]
             config |= {"logger": False, "enable_checkpointing": False}
         return Trainer(**{**config, "callbacks": [*config["callbacks"], *callbacks]})
+
+    def _check_data(self) -> None:
+        """Hold the data against the model and the run that they are for."""
+        own = self.folder is not None and self.out is self.folder
+        given, data = self.model.given, self.datamodule
+        meet(self.model, data.classes)
+        self.model.say = say
+        if self._checkpoint:
+            why = why_in_order(self.command, data, own)
+            self.model.class_order = match_classes(self._checkpoint, self.folder, data.source, why)
+        labels = data.source.beside("test_labels.csv") if self.command == "test" else None
+        if labels is not None and data.splits.test_labels is None:
+            data.splits.test_labels = str(labels)
+            say("labels", str(labels))
+        check_data(self.command, self.config, data, self.folder, own)
+        if self.folder is not None:
+            known = self.folder.read_summary().get("data", {})
+            data.splits.begun_external = bool(known.get("external"))
+            data.splits.begun_pseudo = known.get("pseudo_labelled", 0)
+        elif given is not None and given.of_run:
+            judge_origin(given.file, data)
+        if self.command == "fit" and self.config.data.pseudo_labels is not None:
+            judge_origin(Path(self.config.data.pseudo_labels).expanduser(), data)
 
     def _new_folder(self) -> RunFolder:
         config = self.config
