@@ -26,8 +26,9 @@ def history(tmp_path):
     return list(csv.DictReader((tmp_path / "runs/test_resnet/metrics.csv").read_text().splitlines()))
 
 
-def test_tensorboard_and_csv_are_there_by_default(fit, tmp_path):
+def test_tensorboard_is_there_by_default_with_train_and_val_in_one_chart(fit, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # pyright: ignore[reportAttributeAccessIssue]
 
     assert fit() == 0
     events = EventAccumulator(str(tmp_path / "runs/test_resnet/tensorboard"))
@@ -36,6 +37,13 @@ def test_tensorboard_and_csv_are_there_by_default(fit, tmp_path):
     for name in SCORES:
         logged = [event.value for event in events.Scalars(name)]
         assert logged == pytest.approx([float(row[name]) for row in history(tmp_path)], rel=1e-4)
+    steps = {name: [event.step for event in events.Scalars(name)] for name in ("learning_rate", "train_loss")}
+    assert steps["learning_rate"] == steps["train_loss"]
+    layout = Layout.FromString(events.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    charts = {chart.title: list(chart.multiline.tag) for chart in layout.category[0].chart}
+    assert charts["macro F1"] == ["train_macro_f1$", "val_macro_f1$"]
+    tags = {tag.removesuffix("$") for chart in charts.values() for tag in chart}
+    assert tags <= set(events.Tags()["scalars"])  # each is there to be shown
 
 
 def test_lightnings_csv_logger_can_take_its_place(fit, tmp_path):
@@ -43,6 +51,9 @@ def test_lightnings_csv_logger_can_take_its_place(fit, tmp_path):
     (metrics,) = (tmp_path / "logs").rglob("metrics.csv")
     rows = list(csv.DictReader(metrics.read_text().splitlines()))
     assert set(rows[0]) >= SCORES
+    together = [row for row in rows if row["learning_rate"]]
+    assert len(together) == 2
+    assert all(row["train_loss"] for row in together)
     logged = [float(row["val_loss"]) for row in rows if row["val_loss"]]
     assert logged == pytest.approx([float(row["val_loss"]) for row in history(tmp_path)], rel=1e-4)
 

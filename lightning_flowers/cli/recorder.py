@@ -2,15 +2,16 @@
 
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from lightning_fabric.utilities.rank_zero import rank_zero_only
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers.cli.arguments import run_config
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.files import write_text
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.report.live_curves import Curves
 from lightning_flowers.run.budget import Budget
 from lightning_flowers.run.checkpoints import Checkpoints
 from lightning_flowers.run.folder import RunFolder
@@ -21,9 +22,21 @@ from lightning_flowers.run.results import limits_of
 from lightning_flowers.run.resuming import ResumeState
 from lightning_flowers.run.summary import summarize
 
+# Of TensorBoard's tab Custom Scalars. It takes tags for regular expressions that match from the start: `train_macro_f1`
+# would have `_present` too.
+_CHARTS = {
+    "curves": {
+        "loss": ["Multiline", ["train_loss$", "val_loss$"]],
+        "accuracy": ["Multiline", ["train_accuracy$", "val_accuracy$"]],
+        "macro F1": ["Multiline", ["train_macro_f1$", "val_macro_f1$"]],
+        "macro F1 of the classes present": ["Multiline", ["train_macro_f1_present$", "val_macro_f1_present$"]],
+        "learning rate": ["Multiline", ["learning_rate$"]],
+    }
+}
+
 
 class Recorder(Callback):
-    """Keeps a run's folder.
+    """Keeps a run's folder, and gives every logger the learning rate beside each epoch's scores.
 
     Args:
         folder: of the run.
@@ -57,7 +70,7 @@ class Recorder(Callback):
 
     def callbacks(self) -> list[Callback]:
         """All that records, in the order in which later ones save what earlier know."""
-        recording = [ResumeState(), self, self.history, Curves(self.history)]
+        recording = [ResumeState(), self, self.history]
         if self.budget:
             recording.append(Hours(self.budget, self.history, self._data, self._config.predict, self._note_epochs))
         return [*recording, self.checkpoints]
@@ -70,6 +83,13 @@ class Recorder(Callback):
         say("run", str(self._folder.path))
         self._write_config()
         self.summarize(trainer, pl_module)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_custom_scalars(_CHARTS)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Logged as the model logs its scores: all loggers have it at the same step, and in the same row.
+        pl_module.log("learning_rate", torch.tensor(self.history.learning_rate))
 
     @rank_zero_only
     def summarize(self, trainer: Trainer, model: FlowerClassifier) -> None:

@@ -30,6 +30,7 @@ class History(Checkpoint):
         path: of metrics.csv; None writes none.
 
     Attributes:
+        learning_rate: of the last step, the largest of all groups.
         improved: whether the validation that has just ended is the best so far.
         improved_epoch: whether it is the best of its epoch so far.
     """
@@ -37,7 +38,8 @@ class History(Checkpoint):
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._started = self._trained = self._waited = self._waiting = self._learning_rate = 0.0
+        self._started = self._trained = self._waited = self._waiting = 0.0
+        self.learning_rate = 0.0
         self._batches = 0
         self._scores: Row = {}  # the epoch and its best validation
         self._forgotten = 0  # epochs, whose weights are gone
@@ -73,7 +75,7 @@ class History(Checkpoint):
         self._batches = 0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self._learning_rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+        self.learning_rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -145,7 +147,7 @@ class History(Checkpoint):
         return {
             "epoch": epoch,
             **logged,
-            "learning_rate": self._learning_rate,
+            "learning_rate": self.learning_rate,
             "seconds": time.perf_counter() - self._started,
             "images_per_second": min(images, loader.sampler.records) / (self._trained - self._started),
             "data_wait_seconds": _waited(trainer) - self._waited,

@@ -11,7 +11,7 @@ from torch import nn
 from lightning_flowers import __version__, hardware
 from lightning_flowers.model.backbones import timm_name
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.run.epochs import Epoch, speed_of
+from lightning_flowers.run.epochs import speed_of
 from lightning_flowers.run.history import History
 
 PACKAGES = ("torch", "timm", "pytorch-lightning", "albumentations", "simplejpeg", "torch-xla")
@@ -32,7 +32,7 @@ def summarize(trainer: Trainer, model: FlowerClassifier, history: History, data:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "depth": depth(model),
         "trainable": not model.frozen,
-        **speed_of([Epoch.model_validate(row) for row in history.rows]),
+        **speed_of(history.epochs),
         "best_epoch": int(best["epoch"]) if best else None,
         "best": best,
         "hardware": {
