@@ -11,7 +11,7 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.api import read_run
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.attaching import meet
+from lightning_flowers.model.attaching import adopt_classes
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.origin import judge_origin
 from lightning_flowers.use.loading import load
@@ -23,7 +23,7 @@ NAMES = tuple(f"flower {number}" for number in range(4))
 
 def begin(weights, classes=NAMES, **more):
     model = FlowerClassifier("test_resnet", len(classes), str(weights), **more)
-    assert meet(model, classes)
+    assert adopt_classes(model, classes)
     return model
 
 
@@ -74,7 +74,7 @@ def test_a_head_of_another_kind_is_left_and_it_is_told(tiny_run, classes, more, 
     model = begin(tiny_run, classes, **more)
     assert f"best.ckpt, not its head, {why}" in model.origin
     assert torch.equal(model.backbone.conv1[0].weight, saved(tiny_run)["state_dict"]["backbone.conv1.0.weight"])
-    assert model.given is None  # a second Trainer finds the head as the first has left it
+    assert model.weights_file is None  # a second Trainer finds the head as the first has left it
 
 
 def test_a_run_of_another_backbone_is_refused_by_both_names(tiny_run):

@@ -27,7 +27,7 @@ from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.lightning_internals import left_by_slurm
-from lightning_flowers.model.attaching import meet
+from lightning_flowers.model.attaching import adopt_classes
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import views_of
@@ -131,8 +131,8 @@ class FlowersCLI(LightningCLI):
     def _check_data(self) -> None:
         """Hold the data against the model and the run that they are for."""
         own = self.folder is not None and self.out is self.folder
-        given, data = self.model.given, self.datamodule
-        meet(self.model, data.classes)
+        weights, data = self.model.weights_file, self.datamodule
+        adopt_classes(self.model, data.classes)
         self.model.say = say
         if self._checkpoint:
             why = why_in_order(self.command, data, own)
@@ -146,8 +146,8 @@ class FlowersCLI(LightningCLI):
             known = self.folder.read_summary().get("data", {})
             data.splits.begun_external = bool(known.get("external"))
             data.splits.begun_pseudo = known.get("pseudo_labelled", 0)
-        elif given is not None and given.of_run:
-            judge_origin(given.file, data)
+        elif weights is not None and weights.from_run:
+            judge_origin(weights.path, data)
         if self.command == "fit" and self.config.data.pseudo_labels is not None:
             judge_origin(Path(self.config.data.pseudo_labels).expanduser(), data)
 

@@ -18,10 +18,10 @@ from lightning_flowers.lightning_internals import syncs_batch_norm
 from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
-from lightning_flowers.model.given import Given
 from lightning_flowers.model.growth import check_growth
 from lightning_flowers.model.layers import check_classes, reorder_classes
 from lightning_flowers.model.micro_batches import MicroBatches
+from lightning_flowers.model.weights_file import WeightsFile
 
 
 def callbacks_for(trainer: Any, ema_decay: float) -> list[Callback]:
@@ -44,9 +44,9 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
     hardware.check_trainer(trainer)
     hardware.to_channels_last(model, trainer.strategy.root_device)
     data = trainer.datamodule
-    _cut(model, trainer, getattr(data, "micro_batch", None), stage)
+    _set_up_micro_batches(model, trainer, getattr(data, "micro_batch", None), stage)
     if isinstance(data, PetalsDataModule):
-        if meet(model, data.classes):
+        if adopt_classes(model, data.classes):
             _say("weights", model.origin)
         if stage == "fit" and model.loss.counts_classes:
             if data.balance:
@@ -65,7 +65,7 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
         raise UserError(f"{asked}={model.hparams[asked]}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
 
 
-def _cut(model: Any, trainer: Any, size: int | None, stage: str) -> None:
+def _set_up_micro_batches(model: Any, trainer: Any, size: int | None, stage: str) -> None:
     """Have batches taken in parts of that size, or as many as fit."""
     if stage != "fit":
         if size is not None:
@@ -100,7 +100,7 @@ def _say(what: str, text: str) -> None:
     rank_zero_info(f"{what}: {as_given(text)}")
 
 
-def meet(model: Any, classes: Sequence[str]) -> bool:
+def adopt_classes(model: Any, classes: Sequence[str]) -> bool:
     """Let the model know the data's classes, or check those that it was trained on.
 
     Of a run's checkpoint that its weights are from, it now takes the head too, if that is for the same classes.
@@ -116,35 +116,35 @@ def meet(model: Any, classes: Sequence[str]) -> bool:
     if model.class_order is None:
         check_classes(model.class_names, classes)
     model.class_names = model.class_names or tuple(classes)
-    given, model.given = model.given, None
-    if given is not None and given.of_run:
-        model.origin = _take_head(model.head, given, classes)
-    return given is not None
+    file, model.weights_file = model.weights_file, None
+    if file is not None and file.from_run:
+        model.origin = _take_head(model.head, file, classes)
+    return file is not None
 
 
-def _take_head(head: nn.Module, given: Given, classes: Sequence[str]) -> str:
+def _take_head(head: nn.Module, file: WeightsFile, classes: Sequence[str]) -> str:
     """Give `head` the weights of a checkpoint's, if that has the same classes and layers.
 
     Args:
         head: of the model, for `classes` in this order.
-        given: what the checkpoint holds.
+        file: what the checkpoint holds.
         classes: names.
 
     Returns:
         What was taken, in words.
     """
-    backbone = f"backbone of {given.file}"
-    if not given.classes or not given.head:
+    backbone = f"backbone of {file.path}"
+    if not file.classes or not file.head:
         return f"{backbone}, not its head, whose classes it does not name"
     try:
-        order = class_order(given.classes, classes)
+        order = class_order(file.classes, classes)
     except ValueError as error:
         return f"{backbone}, not its head, which is for other classes ({error})"
-    named = reorder_classes({f"head.{name}": tensor for name, tensor in given.head.items()}, order)
+    named = reorder_classes({f"head.{name}": tensor for name, tensor in file.head.items()}, order)
     weights = {name.removeprefix("head."): tensor for name, tensor in named.items()}
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (weights, head.state_dict())]
     if shapes[0] != shapes[1]:
         return f"{backbone}, not its head, which has other dense layers (--model.hidden)"
     head.load_state_dict(weights)
     moved = "" if order == list(range(len(order))) else " (classes in another order: mapped by name)"
-    return f"backbone and head of {given.file}{moved}"
+    return f"backbone and head of {file.path}{moved}"

@@ -8,10 +8,10 @@ from pytorch_lightning.trainer.states import TrainerFn
 from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.layers import Normalize, check_classes, reorder_classes
 from lightning_flowers.model.optimization import Optimization
-from lightning_flowers.model.scoring import Scored
+from lightning_flowers.model.scoring import ScoringMixin
 
 
-class Saved(Scored):
+class CheckpointMixin(ScoringMixin):
     """Keeps the classes' names, the pictures' normalization, and the sums of an epoch that is under way.
 
     Attributes:
@@ -48,7 +48,7 @@ class Saved(Scored):
         self.normalize_as(checkpoint)
         trainer = trainer_of(self)
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
-            self.count_on(checkpoint["train_counts"])
+            self.resume_counts(checkpoint["train_counts"])
         self.optimization.override(checkpoint, trainer)
 
     def normalize_as(self, checkpoint: Mapping[str, Any]) -> None:

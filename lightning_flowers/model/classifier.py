@@ -16,20 +16,20 @@ from lightning_flowers.errors import UserError, check_choices
 from lightning_flowers.model import losses
 from lightning_flowers.model.attaching import attach, callbacks_for
 from lightning_flowers.model.backbones import checkpoint_gradients
-from lightning_flowers.model.checkpointing import Saved
+from lightning_flowers.model.checkpointing import CheckpointMixin
 from lightning_flowers.model.growth import shrink
 from lightning_flowers.model.layers import Normalize, build_head
 from lightning_flowers.model.metrics import Counts
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.mixing import MixedBatch, Mixing
 from lightning_flowers.model.optimization import Optimization
-from lightning_flowers.model.phases import Phased
+from lightning_flowers.model.phases import PhasesMixin
 from lightning_flowers.model.ranges import check_ranges
 from lightning_flowers.model.views import mean_probabilities, views_of
 from lightning_flowers.model.weights import build_backbone
 
 
-class FlowerClassifier(Phased, Saved):
+class FlowerClassifier(PhasesMixin, CheckpointMixin):
     """A pretrained backbone with a new head.
 
     Args:
@@ -69,7 +69,7 @@ class FlowerClassifier(Phased, Saved):
     Attributes:
         say: told a heading and a line about what is done for a fit; None logs them.
         origin: where the weights are from that it began with, in words.
-        given: what of a file of weights may still be taken, once the data's classes are known.
+        weights_file: what of a file of weights may still be taken, once the data's classes are known.
 
     Raises:
         UserError: an argument that cannot be, or weights that cannot be had; says what to do.
@@ -121,7 +121,7 @@ class FlowerClassifier(Phased, Saved):
         self.views = views_of("none")  # of a picture, when it is predicted
         built = build_backbone(backbone, weights, drop_path)
         self.backbone: Any = built.model
-        self.origin, self.given = built.origin, built.given
+        self.origin, self.weights_file = built.origin, built.file
         self.backbone.requires_grad_(not freeze_backbone)
         self.grad_checkpointing, self.compiles = grad_checkpointing, compile
         if grad_checkpointing is True and not checkpoint_gradients(self.backbone):

@@ -65,11 +65,11 @@ class Optimization:
         scheduler = LambdaLR(optimizer, lambda step: head_first(step, *self._phases))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
-    def lay_anew(self, trainer: Any) -> None:
+    def reschedule(self, trainer: Any) -> None:
         """Have the cosine end with the run, whose number of epochs has changed; `starter` knows of no end."""
         if self.schedule == "cosine":
             self._phases = self._steps(trainer)
-        set_rates(trainer)
+        apply_schedule(trainer)
 
     def override(self, checkpoint: dict[str, Any], trainer: Any) -> None:
         """Let these settings, and this hardware's, win over those that a resumed run's optimizer was saved with."""
@@ -114,7 +114,7 @@ class Optimization:
         return min(head, total), total, round(self.warmup_epochs * per_epoch)
 
 
-def set_rates(trainer: Any) -> None:
+def apply_schedule(trainer: Any) -> None:
     """Have the optimizer learn at the rates that its schedule gives where it stands."""
     for config in trainer.lr_scheduler_configs:
         schedule: Any = config.scheduler

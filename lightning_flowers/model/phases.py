@@ -8,7 +8,7 @@ from lightning_flowers import hardware
 from lightning_flowers.model.growth import side_at, stage_at
 
 
-class Phased(LightningModule):
+class PhasesMixin(LightningModule):
     """Keeps its backbone as it is while the head alone is trained.
 
     Attributes:

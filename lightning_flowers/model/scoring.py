@@ -13,7 +13,7 @@ from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.metrics import Counts
 
 
-class Scored(LightningModule):
+class ScoringMixin(LightningModule):
     """Logs loss and scores of what its steps have counted.
 
     Attributes:
@@ -53,7 +53,7 @@ class Scored(LightningModule):
         """Those of an epoch that is under way, over all processes."""
         return self.train_counts.sums(self._sum)
 
-    def count_on(self, sums: dict[str, Tensor]) -> None:
+    def resume_counts(self, sums: dict[str, Tensor]) -> None:
         """Go on from `sums_so_far`. All processes are summed, where each counts its own: the others begin at zero."""
         if self.trainer.is_global_zero or self._counts_all():
             self.train_counts.add(sums)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.model.backbones import BACKBONES, timm_name
-from lightning_flowers.model.given import Given, find_file, read_given
+from lightning_flowers.model.weights_file import WeightsFile, find_weights_file, read_weights_file
 
 _LITE0 = "tf_efficientnet_lite0.in1k"
 
@@ -31,12 +31,12 @@ class Backbone(NamedTuple):
     Attributes:
         model: timm's, without classifier: maps images (batch, 3, height, width) to features (batch, channels).
         origin: where its weights are from, and what of them was taken, in words.
-        given: what a file held besides; None of timm's own weights, and of a random start.
+        file: what a file held besides; None of timm's own weights, and of a random start.
     """
 
     model: nn.Module
     origin: str
-    given: Given | None = None
+    file: WeightsFile | None = None
 
 
 def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> Backbone:
@@ -56,10 +56,10 @@ def build_backbone(backbone: str, weights: str, drop_path: float = 0.0) -> Backb
     drops = _drops(name, drop_path)
     if weights == "none":
         return Backbone(timm.create_model(name, pretrained=False, num_classes=0, **drops), "none: a random start")
-    file = None if weights == "timm" else find_file(name, weights)
+    path = None if weights == "timm" else find_weights_file(name, weights)
     try:
-        if file is not None:
-            return _build_given(backbone, read_given(file), drops)
+        if path is not None:
+            return _build_from_file(backbone, read_weights_file(path), drops)
         # With its own classifier timm loads strictly: no missing, left-over or misshapen tensor passes.
         if name == _LITE0:
             return Backbone(_create(name, {"state_dict": lite0_state_dict()}, drops), f"timm: {name}")
@@ -80,20 +80,20 @@ def lite0_state_dict() -> dict[str, Tensor]:
     return dict(zip(names, loaded.values(), strict=True))
 
 
-def _build_given(backbone: str, given: Given, drops: dict[str, Any]) -> Backbone:
-    name, file = timm_name(backbone), given.file
-    _require_same(backbone, given)
-    if given.of_run:
+def _build_from_file(backbone: str, file: WeightsFile, drops: dict[str, Any]) -> Backbone:
+    name = timm_name(backbone)
+    _require_same(backbone, file)
+    if file.from_run:
         model: Any = timm.create_model(name, pretrained=False, num_classes=0, **drops)
-        model.load_state_dict(given.weights)
+        model.load_state_dict(file.weights)
         left = ""
     else:
-        classes = _classes_of(name, given.weights)
-        model = _create(name, {"state_dict": given.weights}, drops, classes)
+        classes = _classes_of(name, file.weights)
+        model = _create(name, {"state_dict": file.weights}, drops, classes)
         left = f", without its classifier of {classes} classes" if classes else ""
-    model.pretrained_cfg |= given.normalization
+    model.pretrained_cfg |= file.normalization
     # Without what the model has by now, which would stay in memory.
-    return Backbone(model, f"backbone of {file}{left}", replace(given, weights={}))
+    return Backbone(model, f"backbone of {file.path}{left}", replace(file, weights={}))
 
 
 def _create(name: str, source: dict[str, Any], drops: dict[str, Any], classes: int | None = None) -> nn.Module:
@@ -144,16 +144,16 @@ def _classes_of(name: str, weights: Mapping[str, Tensor]) -> int | None:
     return 0 if features.keys() == weights.keys() else None  # others may be under other names than timm's own
 
 
-def _require_same(backbone: str, given: Given) -> None:
+def _require_same(backbone: str, file: WeightsFile) -> None:
     """Fail where weights tell that they are of another architecture: they might fit, and mean something else."""
-    if given.backbone is None or not (given.backbone in BACKBONES or timm.is_model(given.backbone)):
+    if file.backbone is None or not (file.backbone in BACKBONES or timm.is_model(file.backbone)):
         return
-    theirs, ours = (timm_name(name).split(".")[0] for name in (given.backbone, backbone))
+    theirs, ours = (timm_name(name).split(".")[0] for name in (file.backbone, backbone))
     # Of a name that timm has given up it does not tell the new one.
     if theirs != ours and theirs in timm.list_models():
         raise UserError(
-            f"--model.weights={given.file}: of a {theirs}, and --model.backbone={backbone} is a {ours}: give "
-            f"--model.backbone={given.backbone}"
+            f"--model.weights={file.path}: of a {theirs}, and --model.backbone={backbone} is a {ours}: give "
+            f"--model.backbone={file.backbone}"
         )
 
 

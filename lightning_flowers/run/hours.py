@@ -62,7 +62,7 @@ class Hours(Checkpoint):
         if epochs is not None and epochs < most:
             self._say(seconds, epochs, most)
             set_epochs(trainer, epochs)
-            pl_module.optimization.lay_anew(trainer)
+            pl_module.optimization.reschedule(trainer)
             self._note(epochs)
 
     def _batches_after(self) -> int:

@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from lightning_flowers import hardware
 from lightning_flowers.errors import UserError
 from lightning_flowers.lightning_internals import begin_epoch, inside_epoch
-from lightning_flowers.model.optimization import set_rates
+from lightning_flowers.model.optimization import apply_schedule
 from lightning_flowers.run.folder import RunFolder
 
 # Free to change: they place and watch the work (all others of the Trainer's too), or act from the next step on.
@@ -70,7 +70,7 @@ class ResumeState(Callback):
             trainer.callback_metrics.update(self._state["scores"])
             if not inside_epoch(trainer):
                 begin_epoch(trainer)
-            set_rates(trainer)  # under the settings of now, such as more epochs
+            apply_schedule(trainer)  # under the settings of now, such as more epochs
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # Not before: building models and a first look at val draw random numbers too. With another number of processes

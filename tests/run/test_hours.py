@@ -114,7 +114,7 @@ def test_the_first_process_decides_and_time_for_predictions_is_kept(trainer, mon
     monkeypatch.setattr(hours, "fitting", lambda seconds, left: asked.append(left))
     callback = Hours(budget, history, data, True, noted.append)  # pyright: ignore[reportArgumentType]
     callback._per_batch = 2.0
-    model = SimpleNamespace(frozen=False, optimization=SimpleNamespace(lay_anew=laid.append))
+    model = SimpleNamespace(frozen=False, optimization=SimpleNamespace(reschedule=laid.append))
     callback.on_train_epoch_end(trainer, model)
     assert asked == [100 - 2 * (math.ceil(12 / 8) + math.ceil(100 / 8))]
     assert (trainer.fit_loop.max_epochs, noted, laid) == (2, [2], [trainer])

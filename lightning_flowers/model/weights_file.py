@@ -20,29 +20,29 @@ _HUBS = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
-class Given:
+class WeightsFile:
     """What a file of weights holds, and what is known of them.
 
     Attributes:
-        file: it.
+        path: of the file.
         weights: of the whole of timm's model; of a run's checkpoint its backbone alone.
         backbone: the name of theirs; None of a file that does not tell.
         normalization: `mean` and `std` of each channel, values in 0..1, that they were trained with; empty if not told.
         head: of a run's checkpoint its dense layers, by their names in FlowerClassifier's `head`.
         classes: what the head's logits are called, in their order.
-        of_run: whether it is a run's checkpoint.
+        from_run: whether it is a run's checkpoint.
     """
 
-    file: Path
+    path: Path
     weights: dict[str, Tensor]
     backbone: str | None = None
     normalization: Mapping[str, Sequence[float]] = field(default_factory=dict)
     head: dict[str, Tensor] = field(default_factory=dict)
     classes: Sequence[str] = ()
-    of_run: bool = False
+    from_run: bool = False
 
 
-def find_file(name: str, weights: str) -> Path:
+def find_weights_file(name: str, weights: str) -> Path:
     """The file that --model.weights means.
 
     Args:
@@ -62,7 +62,7 @@ def find_file(name: str, weights: str) -> Path:
     return path
 
 
-def read_given(file: Path) -> Given:
+def read_weights_file(file: Path) -> WeightsFile:
     """Read a file of weights, as tensors and settings alone.
 
     Raises:
@@ -79,7 +79,7 @@ def read_given(file: Path) -> Given:
         raise UserError(f"--model.weights={file}: holds no weights")  # of an empty one timm would take the hub's
     if file.name in _HUBS and (file.parent / "config.json").is_file():
         return _of_hub(file, weights)
-    return Given(file, weights, str(loaded["arch"]) if isinstance(loaded.get("arch"), str) else None)
+    return WeightsFile(file, weights, str(loaded["arch"]) if isinstance(loaded.get("arch"), str) else None)
 
 
 def _find_in(folder: Path, name: str) -> Path:
@@ -113,7 +113,7 @@ def _load(file: Path) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _of_run(file: Path, loaded: dict[str, Any], backbone: str) -> Given:
+def _of_run(file: Path, loaded: dict[str, Any], backbone: str) -> WeightsFile:
     parts: dict[str, dict[str, Tensor]] = {"backbone": {}, "head": {}}
     for name, tensor in loaded["state_dict"].items():
         part, _, rest = name.partition(".")
@@ -123,10 +123,10 @@ def _of_run(file: Path, loaded: dict[str, Any], backbone: str) -> Given:
         name: tensor.clone() for name, tensor in parts["head"].items()
     }  # the file may be replaced before it is used
     known = loaded.get("normalization", {})
-    return Given(file, parts["backbone"], backbone, known, head, loaded.get("class_names") or (), True)
+    return WeightsFile(file, parts["backbone"], backbone, known, head, loaded.get("class_names") or (), True)
 
 
-def _of_hub(file: Path, weights: dict[str, Tensor]) -> Given:
+def _of_hub(file: Path, weights: dict[str, Tensor]) -> WeightsFile:
     place = file.parent / "config.json"
     try:
         config = json.loads(place.read_text("utf-8"))
@@ -136,4 +136,4 @@ def _of_hub(file: Path, weights: dict[str, Tensor]) -> Given:
         raise UserError(f"{place}: names no architecture of timm: give weights that timm has made")
     known = {**config, **config.get("pretrained_cfg", {})}
     normalization = {part: known[part] for part in ("mean", "std") if known.get(part)}
-    return Given(file, weights, config["architecture"], normalization)
+    return WeightsFile(file, weights, config["architecture"], normalization)
