@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_flowers import hardware
-from lightning_flowers.batch import Batch
+from lightning_flowers.batch import Batch, FeatureBatch
 from lightning_flowers.errors import UserError
 
 # Fewer pictures make BatchNorm's statistics too coarse (Wu & He, arXiv 1803.08494: ResNet-50's error is 23.7 % at 16 a
@@ -56,7 +56,7 @@ class MicroBatches:
         self._first = True
         self._before: _State | None = None
 
-    def backward(self, model: Any, batch: Batch, batch_idx: int) -> Tensor:
+    def backward(self, model: Any, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """Add the gradients of a batch to those that are there, which the first of accumulated ones begins with.
 
         Args:
