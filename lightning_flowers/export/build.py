@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import figures, graph
-from lightning_flowers.export.checking import Expected, Made
+from lightning_flowers.export.checking import ExportResult, Reference
 from lightning_flowers.export.end_to_end import check_end_to_end
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm, write_timm
@@ -42,32 +42,32 @@ def export(
     if "timm" in kinds:
         to_timm(predictor)
     with atomic_folder(out) as folder:  # first: what cannot be written is told before all of val is predicted
-        expected = Expected(predictor, find_pictures(predictor, data_root, most))
-        if int8 and expected.sample.labels is None:
-            raise UserError(f"--int8: needs val pictures to find the ranges of values: {expected.sample.what}")
-        made = [expected.made()]
+        reference = Reference(predictor, find_pictures(predictor, data_root, most))
+        if int8 and reference.sample.labels is None:
+            raise UserError(f"--int8: needs val pictures to find the ranges of values: {reference.sample.what}")
+        results = [reference.result()]
         if {"onnx", "torch"} & {*kinds}:
-            made += _write_graphs(predictor, kinds, int8, expected, folder)
+            results += _write_graphs(predictor, kinds, int8, reference, folder)
         if "timm" in kinds:
-            made.append(write_timm(predictor, folder / "timm", expected))
-        text = figures.tell(made, expected, predictor.size_px)
+            results.append(write_timm(predictor, folder / "timm", reference))
+        text = figures.tell(results, reference.sample, predictor.size_px)
         write_text(folder / FIGURES, f"# {predictor.name}, exported\n\n{text}\n")
     return text
 
 
 def _write_graphs(
-    predictor: Predictor, kinds: Sequence[str], int8: bool, expected: Expected, folder: Path
-) -> Iterator[Made]:
+    predictor: Predictor, kinds: Sequence[str], int8: bool, reference: Reference, folder: Path
+) -> Iterator[ExportResult]:
     program, known = graph.trace(predictor), graph.facts(predictor)
     if "torch" in kinds:
         path = folder / "model.pt2"
         graph.write_torch(program, path, known)
-        yield expected.check(graph.torch_answers(path), path)
+        yield reference.check(graph.torch_answers(path), path)
     if "onnx" in kinds:
         source = folder / "model.onnx"
         graph.write_onnx(program, source, known)
-        yield expected.check(graph.onnx_answers(source), source)
+        yield reference.check(graph.onnx_answers(source), source)
         if int8:
             path = folder / "model.int8.onnx"
-            graph.write_int8(source, path, expected.sample)
-            yield expected.check(graph.onnx_answers(path), path, same=False)
+            graph.write_int8(source, path, reference.sample)
+            yield reference.check(graph.onnx_answers(path), path, same=False)

@@ -21,7 +21,7 @@ ODD_TOLERANCE = 5e-2  # of pictures that are resized: one value in a thousand is
 
 
 @dataclass(frozen=True)
-class Made:
+class ExportResult:
     """A file, or the predictor that all are held against, and how far its answers are those of the predictor.
 
     Attributes:
@@ -41,7 +41,7 @@ class Made:
     same_top: int | None = None
 
 
-class Expected:
+class Reference:
     """The predictor's answers about a sample, and others' held against them."""
 
     def __init__(self, predictor: Predictor, sample: Sample) -> None:
@@ -52,11 +52,11 @@ class Expected:
         """Float32 (pictures, classes)."""
         return self._all(self._predictor.probabilities_of, "predictor")
 
-    def made(self) -> Made:
+    def result(self) -> ExportResult:
         """The predictor itself."""
-        return Made("predictor", self._predictor.probabilities_of, self.score(self.probabilities))
+        return ExportResult("predictor", self._predictor.probabilities_of, self.score(self.probabilities))
 
-    def check(self, answers: Answers, path: Path, same: bool = True) -> Made:
+    def check(self, answers: Answers, path: Path, same: bool = True) -> ExportResult:
         """Ask a file about all pictures.
 
         Args:
@@ -78,7 +78,9 @@ class Expected:
                 f"{difference:.1e} ({odd_difference:.1e} where the picture is resized), the top class of "
                 f"{len(self.sample) - same_top} of {self.sample.what}"
             )
-        return Made(path.name, answers, self.score(found), path.stat().st_size, difference, odd_difference, same_top)
+        return ExportResult(
+            path.name, answers, self.score(found), path.stat().st_size, difference, odd_difference, same_top
+        )
 
     def score(self, probabilities: NDArray[np.float32]) -> Scores | None:
         """Scores of probabilities (pictures, classes); None without labels."""

@@ -28,10 +28,10 @@ class EndToEnd(nn.Module):
 
     def __init__(self, predictor: Predictor, any_size: bool = True) -> None:
         super().__init__()
-        self.square = Square(predictor.size_px) if any_size else _Planes()
-        self.members = nn.ModuleList(_Looking(member, predictor.size_px) for member in predictor.members)
+        self.square = Square(predictor.size_px) if any_size else _ChannelsFirst()
+        self.members = nn.ModuleList(_MemberNet(member, predictor.size_px) for member in predictor.members)
         self.views = [member.views for member in predictor.members]
-        self.answer = _Answer(predictor)
+        self.answer = _BlendNet(predictor)
         self.eval().requires_grad_(False)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -85,14 +85,14 @@ class Square(nn.Module):
         return weights / weights.sum(1, keepdim=True)
 
 
-class _Planes(nn.Module):
+class _ChannelsFirst(nn.Module):
     """Float32 (n, 3, size, size) of pictures uint8 (n, size, size, 3)."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         return pictures.permute(0, 3, 1, 2).float()
 
 
-class _Looking(nn.Module):
+class _MemberNet(nn.Module):
     """Logits (n, classes) of pictures (n, 3, given, given) of values 0..255."""
 
     def __init__(self, member: Member, given: int) -> None:
@@ -112,7 +112,7 @@ class _Looking(nn.Module):
         return self.head(self.backbone(image))
 
 
-class _Answer(nn.Module):
+class _BlendNet(nn.Module):
     """Probabilities (n, classes) from the logits (n, classes) of each member's views: see `Predictor`."""
 
     def __init__(self, predictor: Predictor) -> None:

@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from lightning_flowers.export.checking import Expected, Made
+from lightning_flowers.export.checking import ExportResult
 from lightning_flowers.export.pictures import Sample
 from lightning_flowers.markdown import NOTHING, markdown_table, number
 
@@ -16,19 +16,19 @@ _OF_TIMM = " model.safetensors is of timm's folder, by timm's own transform: it 
 _ROUNDS, _WARM_UP = 30, 3
 
 
-def tell(made: Sequence[Made], expected: Expected, size: int) -> str:
+def tell(results: Sequence[ExportResult], sample: Sample, size: int) -> str:
     """A table with a row for each, and what its figures are of.
 
     Args:
         size: of the pictures.
     """
-    taken = _milliseconds(made, size)
-    reference = "model.onnx" if "model.onnx" in taken else made[0].name
+    taken = _milliseconds(results, size)
+    reference = "model.onnx" if "model.onnx" in taken else results[0].name
     threads = torch.get_num_threads()
     return "\n\n".join(
         [
-            markdown_table(_HEADER, [_row(one, taken, taken[reference]) for one in made], _HEADER[1:]),
-            f"Checked on {expected.sample.what}. Differences are the largest of a probability, from the predictor's; "
+            markdown_table(_HEADER, [_row(one, taken, taken[reference]) for one in results], _HEADER[1:]),
+            f"Checked on {sample.what}. Differences are the largest of a probability, from the predictor's; "
             f"`resized` those of made-up pictures of other sizes.{_OF_TIMM * ('model.safetensors' in taken)}",
             f"Speeds: one picture a batch on this CPU, {threads} thread{'s' * (threads != 1)}, medians of runs in "
             f"turns; times as fast as {reference}.",
@@ -36,9 +36,9 @@ def tell(made: Sequence[Made], expected: Expected, size: int) -> str:
     )
 
 
-def scores_of(made: Made, sample: Sample) -> str:
+def scores_of(result: ExportResult, sample: Sample) -> str:
     """The scores of what was asked about a sample, for a model card."""
-    found = made.scores
+    found = result.scores
     if found is None:
         return "Not known: its val pictures were not to be had when it was exported."
     return (
@@ -47,19 +47,19 @@ def scores_of(made: Made, sample: Sample) -> str:
     )
 
 
-def _milliseconds(made: Sequence[Made], size: int) -> dict[str, float]:
+def _milliseconds(results: Sequence[ExportResult], size: int) -> dict[str, float]:
     """What each takes for one picture (size, size): medians of 30, in turns: a busy host slows all alike."""
     picture = np.zeros((1, size, size, 3), np.uint8)
-    taken: dict[str, list[float]] = {one.name: [] for one in made}
+    taken: dict[str, list[float]] = {one.name: [] for one in results}
     for _ in range(_WARM_UP + _ROUNDS):
-        for one in made:
+        for one in results:
             start = time.perf_counter()
             one.answers(picture)
             taken[one.name].append(time.perf_counter() - start)
     return {name: 1000 * median(times[_WARM_UP:]) for name, times in taken.items()}
 
 
-def _row(one: Made, milliseconds: dict[str, float], reference: float) -> list[str]:
+def _row(one: ExportResult, milliseconds: dict[str, float], reference: float) -> list[str]:
     return [
         one.name,
         number(one.size and one.size / 1e6, 1),

@@ -20,7 +20,7 @@ from torch.nn.functional import softmax
 
 from lightning_flowers import __version__
 from lightning_flowers.errors import UserError
-from lightning_flowers.export.checking import Expected, Made
+from lightning_flowers.export.checking import ExportResult, Reference
 from lightning_flowers.export.figures import scores_of
 from lightning_flowers.export.pictures import Sample
 from lightning_flowers.files import write_text
@@ -60,11 +60,11 @@ def to_timm(predictor: Predictor) -> nn.Module:
     return model.eval()
 
 
-def write_timm(predictor: Predictor, folder: Path, expected: Expected) -> Made:
+def write_timm(predictor: Predictor, folder: Path, reference: Reference) -> ExportResult:
     """Write config.json, model.safetensors and README.md; gives the answers of the written model.
 
     Args:
-        expected: what it is held against, by logits: its answers differ where the predictor looks at several views.
+        reference: what it is held against, by logits: its answers differ where the predictor looks at several views.
 
     Raises:
         UserError: the written model's logits are not the run's.
@@ -75,11 +75,11 @@ def write_timm(predictor: Predictor, folder: Path, expected: Expected) -> Made:
         parameter.data = parameter.data.contiguous()
     save_for_hf(model, str(folder), {"label_names": list(predictor.classes)}, safe_serialization=True)
     loaded: Any = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    _require_equal(predictor.members[0], loaded, expected.sample)
+    _require_equal(predictor.members[0], loaded, reference.sample)
     answers = partial(_answers, loaded, create_transform(**resolve_model_data_config(loaded)), predictor.temperature)
-    made = expected.check(answers, folder / "model.safetensors", same=False)
-    write_text(folder / "README.md", _card(predictor, model.pretrained_cfg, scores_of(made, expected.sample)))
-    return made
+    result = reference.check(answers, folder / "model.safetensors", same=False)
+    write_text(folder / "README.md", _card(predictor, model.pretrained_cfg, scores_of(result, reference.sample)))
+    return result
 
 
 def _answers(model: nn.Module, transform: Any, temperature: float, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

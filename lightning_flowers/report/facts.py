@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lightning_flowers.markdown import NOTHING, number
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.results import Member, Run
+from lightning_flowers.run.results import MemberInfo, Run
 from lightning_flowers.secrets import redact
 
 _TRAINED = {True: "trained whole", False: "head only, frozen backbone", None: ""}
@@ -180,7 +180,7 @@ def _validation(run: Run) -> list[Badge]:
     return [] if run.best else [Badge("warning", "not validated")]
 
 
-def _member(position: int, member: Member) -> Fact:
+def _member(position: int, member: MemberInfo) -> Fact:
     return Fact(f"member-{position}", f"weight of {Path(member.path).name}", number(member.weight, 3))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from lightning_flowers.cli.commands import command
 from lightning_flowers.report.facts import Badge, Fact, as_fact
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.results import Blend, Made, Run
+from lightning_flowers.run.results import BlendInfo, PredictionInfo, Run
 
 _ADJUSTED = "adjusted"
 _FITTED = "The weights of the blend were fitted on these val records: on others expect its cross-validated macro F1."
@@ -16,7 +16,7 @@ _PLAIN = "These scores are of the most probable classes; the labels of the submi
 
 def badges(run: Run) -> list[Badge]:
     """Views and decision where they are not the plain ones, and what a blend warns of."""
-    made, blend = run.predictions or Made(), run.ensemble or Blend()
+    made, blend = run.predictions or PredictionInfo(), run.ensemble or BlendInfo()
     found = [Badge("plain", f"views: {made.tta}")] if made.tta != "none" else []
     if _ADJUSTED in (made.decision, blend.decision):
         found.append(Badge("plain", "decided: adjusted logits"))
@@ -41,7 +41,7 @@ def notes(run: Run) -> list[str]:
         found.append(_CHOSEN)
     if run.best and len(run.history) > 1 and not run.predictions_of:
         found.append(_BEST)
-    made = run.predictions or Made()
+    made = run.predictions or PredictionInfo()
     if run.ensemble and run.ensemble.decision == _ADJUSTED:
         found.append(f"{_PLAIN}, as are the cross-validated figures.")
     elif made.decision == _ADJUSTED:
@@ -51,7 +51,7 @@ def notes(run: Run) -> list[str]:
 
 def repeat(run: Run) -> str:
     """The commands that make the run and its predictions again, a line each."""
-    made = run.predictions or Made()
+    made = run.predictions or PredictionInfo()
     if run.predictions_of:
         return _predict(run.predictions_of, made, f"--out={run.path}")
     first = run.command or command("fit", "--config", RunFolder(run.path).config)
@@ -59,6 +59,6 @@ def repeat(run: Run) -> str:
     return first if plain else f"{first}\n{_predict(run.path, made)}"
 
 
-def _predict(of: str | Path, made: Made, *more: str) -> str:
+def _predict(of: str | Path, made: PredictionInfo, *more: str) -> str:
     flag = "--ckpt_path" if Path(of).suffix == ".ckpt" else "--run"
     return command("predict", flag, of, f"--tta={made.tta}", f"--decision={made.decision}", *more)

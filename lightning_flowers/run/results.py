@@ -14,12 +14,12 @@ from lightning_flowers.run.folder import RunFolder, no_folder, runs_in
 _LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     # A blend's summary lacks keys, a newer version's has more: neither is a mistake.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Hardware(_Part):
+class Hardware(_Section):
     """What the run ran on; `compile_seconds` is of XLA."""
 
     device: str | None = None
@@ -29,7 +29,7 @@ class Hardware(_Part):
     compile_seconds: float | None = None
 
 
-class Data(_Part):
+class Data(_Section):
     """What the run was trained and scored on."""
 
     root: str | None = None
@@ -52,7 +52,7 @@ class Data(_Part):
         return " and ".join(filter(None, ["external data" if self.external else "", pseudo]))
 
 
-class Member(_Part):
+class MemberInfo(_Section):
     """A run that a blend or a soup was made of; `checkpoint` is the digest of the one that its predictions are of."""
 
     path: str
@@ -62,7 +62,7 @@ class Member(_Part):
     checkpoint: str | None = None
 
 
-class Made(_Part):
+class PredictionInfo(_Section):
     """How predictions were made, as `predict` notes it: views of each picture, how labels were decided, and the digest
     of the checkpoint."""
 
@@ -72,7 +72,7 @@ class Made(_Part):
     checkpoint: str | None = None
 
 
-class Blend(_Part):
+class BlendInfo(_Section):
     """How a blend was made, and its macro F1 on val; `weights` are search (fitted on val), equal or given."""
 
     method: str | None = None
@@ -84,14 +84,14 @@ class Blend(_Part):
     warning: str | None = None
 
 
-class Averaged(_Part):
+class SoupInfo(_Section):
     """How a soup was made, and the macro F1 on val that it was chosen by."""
 
     method: str | None = None
     macro_f1: float | None = None
 
 
-class Run(_Part):
+class Run(_Section):
     """A run, as its summary.json has it; None is what the summary lacks.
 
     Attributes:
@@ -127,11 +127,11 @@ class Run(_Part):
     versions: dict[str, str] = {}
     seed: int | None = None
     limits: dict[str, int | float] = {}
-    predictions: Made | None = None
+    predictions: PredictionInfo | None = None
     predictions_of: str | None = None
-    ensemble: Blend | None = None
-    soup: Averaged | None = None
-    members: tuple[Member, ...] = ()
+    ensemble: BlendInfo | None = None
+    soup: SoupInfo | None = None
+    members: tuple[MemberInfo, ...] = ()
     command: str | None = None
     history: tuple[Epoch, ...] = ()
     settings: dict[str, Any] | None = None

@@ -10,7 +10,7 @@ import pytest
 from lightning_flowers.__main__ import MISUSED, main
 from lightning_flowers.errors import UserError
 from lightning_flowers.export import checking
-from lightning_flowers.export.checking import Expected
+from lightning_flowers.export.checking import Reference
 from lightning_flowers.export.pictures import find_pictures
 from lightning_flowers.export.timm_folder import to_timm
 from lightning_flowers.run.predictions import Predictions
@@ -118,7 +118,7 @@ def test_what_does_not_answer_as_the_run_is_not_left_behind(refused, monkeypatch
 
 @pytest.mark.parametrize("wrong", [lambda p: p + 2e-4, lambda p: p * np.nan, lambda p: p[:, ::-1]])
 def test_answers_that_differ_are_refused(predictor, tmp_path, wrong):
-    expected, file = Expected(predictor, find_pictures(predictor, None, None)), tmp_path / "x.onnx"
+    expected, file = Reference(predictor, find_pictures(predictor, None, None)), tmp_path / "x.onnx"
     file.touch()
     with pytest.raises(UserError, match=r"x\.onnx: does not answer as the run does"):
         expected.check(lambda pictures: wrong(predictor.probabilities(list(pictures))), file)
