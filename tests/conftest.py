@@ -14,7 +14,7 @@ import torch
 from lightning_fabric.accelerators.xla import XLAAccelerator
 from numpy.typing import NDArray
 
-from lightning_flowers import kept
+from lightning_flowers import feature_store
 from lightning_flowers.__main__ import main
 from lightning_flowers.cli import lightning
 from lightning_flowers.data.cache import free_space
@@ -46,7 +46,7 @@ def own_shared_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 def own_features(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in place of the user's cache folder, for the features that this test's runs keep."""
     folder = tmp_path_factory.mktemp("kept")
-    monkeypatch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder))
+    monkeypatch.setattr(feature_store, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder))
     return folder
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_flowers import kept
+from lightning_flowers import feature_store
 from lightning_flowers.__main__ import main
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.predictions import Predictions
@@ -186,12 +186,12 @@ def test_damaged_kept_features_are_computed_anew(here, fit, passes, own_features
 
 
 def test_the_longest_unused_features_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "MAX_BYTES", 1000)
+    monkeypatch.setattr(feature_store, "MAX_BYTES", 1000)
     for age, name in enumerate("cba"):
         path = tmp_path / f"{name}.safetensors"
-        assert kept.save(path, {"values": torch.zeros(50)})
+        assert feature_store.save(path, {"values": torch.zeros(50)})
         os.utime(path, (1e9 - age, 1e9 - age))
-    assert kept.save(tmp_path / "new.safetensors", {"values": torch.zeros(50)})
+    assert feature_store.save(tmp_path / "new.safetensors", {"values": torch.zeros(50)})
     assert {path.stem for path in tmp_path.glob("*.safetensors")} == {"new", "c", "b"}
 
 

@@ -18,7 +18,7 @@ FLOORS = (
     ("errors", "secrets", "batch", "cgroups", "portable"),
     (
         "files",
-        "kept",
+        "feature_store",
         "markdown",
         "parallel",
         "environment",

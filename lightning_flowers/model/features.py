@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_flowers import hardware, kept
+from lightning_flowers import feature_store, hardware
 from lightning_flowers.batch import FeatureBatch
 from lightning_flowers.data.cache.files import decoders
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -98,7 +98,7 @@ class FeatureCache:
         if split not in self._known:
             views = self._views if loader.augment else 1
             path = _place(self._model, loader, views)
-            found = kept.load(path) if path else None
+            found = feature_store.load(path) if path else None
             self._known[split] = Features(**found) if found else self._compute(loader, split, views, path)
             if found:
                 self._announce(f"{split}: features of {views * len(loader.split)} pictures, kept from an earlier run")
@@ -109,7 +109,7 @@ class FeatureCache:
         parts = [self._view(loader, epoch) for epoch in range(views)]
         features = Features(torch.stack([values for values, *_ in parts]), *parts[0][1:])
         pictures, seconds = views * len(loader.split), time.perf_counter() - start
-        later = ", and kept for later runs" if path and kept.save(path, features._asdict()) else ""
+        later = ", and kept for later runs" if path and feature_store.save(path, features._asdict()) else ""
         self._announce(f"{split}: features of {pictures} pictures computed once, in {seconds:.1f} s{later}")
         return features
 
@@ -181,7 +181,7 @@ def _place(model: Any, loader: Loader, epochs: int) -> Path | None:
     drawn = (loader.augment.content, loader.sampler.seed, epochs) if loader.augment else None
     computed = (trainer.precision, device.type, model.hparams["backbone"])
     normalized = (model.normalize.mean.tolist(), model.normalize.std.tolist())
-    return kept.path_of(kept.fingerprint((seen, drawn, computed, normalized), model.backbone))
+    return feature_store.path_of(feature_store.fingerprint((seen, drawn, computed, normalized), model.backbone))
 
 
 def _in_order(records: int, values: Tensor, label: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:

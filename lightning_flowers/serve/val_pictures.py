@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lightning_flowers import kept
+from lightning_flowers import feature_store
 from lightning_flowers.errors import UserError
 from lightning_flowers.export.pictures import val_pictures as find_val
 from lightning_flowers.report.gallery import to_jpeg, without_mend
@@ -50,10 +50,10 @@ class ValPictures:
         if neighbours:
             of_each = [(each.weight, each.size_px, sorted(each.model.hparams.items())) for each in predictor.members]
             models = [member.model for member in predictor.members]
-            name = kept.fingerprint((self._sample.fingerprint, of_each), *models)
-            self._file = kept.path_of(name)
+            name = feature_store.fingerprint((self._sample.fingerprint, of_each), *models)
+            self._file = feature_store.path_of(name)
             self._features = torch.zeros(len(self), channels)
-            if found := kept.load(self._file):
+            if found := feature_store.load(self._file):
                 self._features, self.known = found["values"].float(), len(self)
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ class ValPictures:
         self._features[self.known] = torch.from_numpy(self._predictor.features_of(picture[None])[0]).half()
         self.known += 1
         if self.ready:
-            kept.save(self._file, {"values": self._features.half()})
+            feature_store.save(self._file, {"values": self._features.half()})
 
     def nearest(self, pixels: NDArray[np.uint8]) -> list[Neighbour]:
         """The nearest to a picture uint8 (size_px, size_px, 3), the nearest first."""

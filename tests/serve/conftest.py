@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import lightning_flowers
-from lightning_flowers import kept
+from lightning_flowers import feature_store
 from lightning_flowers.serve.app import build
 from lightning_flowers.serve.backends import choose
 from lightning_flowers.serve.settings import Settings
@@ -74,7 +74,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in place of the user's cache folder, for what the servers of all tests keep."""
     folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder / name))
+        patch.setattr(feature_store, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: folder / name))
         yield folder
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from lightning_flowers import kept
+from lightning_flowers import feature_store
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.errors import UserError
 from lightning_flowers.serve.app import build
@@ -90,7 +90,7 @@ def small_of(picture):
 
 
 def test_they_are_found_once_for_each_model_and_data(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: tmp_path / name))
+    monkeypatch.setattr(feature_store, "platformdirs", SimpleNamespace(user_cache_dir=lambda name: tmp_path / name))
     begun = look_at_all(ValPictures(tiny, 0, 3))
     black = np.zeros((64, 64, 3), np.uint8)
     assert ValPictures(tiny, 0, 3).nearest(black) == begun.nearest(black)
