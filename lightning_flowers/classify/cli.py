@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lightning_flowers.classify.given import Given, expand
+from lightning_flowers.classify.inputs import PictureInput, expand
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.errors import UserError
@@ -34,7 +34,7 @@ def run(args: Sequence[str]) -> int:
     given = make_parser().parse_intermixed_args(args)
     if given.top < 1:
         raise UserError(f"--top={given.top}: must be 1 or more")
-    pictures = [Given(printable(name), opened) for name, opened in expand(given.pictures)]
+    pictures = [PictureInput(printable(name), opened) for name, opened in expand(given.pictures)]
     from lightning_flowers.use.loading import load  # imported late: torch takes seconds
 
     predictor = load(given.run, accelerator=given.accelerator, tta=given.tta, decision=given.decision)
@@ -61,8 +61,8 @@ def printable(name: str) -> str:
     )
 
 
-def _answers(predictor: "Predictor", pictures: Sequence[Given], top: int) -> "Iterator[Answer]":
-    def read(picture: Given) -> NDArray[np.uint8] | str:
+def _answers(predictor: "Predictor", pictures: Sequence[PictureInput], top: int) -> "Iterator[Answer]":
+    def read(picture: PictureInput) -> NDArray[np.uint8] | str:
         try:
             return predictor.read(picture.open())
         except PictureError as error:
@@ -76,7 +76,9 @@ def _answers(predictor: "Predictor", pictures: Sequence[Given], top: int) -> "It
             yield picture.name, pixels if isinstance(pixels, str) else next(guesses)
 
 
-def _texts(given: Any, predictor: "Predictor", pictures: Sequence[Given], answers: "Iterator[Answer]") -> Iterator[str]:
+def _texts(
+    given: Any, predictor: "Predictor", pictures: Sequence[PictureInput], answers: "Iterator[Answer]"
+) -> Iterator[str]:
     from lightning_flowers.classify.answers import as_csv, as_json, as_table
 
     if given.json:

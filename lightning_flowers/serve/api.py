@@ -9,10 +9,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lightning_flowers.serve import schemas
-from lightning_flowers.serve.bodies import read_uploads
+from lightning_flowers.serve.capacity import FullError, while_connected
 from lightning_flowers.serve.errors import busy, code_of, documented
 from lightning_flowers.serve.service import Service
-from lightning_flowers.serve.under_way import FullError, while_connected
+from lightning_flowers.serve.uploads import read_uploads
 
 MOST_GUESSES = 1000
 _JPEG: Any = {200: {"content": {"image/jpeg": {}}}}

@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 Row = NDArray[np.float32]
 
 
-class _Asked(NamedTuple):
+class _Request(NamedTuple):
     pixels: Pixels
     answer: "asyncio.Future[Row]"
 
@@ -31,31 +31,31 @@ class Batcher:
 
     def __init__(self, compute: Callable[[Pixels], Row], most: int, note: Callable[[int], Any]) -> None:
         self._compute, self._most, self._note = compute, most, note
-        self._asked: asyncio.Queue[_Asked] = asyncio.Queue()  # bounded by who may put something in: see Capacity
-        self._thread, self._turn = ThreadPoolExecutor(1, "model"), asyncio.Lock()
+        self._queue: asyncio.Queue[_Request] = asyncio.Queue()  # bounded by who may put something in: see Capacity
+        self._thread, self._lock = ThreadPoolExecutor(1, "model"), asyncio.Lock()
 
     async def ask(self, pixels: Pixels) -> Row:
         """Probabilities float32 (classes,) of a picture uint8 (size, size, 3). Cancelled, it is not asked about."""
         answer: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self._asked.put_nowait(_Asked(pixels, answer))
+        self._queue.put_nowait(_Request(pixels, answer))
         return await answer
 
-    async def alone(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def between_batches(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What else is to be computed in the model's thread, between two batches."""
-        async with self._turn:
+        async with self._lock:
             return await self._in_thread(lambda: call(*args, **kwargs))
 
     async def run(self) -> None:
         """Answer, until cancelled."""
         while True:
-            batch = [await self._asked.get()]
-            async with self._turn:  # until then others gather
-                while len(batch) < self._most and not self._asked.empty():
-                    batch.append(self._asked.get_nowait())
+            batch = [await self._queue.get()]
+            async with self._lock:  # until then others gather
+                while len(batch) < self._most and not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
                 if wanted := [one for one in batch if not one.answer.done()]:  # the others' clients have left
                     await self._answer(wanted)
 
-    async def _answer(self, batch: list[_Asked]) -> None:
+    async def _answer(self, batch: list[_Request]) -> None:
         try:
             pixels = np.stack([one.pixels for one in batch])
             rows = await self._in_thread(lambda: self._compute(pixels))

@@ -17,10 +17,10 @@ from lightning_flowers.export.checking import Answers
 from lightning_flowers.secrets import redact
 from lightning_flowers.serve import schemas
 from lightning_flowers.serve.batching import Batcher
-from lightning_flowers.serve.bodies import Upload
+from lightning_flowers.serve.capacity import Capacity
 from lightning_flowers.serve.guard import Metrics
 from lightning_flowers.serve.settings import Settings
-from lightning_flowers.serve.under_way import Capacity
+from lightning_flowers.serve.uploads import Upload
 from lightning_flowers.serve.val_pictures import ValPictures
 from lightning_flowers.use.doubt import Doubt, doubt_of
 from lightning_flowers.use.heatmap import heat_map
@@ -66,7 +66,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Warm the model up and answer, for as long as the block lasts."""
         blank = np.zeros((self.predictor.size_px, self.predictor.size_px, 3), np.uint8)
-        await self._batcher.alone(self._compute, blank[None])
+        await self._batcher.between_batches(self._compute, blank[None])
         tasks = [asyncio.create_task(self._batcher.run()), asyncio.create_task(self._look())]
         self.ready = True
         yield
@@ -80,7 +80,7 @@ class Service:
         val = self.val
         try:
             while val and val.neighbours and not val.ready:
-                await (asyncio.sleep(_REST_SECONDS) if self.pictures.used else self._batcher.alone(val.look))
+                await (asyncio.sleep(_REST_SECONDS) if self.pictures.used else self._batcher.between_batches(val.look))
         except Exception as error:  # whatever it is, the server can do without
             sys.stderr.write(redact(f"neighbours none: {' '.join(str(error).split())}\n"))
             assert val
@@ -91,7 +91,7 @@ class Service:
         if self.val is None or not (self.val.neighbours or number in self.val.examples):
             return None
         try:
-            return await self._batcher.alone(self.val.jpeg, number) if 0 <= number < len(self.val) else None
+            return await self._batcher.between_batches(self.val.jpeg, number) if 0 <= number < len(self.val) else None
         except UserError:
             return None  # its file has gone
 
@@ -126,7 +126,7 @@ class Service:
         """A picture's pixels and probabilities. Of the only one under way one thread finds both: the slowest answers
         are those where a thread had to wait until it could wake another."""
         if self.pictures.used == 1:
-            return await self._batcher.alone(self._see_alone, content)
+            return await self._batcher.between_batches(self._see_alone, content)
         loop = asyncio.get_running_loop()
         pixels = await loop.run_in_executor(self._decoders, self._read, content)
         return pixels, await self._batcher.ask(pixels)
@@ -140,13 +140,13 @@ class Service:
         return self.predictor.read(content, self.settings.most_pixels)
 
     async def _heat_map(self, pixels: NDArray[np.uint8], label: int) -> schemas.HeatMap:
-        found = await self._batcher.alone(heat_map, self.predictor, pixels, label)
+        found = await self._batcher.between_batches(heat_map, self.predictor, pixels, label)
         return schemas.HeatMap(method=found.method, label=label, places=found.places.tolist(), rest=found.rest)
 
     async def _neighbours(self, pixels: NDArray[np.uint8]) -> list[schemas.Neighbour] | None:
         if self.val is None or not self.val.ready:
             return None
-        return await self._batcher.alone(self.val.nearest, pixels)
+        return await self._batcher.between_batches(self.val.nearest, pixels)
 
     def about(self) -> schemas.Model:
         """What answers, and what it takes."""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect, Request
 
 from lightning_flowers.serve.app import build
+from lightning_flowers.serve.capacity import while_connected
 from lightning_flowers.serve.settings import Settings
-from lightning_flowers.serve.under_way import while_connected
 
 from .conftest import Colours, encoded, form
 

@@ -56,7 +56,7 @@ def test_they_gather_too_while_something_else_is_computed():
     async def ask():
         batcher = Batcher(gate.compute, 8, lambda count: None)
         running = asyncio.create_task(batcher.run())
-        alone = asyncio.create_task(batcher.alone(gate.compute, pixels(9)[None]))
+        alone = asyncio.create_task(batcher.between_batches(gate.compute, pixels(9)[None]))
         await asyncio.to_thread(gate.began.wait, 10)
         tasks = []
         for value in (1, 2):  # one after the other, as from two clients

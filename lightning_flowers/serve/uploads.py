@@ -16,10 +16,10 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from lightning_flowers.serve.capacity import Capacity
 from lightning_flowers.serve.errors import CLOSE
 from lightning_flowers.serve.schemas import Pictures
 from lightning_flowers.serve.settings import Settings
-from lightning_flowers.serve.under_way import Capacity
 
 _FIELD, _BLOCK = "file", 1 << 18
 _LONGEST_NAME = 200

@@ -14,33 +14,33 @@ from lightning_flowers.secrets import bare
 STANDARD_INPUT = "-"
 
 
-class Given(NamedTuple):
+class PictureInput(NamedTuple):
     """A picture: its name, and what opens it, which may raise a PictureError."""
 
     name: str
     open: Callable[[], File]
 
 
-def expand(arguments: Iterable[str]) -> Iterator[Given]:
+def expand(arguments: Iterable[str]) -> Iterator[PictureInput]:
     """The pictures that arguments name: of a folder, all below it that are called as pictures are, sorted by path."""
     for argument in arguments:
         if argument == STANDARD_INPUT:
-            yield Given("standard input", _read_standard_input)
+            yield PictureInput("standard input", _read_standard_input)
         elif argument.lower().startswith(("http://", "https://")):
-            yield Given(bare(argument), partial(fetch, argument))
+            yield PictureInput(bare(argument), partial(fetch, argument))
         elif os.path.isdir(argument):  # noqa: PTH112 - Path's raises for a name that is too long
             yield from _of_folder(Path(argument))
         else:
-            yield Given(argument, partial(Path, argument))
+            yield PictureInput(argument, partial(Path, argument))
 
 
-def _of_folder(folder: Path) -> Iterator[Given]:
+def _of_folder(folder: Path) -> Iterator[PictureInput]:
     # Hidden files are left out: such as ._rose.jpg, which a Mac leaves beside each file on a foreign disk.
     found = [path for path in sorted(folder.rglob("*")) if is_picture(path) and not path.name.startswith(".")]
     if not found:
-        yield Given(str(folder), partial(_fail, "holds no picture"))
+        yield PictureInput(str(folder), partial(_fail, "holds no picture"))
     for path in found:
-        yield Given(str(path), partial(Path, path))
+        yield PictureInput(str(path), partial(Path, path))
 
 
 def _read_standard_input() -> File:
