@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pytorch_lightning import Callback
@@ -23,6 +23,9 @@ from lightning_flowers.model.layers import check_classes, reorder_classes
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.weights_file import WeightsFile
 
+if TYPE_CHECKING:
+    from lightning_flowers.model.classifier import FlowerClassifier
+
 
 def callbacks_for(trainer: Any, ema_decay: float) -> list[Callback]:
     """The moving average, where a Trainer that is going to fit has none yet."""
@@ -30,7 +33,7 @@ def callbacks_for(trainer: Any, ema_decay: float) -> list[Callback]:
     return [Ema(ema_decay)] if ema_decay and trainer.state.fn == TrainerFn.FITTING and not there else []
 
 
-def attach(model: Any, trainer: Any, stage: str) -> None:
+def attach(model: "FlowerClassifier", trainer: Any, stage: str) -> None:
     """Order the weights as the hardware likes it, and choose the caches, unless the command line has.
 
     Args:
@@ -65,7 +68,7 @@ def attach(model: Any, trainer: Any, stage: str) -> None:
         raise UserError(f"{asked}={model.hparams[asked]}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
 
 
-def _set_up_micro_batches(model: Any, trainer: Any, size: int | None, stage: str) -> None:
+def _set_up_micro_batches(model: "FlowerClassifier", trainer: Any, size: int | None, stage: str) -> None:
     """Have batches taken in parts of that size, or as many as fit."""
     if stage != "fit":
         if size is not None:
@@ -80,7 +83,7 @@ def _set_up_micro_batches(model: Any, trainer: Any, size: int | None, stage: str
     model.micro_batches = MicroBatches(size, checkpointing, model.say or _say, retries=not synced)
 
 
-def _check_device(model: Any, trainer: Any, size: int | None) -> None:
+def _check_device(model: "FlowerClassifier", trainer: Any, size: int | None) -> None:
     if trainer.strategy.root_device.type == "xla":
         asked = {
             f"--data.micro_batch={size}": size is not None,
@@ -100,7 +103,7 @@ def _say(what: str, text: str) -> None:
     rank_zero_info(f"{what}: {as_given(text)}")
 
 
-def adopt_classes(model: Any, classes: Sequence[str]) -> bool:
+def adopt_classes(model: "FlowerClassifier", classes: Sequence[str]) -> bool:
     """Let the model know the data's classes, or check those that it was trained on.
 
     Of a run's checkpoint that its weights are from, it now takes the head too, if that is for the same classes.

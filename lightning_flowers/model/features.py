@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ from lightning_flowers.data.cache.files import decoders
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.loader import Loader
 from lightning_flowers.data.order import Order
+
+if TYPE_CHECKING:
+    from lightning_flowers.model.classifier import FlowerClassifier
 
 
 class Features(NamedTuple):
@@ -35,7 +38,9 @@ class Features(NamedTuple):
     mask: Tensor
 
 
-def choose_caches(model: Any, data: PetalsDataModule, processes: int, say: Callable[[str, str], None]) -> None:
+def choose_caches(
+    model: "FlowerClassifier", data: PetalsDataModule, processes: int, say: Callable[[str, str], None]
+) -> None:
     """Keep features of a frozen backbone where they do not change; else decoded pictures where they fit.
 
     Args:
@@ -86,7 +91,7 @@ class FeatureCache:
         announce: told once for each split what was computed.
     """
 
-    def __init__(self, model: Any, views: int, announce: Callable[[str], None]) -> None:
+    def __init__(self, model: "FlowerClassifier", views: int, announce: Callable[[str], None]) -> None:
         self._model, self._views, self._announce = model, views, announce
         self._known: dict[str, Features] = {}
 
@@ -166,7 +171,7 @@ class FeatureLoader(Loader):
             )
 
 
-def _place(model: Any, loader: Loader, epochs: int) -> Path | None:
+def _place(model: "FlowerClassifier", loader: Loader, epochs: int) -> Path | None:
     """Where features are kept that depend on all that these do; None where they are not.
 
     Several processes keep none: each would have to find what the others find. Nor does a TPU, which computes them in

@@ -5,7 +5,7 @@ the batch, and with it the recipe.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from lightning_flowers import hardware
 from lightning_flowers.batch import Batch, FeatureBatch
 from lightning_flowers.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning_flowers.model.classifier import FlowerClassifier
 
 # Fewer pictures make BatchNorm's statistics too coarse (Wu & He, arXiv 1803.08494: ResNet-50's error is 23.7 % at 16 a
 # device, 24.8 % at 8, 27.3 % at 4) and leave most GPUs idle: from there on gradient checkpointing, which costs a second
@@ -56,7 +59,7 @@ class MicroBatches:
         self._first = True
         self._before: _State | None = None
 
-    def backward(self, model: Any, batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
+    def backward(self, model: "FlowerClassifier", batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """Add the gradients of a batch to those that are there, which the first of accumulated ones begins with.
 
         Args:
@@ -100,7 +103,7 @@ class MicroBatches:
             return function(images)
         return torch.cat([function(part) for part in images.split(self.size)])
 
-    def _sum(self, model: Any, batch: Any, records: Tensor) -> Tensor:
+    def _sum(self, model: "FlowerClassifier", batch: Any, records: Tensor) -> Tensor:
         trainer, losses = model.trainer, []
         (optimizer,) = trainer.optimizers
         size = self.size or len(batch["mask"])
@@ -170,7 +173,7 @@ class _Summed(torch.autograd.Function):
 class _State:
     """What a training batch changes before the optimizer's step, kept so that it can be put back."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: "FlowerClassifier") -> None:
         self._device, self._trained = model.device, _trained(model)
         kinds = dict.fromkeys(each.dtype for each in model.buffers())  # those of one are copied together
         self._buffers = [[each for each in model.buffers() if each.dtype == kind] for kind in kinds]

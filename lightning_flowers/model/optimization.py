@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from timm.optim import (
     create_optimizer_v2,  # pyright: ignore[reportPrivateImportUsage]
@@ -20,6 +20,9 @@ from lightning_flowers import hardware
 from lightning_flowers.errors import UserError, did_you_mean
 from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.schedule import head_first, starter
+
+if TYPE_CHECKING:
+    from lightning_flowers.model.classifier import FlowerClassifier
 
 _FUSED = ("adam", "adamw")  # of torch's own; of timm's others few have one kernel for a step
 _USUAL = "adamw, adam, sgd, lamb, lion, nadamw, adopt, muon"
@@ -50,7 +53,7 @@ class Optimization:
         if get_optimizer_info(self.optimizer).second_order:
             raise UserError(f"{asked}: needs second derivatives, which no step here takes: use {_USUAL}")
 
-    def configure(self, model: Any) -> tuple[list[Optimizer], list[dict[str, Any]]]:
+    def configure(self, model: "FlowerClassifier") -> tuple[list[Optimizer], list[dict[str, Any]]]:
         """What Lightning's `configure_optimizers` returns of a FlowerClassifier."""
         optimizer = self._build(model)
         if self.schedule == "starter":
@@ -85,7 +88,7 @@ class Optimization:
         ):
             state["base_lrs"] = [group["initial_lr"] for group in optimizer["param_groups"]]
 
-    def _build(self, model: Any) -> Optimizer:
+    def _build(self, model: "FlowerClassifier") -> Optimizer:
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         groups = trainable if self.layer_decay == 1 else list(self._groups(model))
         settings: dict[str, Any] = {"fused": hardware.fuses(trainer_of(model))} if self.optimizer in _FUSED else {}
@@ -94,7 +97,7 @@ class Optimization:
         except (AssertionError, ImportError) as error:  # of another package, or of another device
             raise UserError(f"--model.optimizer={self.optimizer}: cannot be had here: {error}") from error
 
-    def _groups(self, model: Any) -> Iterator[dict[str, Any]]:
+    def _groups(self, model: "FlowerClassifier") -> Iterator[dict[str, Any]]:
         """Parameters of one depth and one weight decay each; both as shares of what the run's settings say."""
         for group in param_groups_layer_decay(
             _as_timms(model), weight_decay=1.0, layer_decay=self.layer_decay, no_weight_decay_list=_undecayed(model)
@@ -124,7 +127,7 @@ def apply_schedule(trainer: Any) -> None:
             group["lr"] = rate
 
 
-def _as_timms(model: Any) -> Any:
+def _as_timms(model: "FlowerClassifier") -> Any:
     """What timm asks of a whole model of its own, so that its depths are those that timm gives them: the parameters,
     those of the backbone without prefix, and how they are grouped by depth. Of a few backbones timm does not know
     that, and counts twelve tensors as a layer."""
@@ -139,7 +142,7 @@ def _as_timms(model: Any) -> Any:
     return SimpleNamespace(**whole)
 
 
-def _undecayed(model: Any) -> set[str]:
+def _undecayed(model: "FlowerClassifier") -> set[str]:
     """Parameters that timm exempts from weight decay by name, such as position embeddings."""
     exempt = getattr(model.backbone, "no_weight_decay", None)
     return set(exempt()) if exempt else set()
