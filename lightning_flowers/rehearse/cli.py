@@ -13,7 +13,7 @@ from lightning_flowers.records.text import say
 from lightning_flowers.rehearse import report
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler, one_at_a_time
-from lightning_flowers.rehearse.estimate import Budget, Estimate, budget, estimate
+from lightning_flowers.rehearse.estimate import Estimate, RunTime, estimate, run_time
 from lightning_flowers.rehearse.search import largest_batch
 from lightning_flowers.rehearse.tracing import Graph, Trace, trace
 
@@ -31,7 +31,7 @@ def run(args: list[str]) -> int:
     with one_at_a_time():
         say(report.of_run(traced, compiler.versions))
         estimates = [estimate(graph, compiler, traced.cores) for graph in _with_progress(traced.graphs)]
-        times = budget(traced, estimates) if all(one.compiled for one in estimates) else None
+        times = run_time(traced, estimates) if all(one.compiled for one in estimates) else None
         _say_estimates(traced, estimates, times)
         failures = _failures(traced, estimates, times)
         if traced.asked.largest_batch:
@@ -44,16 +44,16 @@ def run(args: list[str]) -> int:
     return FAILED if failures else 0
 
 
-def _say_estimates(traced: Trace, estimates: list[Estimate], times: Budget | None) -> None:
+def _say_estimates(traced: Trace, estimates: list[Estimate], times: RunTime | None) -> None:
     say(report.of_graphs(estimates, traced.asked.data.batch_size))
     step = next((one for one in estimates if one.graph.stage == "training step"), None)
     if step and step.compiled:
         say(report.of_step(step, traced.state))
     if times:
-        say(report.of_budget(times, traced.asked.hours))
+        say(report.of_run_time(times, traced.asked.hours))
 
 
-def _failures(traced: Trace, estimates: list[Estimate], times: Budget | None) -> list[str]:
+def _failures(traced: Trace, estimates: list[Estimate], times: RunTime | None) -> list[str]:
     """What stands against the run, a line each."""
     failures = [*traced.failures(), *(_why(one, traced) for one in estimates if one.refused)]
     if times and times.all > 3600 * traced.asked.hours:
@@ -75,7 +75,7 @@ def _say_largest(args: list[str], traced: Trace, compiler: Compiler) -> None:
     say(report.head("largest", f"a batch of {fits} fits" if fits else "not one picture a core fits"))
 
 
-def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate], times: Budget | None) -> dict[str, Any]:
+def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate], times: RunTime | None) -> dict[str, Any]:
     asked = traced.asked
     facts: dict[str, Any] = {
         **{"backbone": asked.model.backbone, "chip": asked.chip, "cores": traced.cores, "size": traced.size},

@@ -93,7 +93,7 @@ class Estimate(NamedTuple):
         }
 
 
-class Budget(NamedTuple):
+class RunTime(NamedTuple):
     """Seconds of a run on the cores alone.
 
     train, val: of an epoch.
@@ -127,7 +127,7 @@ def estimate(graph: Graph, compiler: Compiler, cores: int) -> Estimate:
         return Estimate(graph, compiler.chip, None, str(refused), refused.needed, refused.there)
 
 
-def budget(trace: Trace, estimates: list[Estimate]) -> Budget:
+def run_time(trace: Trace, estimates: list[Estimate]) -> RunTime:
     """Of a run all of whose graphs were compiled."""
     batch, every = trace.asked.data.batch_size, int(trace.asked.trainer.accumulate_grad_batches)
     steps, val_steps = (math.ceil(count / batch) for count in trace.records)
@@ -137,4 +137,4 @@ def budget(trace: Trace, estimates: list[Estimate]) -> Budget:
     once = (steps + val_steps) * seconds.get(FEATURES, 0.0)
     compiling = sum(one.compiled.seconds for one in estimates if one.compiled)
     epochs = int(trace.asked.trainer.max_epochs or 0)
-    return Budget(train, val_steps * seconds.get("evaluation step", 0.0), once, epochs, compiling)
+    return RunTime(train, val_steps * seconds.get("evaluation step", 0.0), once, epochs, compiling)

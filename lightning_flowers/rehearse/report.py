@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import indent
 
 from lightning_flowers.markdown import text_table
-from lightning_flowers.rehearse.estimate import Budget, Estimate
+from lightning_flowers.rehearse.estimate import Estimate, RunTime
 from lightning_flowers.rehearse.operations import Operation
 from lightning_flowers.rehearse.tracing import Trace
 
@@ -85,18 +85,18 @@ def of_step(step: Estimate, state: int) -> str:
     return "\n".join(lines)
 
 
-def of_budget(budget: Budget, hours: float) -> str:
+def of_run_time(time: RunTime, hours: float) -> str:
     """Time of epochs and run."""
-    text = f"train {budget.train:.1f} s, val {budget.val:.1f} s"
-    once = f", features once {budget.once:.1f} s" if budget.once else ""
+    text = f"train {time.train:.1f} s, val {time.val:.1f} s"
+    once = f", features once {time.once:.1f} s" if time.once else ""
     return "\n".join(
         [
             head("epoch", f"{text}{once}: {_ALONE}"),
             head("spread", SPREAD),
             head(
                 "run",
-                f"{budget.epochs} epochs {budget.all - budget.compiling:.0f} s, compiling {budget.compiling:.0f} s (as "
-                f"it took here; every session compiles anew): {budget.all / 3600:.2f} of {hours:g} h",
+                f"{time.epochs} epochs {time.all - time.compiling:.0f} s, compiling {time.compiling:.0f} s (as "
+                f"it took here; every session compiles anew): {time.all / 3600:.2f} of {hours:g} h",
             ),
         ]
     )

@@ -14,7 +14,7 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.rehearse import compiling
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiler, RefusedError
-from lightning_flowers.rehearse.estimate import budget, estimate
+from lightning_flowers.rehearse.estimate import estimate, run_time
 from lightning_flowers.rehearse.rehearsal import write_pictures
 
 from .conftest import NET
@@ -101,7 +101,7 @@ def test_nothing_is_compiled_twice(step, traced, cache, monkeypatch):
 @with_libtpu
 @pytest.mark.slow
 def test_the_budget_counts_steps(step, traced):
-    found = budget(traced, [step])
+    found = run_time(traced, [step])
     assert found.train == pytest.approx(-(-12_753 // 16) * step.seconds)
     assert found.epochs == 6
 

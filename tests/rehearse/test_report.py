@@ -5,9 +5,9 @@ from jsonargparse import Namespace
 
 from lightning_flowers.rehearse.chips import find_chip
 from lightning_flowers.rehearse.compiling import Compiled
-from lightning_flowers.rehearse.estimate import Budget, Estimate
+from lightning_flowers.rehearse.estimate import Estimate, RunTime
 from lightning_flowers.rehearse.operations import Operation
-from lightning_flowers.rehearse.report import of_budget, of_graphs, of_step, verdict
+from lightning_flowers.rehearse.report import of_graphs, of_run_time, of_step, verdict
 from lightning_flowers.rehearse.tracing import Graph, Trace
 
 GOOD = Trace([], Namespace(), 8, 64, "bf16-mixed", 0, (16, 16), late=[], fallbacks={}, reads=0)
@@ -73,6 +73,6 @@ def test_a_step_is_told_by_its_dearest_operations():
 
 
 def test_a_run_is_told_in_hours():
-    text = of_budget(Budget(train=12.5, val=1.5, once=0.0, epochs=20, compiling=320.0), 9.0)
+    text = of_run_time(RunTime(train=12.5, val=1.5, once=0.0, epochs=20, compiling=320.0), 9.0)
     assert "train 12.5 s, val 1.5 s: an estimate" in text
     assert "20 epochs 280 s, compiling 320 s (as it took here; every session compiles anew): 0.17 of 9 h" in text

@@ -12,7 +12,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from lightning_flowers.data.conversion.inputs import Input, Inputs
-from lightning_flowers.data.conversion.plan import make_shards, place
+from lightning_flowers.data.conversion.plan import assign_splits, make_shards
 from lightning_flowers.data.photograph import PictureError, square
 from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
@@ -70,7 +70,7 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
         DataError: pictures cannot be used, or cannot be placed.
         UserError: a fraction is asked for where that split is there.
     """
-    placed = place(inputs.pictures, settings.val_fraction, settings.test_fraction, settings.seed)
+    placed = assign_splits(inputs.pictures, settings.val_fraction, settings.test_fraction, settings.seed)
     planned = make_shards(_for_training(placed), settings.shards, settings.seed)
     with (
         atomic_folder(folder) as whole,

@@ -18,7 +18,7 @@ class Input(NamedTuple):
         split: train, val or test.
         id: its name in the shards.
         read: gives its bytes, where it is no file of its own.
-        told: its class, as its source has it: a name, or a number, below 0 if unknown.
+        raw_label: its class, as its source has it: a name, or a number, below 0 if unknown.
         label: of its class, once all are known.
     """
 
@@ -27,7 +27,7 @@ class Input(NamedTuple):
     split: str | None
     id: str | None = None
     read: Callable[[], bytes] | None = None
-    told: str | int | None = None
+    raw_label: str | int | None = None
     label: int | None = None
 
 
@@ -48,7 +48,7 @@ class Inputs:
     notes: list[str] = field(default_factory=list)
 
 
-def gather(base: Path, found: Iterable[Input], classes: Sequence[str] | None, notes: list[str]) -> Inputs:
+def number_classes(base: Path, found: Iterable[Input], classes: Sequence[str] | None, notes: list[str]) -> Inputs:
     """What a source holds, with its classes numbered.
 
     Args:
@@ -107,10 +107,10 @@ def _name_of(one: Input, classes: Sequence[str] | None) -> str:
     """
     if one.path != one.path.encode("utf-8", "ignore").decode():
         raise DataError(f"the name {one.path!a} is no UTF-8: rename it")
-    if isinstance(one.told, int) and one.told >= 0:
-        return classes[one.told] if classes and one.told < len(classes) else str(one.told)
+    if isinstance(one.raw_label, int) and one.raw_label >= 0:
+        return classes[one.raw_label] if classes and one.raw_label < len(classes) else str(one.raw_label)
     try:
-        name = class_name(one.told) if isinstance(one.told, str) else ""
+        name = class_name(one.raw_label) if isinstance(one.raw_label, str) else ""
     except ValueError as error:
         raise DataError(f"{one.path}: {error}: give a name, or a whole number") from error
     if not name and one.split != "test":

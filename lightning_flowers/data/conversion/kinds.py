@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lightning_flowers.data.conversion.inputs import Input, Inputs, class_name, gather
+from lightning_flowers.data.conversion.inputs import Input, Inputs, class_name, number_classes
 from lightning_flowers.data.conversion.names import CLASS_LISTS, Features, check_features, split_called
 from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
@@ -59,7 +59,7 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
             first = others[0].relative_to(base).as_posix()
             notes = [f"{len(others):,} files that are no pictures are left out, the first: {first}"]
     try:
-        return kind, gather(base, pictures, classes, notes)
+        return kind, number_classes(base, pictures, classes, notes)
     except DataError as error:
         hint = f"; or give the table alone: {found[_TABLE][0]}" if kind == _PICTURES and _TABLE in found else ""
         raise DataError(f"{error.args[0]}{hint}") from error
@@ -105,7 +105,7 @@ def _read_folder(root: Path, files: Sequence[Path]) -> Iterator[Input]:
             )
         if not folders and (split != "test" or place.parts[0] in classed):
             raise DataError(f"{path}: a picture outside the classes' folders: move it into one")
-        yield Input(place.as_posix(), path, split, told=folders[0] if folders else None)
+        yield Input(place.as_posix(), path, split, raw_label=folders[0] if folders else None)
 
 
 def _files(source: Path) -> Iterator[Path]:

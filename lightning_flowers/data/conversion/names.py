@@ -50,7 +50,7 @@ def check_features(features: Features) -> None:
             raise UserError(f"--data.features: {role!r} is none of image, label, id{hint}")
 
 
-def choose(role: str, present: Collection[str], features: Features, what: str, needed: bool = True) -> str | None:
+def find_name(role: str, present: Collection[str], features: Features, what: str, needed: bool = True) -> str | None:
     """The name under which a source has something: the one of `features`, else the first usual one that is there.
 
     Args:

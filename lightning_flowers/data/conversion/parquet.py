@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from lightning_flowers.data.conversion.inputs import Input
-from lightning_flowers.data.conversion.names import Features, choose, split_in
+from lightning_flowers.data.conversion.names import Features, find_name, split_in
 from lightning_flowers.errors import DataError, UserError
 
 _ROWS = 64  # pictures that are unpacked at a time
@@ -43,14 +43,14 @@ def _read_file(file: Any, path: Path, name: str, features: Features) -> tuple[li
     schema, split, what = file.schema_arrow, split_in(name), f"{path}: columns"
     described = _described(schema)
     image = features.get("image") or next((key for key in schema.names if _holds_pictures(schema.field(key))), None)
-    image = choose("image", schema.names, {} if image is None else {"image": image}, what)
+    image = find_name("image", schema.names, {} if image is None else {"image": image}, what)
     assert image is not None
     if not _holds_pictures(schema.field(image)):
         raise DataError(f"{path}: the column {image!r} is {schema.field(image).type}, not {{bytes, path}} or binary")
     labels = [key for key in schema.names if described.get(key, {}).get("_type") == "ClassLabel"]
     asked = features if "label" in features or len(labels) != 1 else {**features, "label": labels[0]}
-    label = choose("label", schema.names, asked, what, needed=split != "test")
-    identity = choose("id", schema.names, features, what, needed=False)
+    label = find_name("label", schema.names, asked, what, needed=split != "test")
+    identity = find_name("id", schema.names, features, what, needed=False)
     wanted = [column for column in (label, identity) if column]
     rows = file.read(columns=wanted).to_pydict() if wanted else {}
     for column in wanted:

@@ -10,7 +10,9 @@ from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError, UserError
 
 
-def place(pictures: Iterable[Input], val_fraction: float | None, test_fraction: float, seed: int) -> list[Input]:
+def assign_splits(
+    pictures: Iterable[Input], val_fraction: float | None, test_fraction: float, seed: int
+) -> list[Input]:
     """Give each picture a split and an id.
 
     Of the pictures of each class that have no split of their own (or that are for training, where there is none for

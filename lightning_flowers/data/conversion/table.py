@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_flowers.data.class_names import clean_name
 from lightning_flowers.data.conversion.inputs import Input, read_label
-from lightning_flowers.data.conversion.names import Features, choose, split_called
+from lightning_flowers.data.conversion.names import Features, find_name, split_called
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.errors import DataError
 
@@ -30,7 +30,7 @@ def read_table(path: Path, features: Features) -> tuple[list[Input], list[str]]:
     columns: dict[str, str | None] = {}
     for role in _ROLES:
         needed = role == "path" or (role == "label" and "split" not in header)  # of test nobody knows the classes
-        columns[role] = choose(role, header, features, f"{path}: columns", needed)
+        columns[role] = find_name(role, header, features, f"{path}: columns", needed)
     if twice := next((column for column in columns.values() if column and header.count(column) > 1), None):
         raise DataError(f"{path}: has two columns {twice}: remove one")
     try:
@@ -76,4 +76,4 @@ def _read_row(base: Path, number: int, cells: Mapping[Any, Any], columns: Mappin
             f"row {number}: {error}: give 0, 1, 2 ... or names, and leave empty what is unknown"
         ) from error
     there = path if (base / path).exists() else path.replace("\\", "/")  # Windows' separators
-    return Input(Path(there).as_posix(), base / there, split_called(split), identity or None, told=read)
+    return Input(Path(there).as_posix(), base / there, split_called(split), identity or None, raw_label=read)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_flowers.data.conversion.inputs import Input, read_label
-from lightning_flowers.data.conversion.names import Features, choose, split_called, split_in
+from lightning_flowers.data.conversion.names import Features, find_name, split_called, split_in
 from lightning_flowers.data.photograph import is_picture
 from lightning_flowers.errors import DataError
 
@@ -73,7 +73,9 @@ def _read_label(
         if not member.name.endswith(".json"):
             return read_label(text), None
         content = json.loads(text)
-        chosen = choose("label", content if isinstance(content, dict) else (), features, f"{file}: {member.name}: keys")
+        chosen = find_name(
+            "label", content if isinstance(content, dict) else (), features, f"{file}: {member.name}: keys"
+        )
         assert chosen is not None
         label = content[chosen]
         if isinstance(label, bool) or not isinstance(label, int | str):

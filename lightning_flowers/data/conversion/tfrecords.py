@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from lightning_flowers.data.conversion.inputs import Input
-from lightning_flowers.data.conversion.names import Features, choose, split_in
+from lightning_flowers.data.conversion.names import Features, find_name, split_in
 from lightning_flowers.data.conversion.tars import read_part
 from lightning_flowers.data.tfrecord.example import Feature, Kind, one_value, read_example
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
@@ -57,7 +57,7 @@ def _picture(
     """
     split, what = split_in(path), f"{file}: features"
     names = {
-        role: choose(role, found, features, what, role == "image" or (role == "label" and split != "test"))
+        role: find_name(role, found, features, what, role == "image" or (role == "label" and split != "test"))
         for role in _KINDS
     }
     one = {role: one_value(name, found[name], _KINDS[role]) for role, name in names.items() if name}
