@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -196,9 +197,11 @@ class FlowersCLI(LightningCLI):
         wrap = self.datamodule.wrap
         if self.folder is not None and self.trainer.is_global_zero and not self.config.resume:
             self.folder.make()
-        self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint)
-        self.datamodule.wrap = wrap  # val is predicted from what was kept of it: the backbone is the same
-        self.after_fit()
+        budget = self.recorder.budget if self.recorder and self.trainer.is_global_zero else None
+        with budget or nullcontext():  # noted meanwhile: what a killed run has used is known
+            self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint)
+            self.datamodule.wrap = wrap  # val is predicted from what was kept of it: the backbone is the same
+            self.after_fit()
 
     def after_fit(self) -> None:
         """Predict with the best epoch, say how good it is, and leave the run's page."""

@@ -15,7 +15,6 @@ from lightning_flowers.run.history import History
 from lightning_flowers.run.messages import say
 
 _RESERVE = 0.05  # of what is left: epochs that take longer than those before, the page of the run
-_NOTE_EVERY = 10.0  # seconds
 
 
 class Hours(Checkpoint):
@@ -36,14 +35,7 @@ class Hours(Checkpoint):
         self, budget: Budget, history: History, data: PetalsDataModule, predicts: bool, note: Callable[[int], None]
     ) -> None:
         self.budget, self._history, self._data, self._predicts, self._note = budget, history, data, predicts, note
-        self._began = self._noted = self._per_batch = 0.0  # the last: seconds that a batch of val takes
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.is_global_zero and time.monotonic() - self._noted > _NOTE_EVERY:
-            self._noted = time.monotonic()
-            self.budget.note()
+        self._began = self._per_batch = 0.0  # the last: seconds that a batch of val takes
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._began = time.monotonic()
