@@ -34,11 +34,11 @@ def callbacks_for(trainer: Any, ema_decay: float) -> list[Callback]:
 
 
 def attach(model: "FlowerClassifier", trainer: Any, stage: str) -> None:
-    """Order the weights as the hardware likes it, and choose the caches, unless the command line has.
+    """Order the weights as the hardware likes it, hold the model against its data, and prepare both for a fit.
 
     Args:
-        model: a FlowerClassifier.
-        trainer: that it is given to; the splits of its data module are open.
+        model: that the Trainer is given.
+        trainer: the splits of its data module are open.
         stage: fit, validate, test or predict.
 
     Raises:
@@ -51,21 +51,26 @@ def attach(model: "FlowerClassifier", trainer: Any, stage: str) -> None:
     if isinstance(data, PetalsDataModule):
         if adopt_classes(model, data.classes):
             _say("weights", model.origin)
-        if stage == "fit" and model.loss.counts_classes:
-            if data.balance:
-                raise UserError(
-                    f"--data.balance={data.balance}: classes would be balanced twice: leave it, or "
-                    "--model.class_balance and --model.loss=logit_adjusted, out"
-                )
-            labels = data.splits["train"].labels
-            model.loss.count(np.bincount(labels[labels >= 0], minlength=len(data.classes)).tolist())
         if stage == "fit":
-            check_growth(model.first_size, data.size, trainer.max_epochs)
-        if stage == "fit" and data.wrap is None:
-            choose_caches(model, data, trainer.num_devices, model.say or _say)
+            _prepare_fit(model, data, trainer)
     elif stage == "fit" and (model.hparams["feature_views"] or model.loss.counts_classes):
         asked = next((name for name in ("feature_views", "class_balance") if model.hparams[name]), "loss")
         raise UserError(f"{asked}={model.hparams[asked]}: needs trainer.fit(model, datamodule=PetalsDataModule(...))")
+
+
+def _prepare_fit(model: "FlowerClassifier", data: PetalsDataModule, trainer: Any) -> None:
+    """Count the classes for the loss, and choose the caches, unless the command line has."""
+    if model.loss.counts_classes:
+        if data.balance:
+            raise UserError(
+                f"--data.balance={data.balance}: classes would be balanced twice: leave it, or --model.class_balance "
+                "and --model.loss=logit_adjusted, out"
+            )
+        labels = data.splits["train"].labels
+        model.loss.count(np.bincount(labels[labels >= 0], minlength=len(data.classes)).tolist())
+    check_growth(model.first_size, data.size, trainer.max_epochs)
+    if data.wrap is None:
+        choose_caches(model, data, trainer.num_devices, model.say or _say)
 
 
 def _set_up_micro_batches(model: "FlowerClassifier", trainer: Any, size: int | None, stage: str) -> None:

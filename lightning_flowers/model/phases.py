@@ -16,7 +16,6 @@ class PhasesMixin(LightningModule):
         head_epochs: else how many begin with it.
         fixed: whether it is so now.
         first_size: side in pixels of training pictures in the first epoch, if they grow.
-        stage: how far they have grown now.
     """
 
     backbone: Any
@@ -24,7 +23,6 @@ class PhasesMixin(LightningModule):
     head_epochs: int
     fixed: bool
     first_size: int | None
-    stage: int = 0
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of training; a fixed backbone stays in evaluation mode."""
@@ -52,15 +50,18 @@ class PhasesMixin(LightningModule):
 
     def _begin(self) -> None:
         """Do as the epoch asks for: the step has other gradients from here on, or pictures of another size."""
-        fixed, stage = self.frozen or self.current_epoch < self.head_epochs, self.stage
-        if self.first_size is not None:
-            self.stage = stage_at(self.current_epoch, self.trainer.max_epochs or 1)
+        epoch = self.current_epoch
+        fixed = self.frozen or epoch < self.head_epochs
         if fixed != self.fixed:
             self.fix(fixed)
             hardware.begin_phase(self.trainer)
-        elif stage != self.stage:
+        elif self.first_size is not None and self._stage(epoch) != self._stage(epoch - 1):
             hardware.begin_size(self.trainer)
 
     def side(self, size: int) -> int:
         """Side in pixels that training pictures of `size` pixels have in this epoch."""
-        return size if self.first_size is None else side_at(self.stage, self.first_size, size)
+        return size if self.first_size is None else side_at(self._stage(self.current_epoch), self.first_size, size)
+
+    def _stage(self, epoch: int) -> int:
+        """How far pictures have grown in an epoch."""
+        return stage_at(epoch, self.trainer.max_epochs or 1)

@@ -55,7 +55,7 @@ def serve(app: FastAPI, listening: socket.socket, settings: Settings, started: C
     """
     config = uvicorn.Config(
         app,
-        http=_bounded(settings.header_seconds),
+        http=type("Bounded", (_BoundedProtocol,), {"header_seconds": settings.header_seconds}),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -84,33 +84,31 @@ class _Server(uvicorn.Server):
         self.when_started()
 
 
-def _bounded(seconds: float) -> type[asyncio.Protocol]:
-    """Uvicorn's protocol, for clients whose requests' heads come within so many seconds."""
+class _BoundedProtocol(H11Protocol):
+    """Uvicorn's, for clients whose requests' heads come within so many seconds."""
 
-    class Bounded(H11Protocol):
-        _limit: asyncio.TimerHandle | None = None
+    header_seconds: float
+    _limit: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._watch()
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch()
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch()
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop()
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
             self._stop()
+        elif self._limit is None:
+            self._limit = self.loop.call_later(self.header_seconds, self.transport.close)
 
-        def _watch(self) -> None:
-            if self.conn.their_state is not h11.IDLE:
-                self._stop()
-            elif self._limit is None:
-                self._limit = self.loop.call_later(seconds, self.transport.close)
-
-        def _stop(self) -> None:
-            if self._limit is not None:
-                self._limit.cancel()
-                self._limit = None
-
-    return Bounded
+    def _stop(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
