@@ -15,13 +15,13 @@ _FILES = 8192  # open at a time
 _seeking = Lock()
 
 
-def open_number(path: Path, flags: int, mode: int = 0o600) -> int:
+def open_number(path: Path, flags: int) -> int:
     """Open a file; gives its descriptor, which processes started later do not inherit.
 
     Raises:
         OSError: it cannot be opened.
     """
-    return os.open(path, flags | _BINARY, mode)
+    return os.open(path, flags | _BINARY, 0o600)
 
 
 def read_at(number: int, length: int, position: int) -> bytes:

@@ -2,6 +2,8 @@
 
 import math
 
+_LEAST_LR, _RAMP_UP, _DECAY = 1e-5, 5, 0.8  # of the starter notebook: at first and in the end, epochs, by epoch
+
 
 def warmup_cosine(step: int, total_steps: int, warmup_steps: int) -> float:
     """Factor of the maximal learning rate: linear over `warmup_steps`, then half a cosine down to 0 at `total_steps`.
@@ -38,19 +40,16 @@ def head_first(step: int, head_steps: int, total_steps: int, warmup_steps: int) 
     return warmup_cosine(step - begun, end - begun, min(warmup_steps, (end - begun) // 2))
 
 
-def starter(
-    epoch: int, max_lr: float, *, start_lr: float = 1e-5, min_lr: float = 1e-5, rampup: int = 5, decay: float = 0.8
-) -> float:
+def starter(epoch: int, max_lr: float) -> float:
     """Learning rate of an epoch in the competition's starter notebook: a linear ramp, then exponential decay.
 
     Args:
         epoch: from 0.
-        max_lr: reached at epoch `rampup`; the notebooks take 5e-5 times the number of TPU cores.
-        start_lr, min_lr: at epoch 0, and what the decay tends to.
+        max_lr: reached at epoch 5; the notebooks take 5e-5 times the number of TPU cores.
 
     Returns:
         The learning rate (not a factor of it).
     """
-    if epoch < rampup:
-        return start_lr + (max_lr - start_lr) * epoch / rampup
-    return min_lr + (max_lr - min_lr) * decay ** (epoch - rampup)
+    if epoch < _RAMP_UP:
+        return _LEAST_LR + (max_lr - _LEAST_LR) * epoch / _RAMP_UP
+    return _LEAST_LR + (max_lr - _LEAST_LR) * _DECAY ** (epoch - _RAMP_UP)

@@ -14,6 +14,7 @@ from lightning_flowers.rehearse.tracing import Trace
 
 _INDENT = " " * 12
 _HERE = f"{Path(__file__).parents[2]}/"
+_LONGEST_SHAPE = 44  # characters
 _ALONE = "an estimate, of the cores' work alone"
 # By tests/bench/estimates.csv, which `make tpu-table` writes.
 SPREAD = "6 runs that others measured on a v3-8, with TensorFlow, took 1.3 to 4.8 times as long as such an estimate"
@@ -130,8 +131,8 @@ def _kinds(operations: list[Operation]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in seen.items())
 
 
-def _cut(text: str, most: int = 44) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHAPE else f"{text[: _LONGEST_SHAPE - 3]}..."
 
 
 def _short(where: str) -> str:
