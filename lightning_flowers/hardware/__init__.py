@@ -9,11 +9,8 @@ from lightning_flowers.hardware.host import (
     as_found,
     compile_module,
     compiled,
-    cores_each,
     describe,
-    from_first,
     fuses,
-    gather,
     keep_freed_memory,
     pins_memory,
     prepare_host,
@@ -21,7 +18,6 @@ from lightning_flowers.hardware.host import (
     reads_cheaply,
     scalar,
     set_random_state,
-    summed,
     sync,
     to_channels_last,
     wait,
@@ -29,6 +25,7 @@ from lightning_flowers.hardware.host import (
 from lightning_flowers.hardware.inference import device_of, prepare_for_inference, to_batch
 from lightning_flowers.hardware.launch import Launch, agree, launched
 from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, runs_out, sums_gradients
+from lightning_flowers.hardware.processes import cores_each, from_first, gather, summed
 from lightning_flowers.hardware.settings import (
     all_rows,
     begin_phase,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lightning_flowers.hardware import host
+from lightning_flowers.hardware import host, processes
 
 
 def test_the_cpu_is_described_by_name_and_cores():
@@ -38,9 +38,9 @@ def test_nothing_is_compiled_without_xla():
 
 def test_cores_are_divided_among_the_processes_that_share_them(monkeypatch):
     """Two processes with these cores, one bound to others, and one on another host."""
-    monkeypatch.setattr(host, "cpu_count", lambda: 8)
+    monkeypatch.setattr(processes, "cpu_count", lambda: 8)
     others = [lambda mine: mine, lambda mine: (mine[0], [99]), lambda mine: ("elsewhere", mine[1])]
-    monkeypatch.setattr(host, "gather", lambda mine: [mine, *(other(mine) for other in others)])
-    assert host.cores_each() == 4
-    monkeypatch.setattr(host, "gather", lambda mine: [mine] * 20)
-    assert host.cores_each() == 1
+    monkeypatch.setattr(processes, "gather", lambda mine: [mine, *(other(mine) for other in others)])
+    assert processes.cores_each() == 4
+    monkeypatch.setattr(processes, "gather", lambda mine: [mine] * 20)
+    assert processes.cores_each() == 1

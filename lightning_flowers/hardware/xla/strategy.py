@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from lightning_flowers.errors import UserError
-from lightning_flowers.hardware.host import from_first
+from lightning_flowers.hardware.processes import from_first
 from lightning_flowers.hardware.xla.device_loader import DeviceLoader
 from lightning_flowers.hardware.xla.pointwise import to_kernels, to_matrices, with_kernels, with_matrices
 from lightning_flowers.hardware.xla.precision import StaticPrecision
