@@ -158,8 +158,7 @@ class FlowersCLI(LightningCLI):
         return RunFolder.new(Path(config.runs_dir), label)
 
     def _recorders(self, folder: RunFolder) -> list[Callback]:
-        given = (self.config, self._asked, self.datamodule, self._began, self._joined.launch)
-        self.recorder = Recorder(folder, *given)
+        self.recorder = Recorder(folder, self.config, self._asked, self.datamodule, self._began, self._joined.launch)
         return self.recorder.callbacks()
 
     def after_instantiate_classes(self) -> None:

@@ -63,10 +63,14 @@ class Recorder(Callback):
         self._folder, self._config, self._asked, self._data, self._launch = folder, config, asked, data, launch
         self.trains = False
         self.history = History(folder.metrics)
-        often = config.save_every_steps, config.save_every_minutes
-        self.checkpoints = Checkpoints(folder, self.history, *often, config.save_top_k)
-        hours = config.hours
-        self.budget = None if hours is None else Budget(folder.seconds_used, hours * 3600, began)
+        self.checkpoints = Checkpoints(
+            folder,
+            self.history,
+            steps=config.save_every_steps,
+            minutes=config.save_every_minutes,
+            top_k=config.save_top_k,
+        )
+        self.budget = None if config.hours is None else Budget(folder.seconds_used, config.hours * 3600, began)
 
     def callbacks(self) -> list[Callback]:
         """All that records, in the order in which later ones save what earlier know."""

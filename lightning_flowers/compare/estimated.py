@@ -31,10 +31,14 @@ def _as_summary(facts: dict[str, Any]) -> dict[str, Any]:
     step = next(graph["seconds"] for graph in facts["graphs"] if graph["stage"] == "training step")
     return {
         **{name: facts[name] for name in ("backbone", "timm_name", "trainable")},
-        **{"status": "finished", "epochs": times["epochs"], "seconds_per_epoch": times["epoch"]},
+        "status": "finished",
+        "epochs": times["epochs"],
+        "seconds_per_epoch": times["epoch"],
         "images_per_second": batch / step,
         "hardware": {
-            **{"device": facts["chip"], "precision": facts["precision"], "compile_seconds": times["compiling"]},
+            "device": facts["chip"],
+            "precision": facts["precision"],
+            "compile_seconds": times["compiling"],
         },
         "data": {"size": facts["size"], "records": facts["records"]},
         "settings": {"data": {"batch_size": batch}},

@@ -114,8 +114,18 @@ class PetalsDataModule(LightningDataModule):
         self.augment = Augment(augment, self.size)
         self.threads, self._own_threads = threads or hardware.cpu_count(), threads is None
         extra = [_find_extra(other, self.size, features, skip, remote_limit) for other in extra_roots]
-        pseudo = (pseudo_labels, pseudo_threshold)
-        self.splits = Splits(self.source, self.size, train_on, folds, fold, extra, skip, test_labels, *pseudo)
+        self.splits = Splits(
+            self.source,
+            self.size,
+            train_on=train_on,
+            folds=folds,
+            fold=fold,
+            extra=extra,
+            skip=skip,
+            test_labels=test_labels,
+            pseudo_labels=pseudo_labels,
+            threshold=pseudo_threshold,
+        )
         self.wrap: Callable[[Loader, str], Any] | None = None
         self._cache_mode: choice.Mode = cache
         self._cache_dir = cache_dir

@@ -78,12 +78,21 @@ def _say_largest(args: list[str], traced: Trace, compiler: Compiler) -> None:
 def _facts(traced: Trace, compiler: Compiler, estimates: list[Estimate], times: RunTime | None) -> dict[str, Any]:
     asked = traced.asked
     facts: dict[str, Any] = {
-        **{"backbone": asked.model.backbone, "chip": asked.chip, "cores": traced.cores, "size": traced.size},
-        **{"batch": asked.data.batch_size, "precision": traced.precision, "versions": compiler.versions},
-        **{"timm_name": timm_name(asked.model.backbone), "trainable": not asked.model.freeze_backbone},
-        **{"records": dict(zip(("train", "val"), traced.records, strict=True))},
-        **{"late": traced.late, "fallbacks": traced.fallbacks, "reads": traced.reads},
-        **{"state": traced.state, "graphs": [one.as_dict() for one in estimates]},
+        "backbone": asked.model.backbone,
+        "chip": asked.chip,
+        "cores": traced.cores,
+        "size": traced.size,
+        "batch": asked.data.batch_size,
+        "precision": traced.precision,
+        "versions": compiler.versions,
+        "timm_name": timm_name(asked.model.backbone),
+        "trainable": not asked.model.freeze_backbone,
+        "records": dict(zip(("train", "val"), traced.records, strict=True)),
+        "late": traced.late,
+        "fallbacks": traced.fallbacks,
+        "reads": traced.reads,
+        "state": traced.state,
+        "graphs": [one.as_dict() for one in estimates],
     }
     if times:
         facts["estimated"] = {**times._asdict(), "epoch": times.epoch, "all": times.all}

@@ -37,8 +37,12 @@ HOURS = 9.0  # that a session may last, where none are given
 # Of the Trainer's settings, those that would have steps left out, or written elsewhere.
 _NO_LIMITS: dict[str, Any] = {
     **dict.fromkeys(("limit_train_batches", "limit_val_batches", "val_check_interval", "max_time", "logger")),
-    **{"min_epochs": None, "max_steps": -1, "min_steps": None, "check_val_every_n_epoch": 1},
-    **{"overfit_batches": 0.0, "fast_dev_run": False, "num_nodes": 1, "enable_progress_bar": False},
+    **dict.fromkeys(("min_epochs", "min_steps")),
+    **dict.fromkeys(("fast_dev_run", "enable_progress_bar"), False),
+    "max_steps": -1,
+    "check_val_every_n_epoch": 1,
+    "overfit_batches": 0.0,
+    "num_nodes": 1,
 }
 _Result = TypeVar("_Result")
 
@@ -69,8 +73,9 @@ class Rehearsal(FlowersCLI):
         self.asked.hours = config.hours or HOURS
         self.cores = check(config)
         os.environ |= {"PJRT_DEVICE": "CPU", "CPU_NUM_DEVICES": str(self.cores)}
-        asked = (config.data.root, config.data.size, config.data.features, config.data.on_bad_record == "skip")
-        source = open_data(*asked) if config.data.root else None
+        data = config.data
+        skips = data.on_bad_record == "skip"
+        source = open_data(data.root, data.size, data.features, skips) if data.root else None
         self.size = source.choose_size(config.data.size) if source else config.data.size or DEFAULT_SIZE
         self.records = _records(config.data, source, self.size)
         self._shrink(config, source.classes if source else competition_classes())

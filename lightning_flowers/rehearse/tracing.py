@@ -101,8 +101,18 @@ def _trace(args: list[str]) -> Trace:
         run = quietly(lambda: _Tracing(args, Path(folder)))
     from lightning_flowers.hardware.xla.compiles import counters  # of the cores that the run has chosen
 
-    facts = (run.asked, run.cores, run.size, str(run.trainer.precision), run.state, run.records)
-    return Trace(list(run.graphs.values()), *facts, run.late, counters().fallbacks, run.stages.reads)
+    return Trace(
+        graphs=list(run.graphs.values()),
+        asked=run.asked,
+        cores=run.cores,
+        size=run.size,
+        precision=str(run.trainer.precision),
+        state=run.state,
+        records=run.records,
+        late=run.late,
+        fallbacks=counters().fallbacks,
+        reads=run.stages.reads,
+    )
 
 
 class _Tracing(Rehearsal):
