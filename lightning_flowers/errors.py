@@ -81,8 +81,6 @@ def check_choices(function: Callable[..., object], given: Mapping[str, Any], gro
     pass.
 
     Args:
-        function: whose arguments they are.
-        given: their values, by name.
         group: of their flags: data or model.
     """
     for name, hint in function.__annotations__.items():

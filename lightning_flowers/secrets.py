@@ -41,7 +41,6 @@ def redacted(value: Any, name: str = "") -> Any:
 
     Args:
         value: texts, numbers, ... in namespaces, mappings, lists and tuples; what is something else stays as it is.
-        name: of the setting.
     """
     if isinstance(value, str):
         return MARK if value and re.search(f"{_NAME}$", name, re.IGNORECASE) else redact(value)

@@ -72,12 +72,7 @@ def choose_checkpoint(command: str, config: Namespace) -> tuple[RunFolder | None
 
 
 def run_config(settings: dict[str, Any], data: PetalsDataModule) -> str:
-    """config.yaml of a run, from which it can be repeated, resumed and used from any folder; secrets are left out.
-
-    Args:
-        settings: as asked for.
-        data: the data that was found by them.
-    """
+    """config.yaml of a run, from which it can be repeated, resumed and used from any folder; secrets are left out."""
     settings = _of_text(settings)
     settings["data"]["size"] = data.size
     if settings["data"].get("root") is not None:

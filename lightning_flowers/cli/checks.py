@@ -17,8 +17,6 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, run: R
 
     Args:
         command: fit, validate, test or predict.
-        settings: of the command.
-        data: whose splits they are.
         run: whose checkpoint is used, if it is a run's.
         own: whether the command writes into the run's folder.
 
@@ -50,7 +48,6 @@ def why_in_order(command: str, data: PetalsDataModule, own: bool) -> str | None:
 
     Args:
         command: fit, validate, test or predict.
-        data: that it meets.
         own: whether the command writes into the run's folder.
     """
     if data.splits.folds:  # which are cut by label

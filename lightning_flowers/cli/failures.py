@@ -38,7 +38,6 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
     of a run that diverged or was interrupted, say what to go on from.
 
     Args:
-        folder: the run's, if it has one.
         checkpoint: what the command started from.
         resumable: whether the run can be gone on with.
     """

@@ -39,10 +39,7 @@ class Recorder(Callback):
     """Keeps a run's folder, and gives every logger the learning rate beside each epoch's scores.
 
     Args:
-        folder: of the run.
-        config: the settings of the command.
         asked: those of the run, as config.yaml is to hold them.
-        data: that it trains on.
         began: when the process began, by time.monotonic: --hours counts from there.
         launch: what names the launch of its processes; None where no launcher is known.
 

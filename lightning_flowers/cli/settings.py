@@ -34,11 +34,6 @@ def check_settings(command: str, settings: Namespace, args: Sequence[str]) -> No
     """Refuse a number outside its range, and a setting that would be ignored. A run's own settings, as --run and
     --resume read them, pass.
 
-    Args:
-        command: fit, validate, test or predict.
-        settings: of the command.
-        args: the command line.
-
     Raises:
         UserError: there is one.
     """

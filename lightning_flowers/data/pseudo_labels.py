@@ -15,10 +15,8 @@ def with_pseudo_labels(train: Split, test: Split, path: Path, threshold: float, 
     """Train, and after it the records of test that a model is sure of, labelled as it says.
 
     Args:
-        train, test: the splits.
         path: CSV with the columns id, name (of the class) and probability, as `predict` leaves for test.
         threshold: the least probability, 0..1.
-        classes: their names.
 
     Raises:
         DataError: it cannot be read, has other columns, records or classes, or no record is as probable.

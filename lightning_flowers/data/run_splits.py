@@ -22,7 +22,6 @@ class Splits(dict[str, Split]):
     """The splits of a run by their names: train, val and test, each opened when it is first asked for.
 
     Args:
-        source: the data set.
         size: side of the pictures in pixels.
         train_on: what to train on; after `train+val` (or that of them which is there) nothing is left to validate on.
         folds, fold: train+val are cut into so many folds, and this one, from 0, is val.

@@ -122,10 +122,8 @@ def score_candidates(
     """Each single run, the best of them, and the ways to blend them.
 
     Args:
-        names: of the members.
         probabilities: float (members, records, classes).
         labels: int64 (records,).
-        decision: how classes are decided for.
         given: weights of one's own, of each member.
     """
     val = Val({PLAIN: probabilities}, labels)

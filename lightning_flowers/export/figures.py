@@ -17,11 +17,7 @@ _ROUNDS, _WARM_UP = 30, 3
 
 
 def tell(results: Sequence[ExportResult], sample: Sample, size: int) -> str:
-    """A table with a row for each, and what its figures are of.
-
-    Args:
-        size: of the pictures.
-    """
+    """A table with a row for each, and what its figures are of."""
     taken = _milliseconds(results, size)
     reference = "model.onnx" if "model.onnx" in taken else results[0].name
     threads = torch.get_num_threads()

@@ -90,12 +90,7 @@ def _answers(model: nn.Module, transform: Any, temperature: float, pictures: NDA
 
 
 def _card(predictor: Predictor, config: Mapping[str, Any], scores: str) -> str:
-    """The text of README.md, with the header that the hub reads.
-
-    Args:
-        config: timm's, of the model.
-        scores: says how good it is.
-    """
+    """The text of README.md, with the header that the hub reads."""
     run = predictor.members[0].run
     tags = ["image-classification", "timm", "flowers"]
     header = ModelCardData(

@@ -59,7 +59,6 @@ def agree(launch: Launch, decide: Callable[[bool], Any]) -> Any:
     """What the first process decides, on all of them, before there is anything else that they could talk by.
 
     Args:
-        launch: of this process.
         decide: called on the first, once all have come; told whether any of them was started again.
 
     Raises:

@@ -39,7 +39,6 @@ class Finder(FlowersCLI):
     """A `fit` whose rate grows from 1e-7 to 1, on the train split alone, and of which nothing is kept.
 
     Args:
-        args: of `fit`.
         steps: of the test; it ends before, once the loss is four times what it was at best.
 
     Attributes:

@@ -37,9 +37,7 @@ def attach(model: "FlowerClassifier", trainer: Any, stage: str) -> None:
     """Order the weights as the hardware likes it, hold the model against its data, and prepare both for a fit.
 
     Args:
-        model: that the Trainer is given.
         trainer: the splits of its data module are open.
-        stage: fit, validate, test or predict.
 
     Raises:
         UserError: the data have other classes, or a setting cannot be had with this Trainer.
@@ -136,7 +134,6 @@ def _take_head(head: nn.Module, file: WeightsFile, classes: Sequence[str]) -> st
     Args:
         head: of the model, for `classes` in this order.
         file: what the checkpoint holds.
-        classes: names.
 
     Returns:
         What was taken, in words.

@@ -44,8 +44,6 @@ def choose_caches(
     """Keep features of a frozen backbone where they do not change; else decoded pictures where they fit.
 
     Args:
-        model: that is going to be trained.
-        data: on which; its splits are open.
         processes: of this host that will read them.
         say: told what was chosen, under a heading.
 
@@ -63,12 +61,7 @@ def choose_caches(
 
 
 def feature_views(settings: Mapping[str, Any], augments: bool) -> tuple[int, str]:
-    """How many views of each picture are to be kept as features: 0 for none; and why, for people.
-
-    Args:
-        settings: of the classifier.
-        augments: whether training pictures are augmented.
-    """
+    """How many views of each picture are to be kept as features: 0 for none; and why, for people."""
     if not settings["freeze_backbone"]:
         return 0, "none: the backbone is trained"
     if not settings["feature_cache"]:
@@ -141,7 +134,6 @@ class FeatureLoader(Loader):
     """Batches like a loader's, in the same order, of features in place of pictures.
 
     Args:
-        loader: of the pictures.
         features: computes them, when the first batch is asked for, which `waited` includes.
     """
 

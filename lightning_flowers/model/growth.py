@@ -34,8 +34,6 @@ def check_growth(first: int | None, size: int, epochs: int | None) -> None:
 
     Args:
         first: their side in the first epoch, if it is another.
-        size: of the data.
-        epochs: of the run.
 
     Raises:
         UserError: so it is.

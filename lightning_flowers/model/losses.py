@@ -25,7 +25,6 @@ class TrainingLoss(nn.Module):
         class_balance: beta; a record counts by 1 / (1 - beta**n), n being how many its class has (Cui et al. 2019,
             arXiv:1901.05555), scaled so that records count 1 in the mean; 0 is off.
         label_smoothing: in 0..1.
-        num_classes: how many there are.
     """
 
     log_shares: Tensor

@@ -62,11 +62,6 @@ class MicroBatches:
     def backward(self, model: "FlowerClassifier", batch: Batch | FeatureBatch, batch_idx: int) -> Tensor:
         """Add the gradients of a batch to those that are there, which the first of accumulated ones begins with.
 
-        Args:
-            model: a FlowerClassifier in training with a Trainer.
-            batch: of this process.
-            batch_idx: as `training_step` has it.
-
         Returns:
             The batch's loss. Its own `backward` adds nothing; DDP exchanges gradients as it goes through it.
 

@@ -75,7 +75,6 @@ def _check(part: Part, path: Path, ids: dict[tuple[Path, str], str], bad: list[F
 
     Args:
         ids: of the records before, by their split's folder, and where those are.
-        bad: takes what is found.
     """
     try:
         shard = ShardRecords(path, Rules(len(part.source.classes), part.split != "test", skip=True))

@@ -72,10 +72,6 @@ class RefusedError(Exception):
 class Compiler:
     """libtpu, in some Python that has it.
 
-    Args:
-        chip: to compile for.
-        python: that has jax and libtpu.
-
     Attributes:
         versions: of libtpu and jax.
 

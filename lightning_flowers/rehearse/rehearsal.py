@@ -110,7 +110,6 @@ def write_pictures(root: Path, classes: Sequence[str], size: int, counts: dict[s
     """Write splits of pictures of one colour each, and the classes' names.
 
     Args:
-        root: the data set's folder.
         classes: their names, in the order of their labels.
         size: of the pictures in pixels.
         counts: records of each split, by its name.

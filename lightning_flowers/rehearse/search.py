@@ -14,10 +14,7 @@ def largest_batch(args: Sequence[str], batch: int, cores: int, compiler: Compile
     libtpu compiles with its least effort: that takes a third of the time, and the memory differs by some per cent.
 
     Args:
-        args: of the run.
         batch: that the run asks for, from which the search begins.
-        cores: of the run.
-        compiler: for the chip.
         tell: the batch that is tried now.
     """
 

@@ -57,7 +57,6 @@ def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], nar
 
     Args:
         confusion: int64 (classes, classes), of one record at least.
-        class_names: of each class.
         narrow: for a phone, at most `MOST_NARROW` classes.
     """
     shown, notes = _choose(confusion, class_names, MOST_NARROW if narrow else MOST)

@@ -32,10 +32,6 @@ _KNOWN = ("pytorch_lightning", "lightning_flowers")
 def check_callbacks(callbacks: Sequence[Callback], validates: bool) -> None:
     """Refuse those that fail within a run, and those that watch a metric that nothing logs.
 
-    Args:
-        callbacks: of the Trainer.
-        validates: whether there is a validation.
-
     Raises:
         UserError: there is one.
     """

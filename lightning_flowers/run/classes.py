@@ -26,7 +26,6 @@ def match_classes(checkpoint: str, run: RunFolder | None, source: Source, writes
     Args:
         checkpoint: that a command starts from.
         run: whose it is, if it is a run's.
-        source: of the data.
         writes_into: why the order must be the same, if it must; ends with the mend.
 
     Raises:

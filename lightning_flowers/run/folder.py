@@ -148,7 +148,6 @@ class RunFolder:
 
         Args:
             splits: name and fingerprint of each split.
-            mend: what to do if they are others.
 
         Raises:
             UserError: they are others.

@@ -25,8 +25,6 @@ class Hours(Checkpoint):
 
     Args:
         budget: of the run, its start and its predictions included; the first process's counts.
-        history: of the run.
-        data: of the run.
         predicts: whether val and test are predicted at the end.
         note: told the number of epochs, where it is lowered.
     """

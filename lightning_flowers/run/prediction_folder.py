@@ -66,7 +66,6 @@ def choose_out(out: str, run: RunFolder | None, checkpoint: str) -> RunFolder:
     """The folder for predictions that are not to lie in the run's own.
 
     Args:
-        out: as given.
         run: whose predictions they will be; None of a checkpoint by itself.
         checkpoint: from which they will be.
 
@@ -90,7 +89,6 @@ def note_predictions(
     run's settings, and its summary with the scores of these predictions.
 
     Args:
-        folder: of the predictions; the run's or another.
         run: whose they are; None of a checkpoint by itself.
         checkpoint: from which they are, by itself or of the run.
         data: what the datamodule says of the data that was predicted.

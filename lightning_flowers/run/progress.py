@@ -75,7 +75,6 @@ def _told(bar: Tqdm, loaders: Any, tell: Callable[[int], str]) -> Tqdm:
     """A bar that counts images and says what is done where Lightning says `Epoch 0` or `Validation DataLoader 0`.
 
     Args:
-        bar: Lightning's.
         loaders: whose batches it counts; None for a bar that counts them as they are.
         tell: what is done, by Lightning's number: of the epoch, or of the loader.
     """

@@ -13,9 +13,6 @@ class Ranks(Callback):
 
     The folder of the run may lie on the disk of the first alone: checkpoints are sent to the others, and what they
     predict is gathered.
-
-    Args:
-        data: whose splits the processes have opened.
     """
 
     def __init__(self, data: PetalsDataModule) -> None:

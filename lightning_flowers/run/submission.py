@@ -78,7 +78,6 @@ def how_to_send(path: Path, classes: Sequence[str], root: str, message: str) -> 
     On Kaggle itself nothing needs sending: the competition takes the file from the kernel's output.
 
     Args:
-        classes: names of the data's classes.
         root: of the data; names the competition, if the folder does.
         message: that stands beside the score.
     """

@@ -16,11 +16,7 @@ class FullError(Exception):
 
 
 class Capacity:
-    """A number of places, to be taken and given back on one event loop.
-
-    Args:
-        bound: how many there are.
-    """
+    """A number of places, to be taken and given back on one event loop."""
 
     def __init__(self, bound: int) -> None:
         self.bound, self.used = bound, 0

@@ -38,12 +38,7 @@ class Metrics:
 
 
 class Guard:
-    """An ASGI application around another.
-
-    Args:
-        app: the other.
-        metrics: count what it answers.
-    """
+    """An ASGI application around another."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

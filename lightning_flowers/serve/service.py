@@ -33,9 +33,6 @@ class Service:
     """A predictor with a queue before it.
 
     Args:
-        predictor: what answers.
-        settings: limits.
-        val: pictures to try, and to be near.
         backend: what computes the predictor's answers, by its name; see `backends`.
 
     Attributes:

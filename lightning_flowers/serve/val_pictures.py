@@ -22,7 +22,6 @@ class ValPictures:
     are. No two threads may call at once.
 
     Args:
-        predictor: whose they are.
         examples: how many are to be tried, each of another class.
         neighbours: how many are told as the nearest; 0 looks at none.
 

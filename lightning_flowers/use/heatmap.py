@@ -44,9 +44,7 @@ def heat_map(predictor: Predictor, pixels: NDArray[np.uint8], label: int) -> Hea
     """What the model looked at; of a blend, the member with the greatest weight. Further views are left out.
 
     Args:
-        predictor: any.
         pixels: uint8 (size_px, size_px, 3), as `predictor.read` gives it.
-        label: the class.
     """
     member = max(predictor.members, key=lambda member: member.weight)
     image = predictor.fit(member, hardware.to_batch(pixels[None], predictor.device))

@@ -58,7 +58,6 @@ class Augment:
         Args:
             picture: uint8 (size, size, 3), RGB; not changed, unless it is `out`.
             out: uint8 (size, size, 3), C-contiguous; overwritten.
-            seed: of the run.
             epoch: counted from 0.
             record: position in the split.
 

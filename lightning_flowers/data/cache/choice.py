@@ -39,7 +39,6 @@ def choose(mode: Mode, splits: Sequence[Split], folder: str | None, processes: i
     well be slower than decoding anew.
 
     Args:
-        mode: `ram`, `disk`, `none`, or `auto`.
         splits: all of one size; each is read in every epoch.
         folder: where `disk` keeps them. Default: the user's cache folder.
         processes: of this host that read the splits.

@@ -61,10 +61,8 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
     """Make shards of pictures in a folder that is not there yet.
 
     Args:
-        inputs: what to convert.
         folder: to write to; it gets its name once it is whole.
         settings: what the shards' bytes depend on beside the pictures.
-        what: is being done, for the progress bar.
 
     Raises:
         DataError: pictures cannot be used, or cannot be placed.

@@ -53,9 +53,7 @@ def number_classes(base: Path, found: Iterable[Input], classes: Sequence[str] | 
 
     Args:
         base: the folder that the paths start from.
-        found: its pictures.
         classes: names in the order of their labels. Default: those that are found, sorted, numbers as numbers.
-        notes: for people.
 
     Raises:
         DataError: a picture has no class and is not of test, or a name that is no text; or the classes cannot be

@@ -55,7 +55,6 @@ def find_name(role: str, present: Collection[str], features: Features, what: str
 
     Args:
         role: a key of USUAL.
-        present: the names that are there.
         features: other names than the usual ones, by image, label and id.
         what: the source and what its names are called, such as `x.csv: columns`, for errors.
         needed: whether it must be there.

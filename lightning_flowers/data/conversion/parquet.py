@@ -22,7 +22,6 @@ def read_parquet(base: Path, path: Path, features: Features) -> tuple[list[Input
 
     Args:
         base: the folder that the file's name starts from.
-        path: the file.
         features: of the columns, where image, label and id have other than the usual names.
 
     Raises:

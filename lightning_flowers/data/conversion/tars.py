@@ -20,7 +20,6 @@ def read_tar(base: Path, file: Path, features: Features) -> Iterator[Input]:
 
     Args:
         base: the folder that the file's name starts from.
-        file: the tar.
         features: of the JSONs, where the class has another than the usual names.
 
     Raises:

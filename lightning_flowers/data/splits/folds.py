@@ -16,7 +16,6 @@ def fold_positions(
         labels: int64 (records,); a damaged record's is -1, which counts as a class.
         folds: at least 2, at most the number of records.
         fold: in 0..folds-1.
-        seed: of the shuffling.
 
     Returns:
         Two int64 arrays that together hold 0..records-1.

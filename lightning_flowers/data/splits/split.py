@@ -32,7 +32,6 @@ class Split:
 
     Args:
         name: for people, such as its folder.
-        shards: the shards.
         size: side of the pictures in pixels.
         rows: int64 (records, 2), the number of each record's shard and its own number therein. Default: all, in order.
 

@@ -40,10 +40,6 @@ class Rules:
 class ShardRecords(Shard):
     """A shard, and what its records hold.
 
-    Args:
-        path: the shard.
-        rules: what its records must keep to.
-
     Attributes:
         labels: int64 (records,), -1 where unknown.
         ids: of each record; a labelled record without an `id`, or a damaged one, is called `SHARD:RECORD`.
@@ -154,7 +150,6 @@ class SplitShard:
 
     Args:
         where: its path or URL, for people.
-        rules: what its records must keep to.
         bytes: its size as it is stored, or None where that is not known.
         store: what brings it, if it is not a file of this host.
         path: in the store.

@@ -26,7 +26,6 @@ class XLASPMDStrategy(SingleDeviceXLAStrategy):
     Ranks and world size are those of the hosts, and each host's loader makes its part of the global batch.
 
     Args:
-        cores: to train on.
         precision: bf16-mixed or 32-true.
     """
 

@@ -28,7 +28,6 @@ def traced(cores: Cores, batch: int, take: Take) -> Iterator[None]:
     Tensors that a graph would have updated keep the values they had; those that it would have made are ones.
 
     Args:
-        cores: of the run.
         batch: the global batch: results of so many rows lie split over the cores, as XLA would leave them.
         take: gets each graph: its text, not yet partitioned, each operation with its module's name and its line of
             Python; and the numbers of the parameters whose memory it may use for its results, as their tensors get new
