@@ -103,7 +103,8 @@ class MicroBatches:
         (optimizer,) = trainer.optimizers
         size = self.size or len(batch["mask"])
         for start in range(0, len(batch["mask"]), size):
-            loss = model.part_loss({name: rows[start : start + size] for name, rows in batch.items()}, records)
+            part: Any = {name: rows[start : start + size] for name, rows in batch.items()}
+            loss = model.part_loss(part, records)
             losses.append(loss.detach())
             with torch.autocast(loss.device.type, enabled=False):  # backward has the types of forward
                 trainer.strategy.backward(loss / trainer.accumulate_grad_batches, optimizer)

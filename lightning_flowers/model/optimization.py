@@ -59,8 +59,9 @@ class Optimization:
         if self.schedule == "starter":
             scheduler = LambdaLR(optimizer, lambda epoch: starter(epoch, self.lr) / self.lr)
             return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
-        self._phases = head, total, _ = self._steps(model.trainer)
-        if head >= total and not model.trainer.fast_dev_run:  # of which one epoch is all there is
+        trainer: Any = model.trainer
+        self._phases = head, total, _ = self._steps(trainer)
+        if head >= total and not trainer.fast_dev_run:  # of which one epoch is all there is
             raise UserError(
                 f"--model.head_epochs={self.head_epochs}: leaves nothing of the run for the backbone: give fewer, or "
                 "--model.freeze_backbone=true for the head alone"

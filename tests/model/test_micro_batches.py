@@ -299,7 +299,7 @@ def test_a_tpu_takes_batches_whole(settings, flag):
     trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("xla:0")))
     model = SimpleNamespace(**{"grad_checkpointing": "auto", "compiles": False} | settings)
     with pytest.raises(UserError, match=rf"{flag}: a TPU's step is one graph.*--trainer.accumulate_grad_batches"):
-        attaching._check_device(model, cast(Any, trainer), settings.get("size"))
+        attaching._check_device(cast(Any, model), cast(Any, trainer), settings.get("size"))
 
 
 def test_compiled_there_is_one_graph_to_train_and_one_to_score(monkeypatch):
