@@ -6,7 +6,7 @@ from lightning_flowers import __version__
 from lightning_flowers.data.photograph import PictureError
 from lightning_flowers.secrets import scrub
 
-MOST_BYTES, TIMEOUT, DEADLINE = 64 << 20, 20.0, 120.0  # seconds without a byte, and in all
+MAX_BYTES, TIMEOUT, DEADLINE = 64 << 20, 20.0, 120.0  # seconds without a byte, and in all
 _PIECE = 1 << 16
 
 
@@ -43,6 +43,6 @@ async def _fetch(url: str) -> bytes:
             raise PictureError(f"cannot be fetched: HTTP {response.status} {response.reason}")
         async for piece in response.content.iter_chunked(_PIECE):
             received += piece
-            if len(received) > MOST_BYTES:
-                raise PictureError(f"has more than {MOST_BYTES >> 20} MB")
+            if len(received) > MAX_BYTES:
+                raise PictureError(f"has more than {MAX_BYTES >> 20} MB")
     return bytes(received)

@@ -28,7 +28,7 @@ INPUT, OUTPUT = "pictures", "probabilities"
 SCOPES = ("square", "answer")  # of the graph; its nodes' names begin with them
 _OPSET = 18
 _AXES = ("batch", "height", "width")
-_MOST_BYTES = 2**31  # of an ONNX file
+_MAX_BYTES = 2**31  # of an ONNX file
 _CALIBRATED_ON = 100  # pictures
 # What is made of 8 bits stands in a backbone; the answer's logarithms may be infinite, of which no scale can be had.
 _MADE_INT8 = (
@@ -77,7 +77,7 @@ def write_onnx(program: ExportedProgram, path: Path, known: dict[str, str]) -> N
         UserError: it would be too large.
     """
     room = sum(tensor.numel() * tensor.element_size() for tensor in program.state_dict.values())
-    if room >= _MOST_BYTES:
+    if room >= _MAX_BYTES:
         raise UserError(f"--to=onnx: {room >> 20} MB of weights, and a file holds 2048: export its runs by themselves")
     import onnx
 

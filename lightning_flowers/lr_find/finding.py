@@ -21,7 +21,7 @@ from lightning_flowers.report.style import BLUE, ORANGE, dress, head, new_figure
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 
-LEAST, MOST = 1e-7, 1.0
+MIN_LR, MAX_LR = 1e-7, 1.0
 _NEVER = 10**9  # epochs
 _KEPT = 0.98  # of the running mean, at each loss
 _FIRST = 10  # rates whose losses are the mean of too few to tell
@@ -81,7 +81,7 @@ class Finder(FlowersCLI):
         choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
         with lr_find_bar(shows_bars(sys.stderr)):
             found: Any = Tuner(self.trainer).lr_find(
-                self.model, datamodule=self.datamodule, min_lr=LEAST, max_lr=MOST, num_training=self._steps
+                self.model, datamodule=self.datamodule, min_lr=MIN_LR, max_lr=MAX_LR, num_training=self._steps
             )
         losses = smoothed(found.results["loss"])
         rates = found.results["lr"][: len(losses)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lightning_flowers.evaluation.confusion import strongest_confusions
 from lightning_flowers.report.style import BLUE, INK, ORANGE, add_legend, distinct, new_figure, shorten
 
-MOST, MOST_NARROW = 200, 16  # classes in one picture, and in one for a phone
+MAX_CLASSES, MAX_NARROW = 200, 16  # classes in one picture, and in one for a phone
 _FEW, _MANY = 12, 40  # up to few have numbers on the diagonal too; over many, names on all sides
 _NUMBERS = 800  # mistaken cells with a number
 _LONGEST, _LONGEST_NARROW = 26, 16  # characters of a name
@@ -53,13 +53,13 @@ def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], nar
     """Draw a confusion matrix, the true classes as rows; a cell's colour is its share of the true class's records.
 
     The strongest confusions have their number of records in them. Classes without a true or predicted
-    record are left out, and over `MOST` those with the fewest mistakes; the subtitle says so.
+    record are left out, and over `MAX_CLASSES` those with the fewest mistakes; the subtitle says so.
 
     Args:
         confusion: int64 (classes, classes), of one record at least.
-        narrow: for a phone, at most `MOST_NARROW` classes.
+        narrow: for a phone, at most `MAX_NARROW` classes.
     """
-    shown, notes = _choose(confusion, class_names, MOST_NARROW if narrow else MOST)
+    shown, notes = _choose(confusion, class_names, MAX_NARROW if narrow else MAX_CLASSES)
     order = shown[order_classes(confusion[np.ix_(shown, shown)])]
     longest = _LONGEST_NARROW if narrow else _LONGEST
     cells, names = confusion[np.ix_(order, order)], distinct([class_names[int(label)] for label in order], longest)

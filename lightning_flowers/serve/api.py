@@ -14,7 +14,7 @@ from lightning_flowers.serve.errors import busy, code_of, documented
 from lightning_flowers.serve.service import Service
 from lightning_flowers.serve.uploads import read_uploads
 
-MOST_GUESSES = 1000
+MAX_GUESSES = 1000
 _JPEG: Any = {200: {"content": {"image/jpeg": {}}}}
 _bearer = HTTPBearer(auto_error=False, description="the key that the server was started with")
 
@@ -46,7 +46,7 @@ async def check_key(service: Served, given: Annotated[HTTPAuthorizationCredentia
 async def predict(
     service: Served,
     request: Request,
-    top: Annotated[int, Query(ge=1, le=MOST_GUESSES, description="guesses of each picture")] = 5,
+    top: Annotated[int, Query(ge=1, le=MAX_GUESSES, description="guesses of each picture")] = 5,
     heat_map: Annotated[bool, Query(description="tell what the model looked at")] = False,
     neighbours: Annotated[bool, Query(description="tell the nearest val pictures")] = False,
 ) -> schemas.Answers:

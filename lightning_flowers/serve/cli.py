@@ -85,14 +85,14 @@ def _settings(given: Any) -> Settings:
         parts = urlsplit(origin)
         if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
             raise UserError(f"--cors={origin}: must be an origin, such as https://example.org")
-    most_bytes = given.max_mb << 20
+    max_bytes = given.max_mb << 20
     return Settings(
-        most_batch=given.batch,
+        max_batch=given.batch,
         queue=given.queue,
-        most_files=given.max_files,
-        most_bytes=most_bytes,
-        most_pixels=given.max_megapixels * 1_000_000,
-        bytes_in_memory=max(Settings.bytes_in_memory, 4 * most_bytes),
+        max_files=given.max_files,
+        max_bytes=max_bytes,
+        max_pixels=given.max_megapixels * 1_000_000,
+        bytes_in_memory=max(Settings.bytes_in_memory, 4 * max_bytes),
         key=_key(given.api_key_file),
         origins=tuple(given.cors),
     )
@@ -124,11 +124,11 @@ def make_parser() -> Parser:
     )
     limits = Settings()
     for flag, default, what in (
-        ("batch", limits.most_batch, "pictures that the model sees at once, at most"),
+        ("batch", limits.max_batch, "pictures that the model sees at once, at most"),
         ("queue", limits.queue, "pictures that may be under way; further ones are answered 503"),
-        ("max-files", limits.most_files, "pictures of a request"),
-        ("max-mb", limits.most_bytes >> 20, "MB of a request"),
-        ("max-megapixels", limits.most_pixels // 1_000_000, "of a picture"),
+        ("max-files", limits.max_files, "pictures of a request"),
+        ("max-mb", limits.max_bytes >> 20, "MB of a request"),
+        ("max-megapixels", limits.max_pixels // 1_000_000, "of a picture"),
     ):
         told = default or "8 on a CPU, 32 elsewhere"
         parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"{what} (default: {told})")

@@ -55,7 +55,7 @@ class Service:
         self.doubt: Doubt | None = doubt_of(predictor)
         self.ready = False
         # More of them make a CPU no faster, and who comes first waits for all.
-        most = settings.most_batch or (8 if predictor.device.type == "cpu" else 32)
+        most = settings.max_batch or (8 if predictor.device.type == "cpu" else 32)
         self._batcher = Batcher(self._compute, most, self.metrics.batch.observe)
         self._decoders = ThreadPoolExecutor(max(os.cpu_count() or 1, 2), "decode")
 
@@ -134,7 +134,7 @@ class Service:
         return pixels, self._compute(pixels[None])[0]
 
     def _read(self, content: bytes) -> NDArray[np.uint8]:
-        return self.predictor.read(content, self.settings.most_pixels)
+        return self.predictor.read(content, self.settings.max_pixels)
 
     async def _heat_map(self, pixels: NDArray[np.uint8], label: int) -> schemas.HeatMap:
         found = await self._batcher.between_batches(heat_map, self.predictor, pixels, label)
@@ -159,7 +159,7 @@ class Service:
             external=predictor.external,
             threshold=self.doubt,
             neighbours=self._looked_at(),
-            limits=schemas.Limits(files=limits.most_files, bytes=limits.most_bytes, pixels=limits.most_pixels),
+            limits=schemas.Limits(files=limits.max_files, bytes=limits.max_bytes, pixels=limits.max_pixels),
             version=__version__,
         )
 

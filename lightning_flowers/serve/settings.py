@@ -11,11 +11,11 @@ class Settings:
     """Limits, and who may come.
 
     Attributes:
-        most_batch: pictures that the model sees at once, at most; None takes 8 on a CPU, and 32 elsewhere.
+        max_batch: pictures that the model sees at once, at most; None takes 8 on a CPU, and 32 elsewhere.
         queue: pictures that may wait or be worked on; who sends more is told to come again.
-        most_files: pictures of a request.
-        most_bytes: of a request's body.
-        most_pixels: that a picture may claim.
+        max_files: pictures of a request.
+        max_bytes: of a request's body.
+        max_pixels: that a picture may claim.
         bytes_in_memory: of all requests' bodies together.
         body_seconds: in which a body has to come whole.
         header_seconds: in which a request's head has to come whole.
@@ -24,11 +24,11 @@ class Settings:
         origins: of other sites' pages that may call.
     """
 
-    most_batch: int | None = None
+    max_batch: int | None = None
     queue: int = 128
-    most_files: int = 16
-    most_bytes: int = 16 << 20
-    most_pixels: int = 64_000_000
+    max_files: int = 16
+    max_bytes: int = 16 << 20
+    max_pixels: int = 64_000_000
     bytes_in_memory: int = 512 << 20
     body_seconds: float = 30.0
     header_seconds: float = 10.0

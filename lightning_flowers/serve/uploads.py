@@ -57,7 +57,7 @@ async def read_uploads(request: Request, settings: Settings, room: Capacity, hel
     readers = {b"multipart/form-data": _of_form, b"application/json": _of_json}
     if kind not in readers:
         raise HTTPException(415, "send multipart/form-data with fields 'file', or application/json", CLOSE)
-    body = _body(request, settings.most_bytes, room, held)
+    body = _body(request, settings.max_bytes, room, held)
     try:
         async with asyncio.timeout(settings.body_seconds):
             uploads = await readers[kind](request, body, settings)
@@ -86,7 +86,7 @@ async def _body(request: Request, most: int, room: Capacity, held: ExitStack) ->
 
 async def _of_form(request: Request, body: AsyncGenerator[bytes, None], settings: Settings) -> list[Upload]:
     try:
-        form = await _InMemory(request.headers, body, max_files=settings.most_files, max_fields=1).parse()
+        form = await _InMemory(request.headers, body, max_files=settings.max_files, max_fields=1).parse()
     except (MultiPartException, FormParserError) as error:  # before starlette 1.10 some of the latter come through
         many = str(error).startswith("Too many files")
         status, why = (413, f"{error}") if many else (422, f"no multipart/form-data: {error}")
@@ -111,8 +111,8 @@ async def _of_json(request: Request, body: AsyncGenerator[bytes, None], settings
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
         raise HTTPException(422, _line(f"{where}: {first['msg']}")) from error
-    if len(given.pictures) > settings.most_files:
-        raise HTTPException(413, f"Too many files. Maximum number of files is {settings.most_files}.")
+    if len(given.pictures) > settings.max_files:
+        raise HTTPException(413, f"Too many files. Maximum number of files is {settings.max_files}.")
     return [Upload(f"picture {number}", content) for number, content in enumerate(given.pictures)]
 
 

@@ -12,7 +12,7 @@ from lightning_flowers.serve.schemas import Neighbour
 from lightning_flowers.use.predictor import Predictor
 
 _LARGEST = 512  # pixels of a side
-_MOST_BYTES = 64 << 20  # of features; of a val with more, pictures that are evenly spread over it are taken
+_MAX_BYTES = 64 << 20  # of features; of a val with more, pictures that are evenly spread over it are taken
 
 
 class ValPictures:
@@ -37,7 +37,7 @@ class ValPictures:
     def __init__(self, predictor: Predictor, examples: int, neighbours: int) -> None:
         channels = sum(member.model.backbone.head_hidden_size for member in predictor.members)
         try:
-            self._sample = find_val(predictor, most=_MOST_BYTES // (4 * channels))
+            self._sample = find_val(predictor, most=_MAX_BYTES // (4 * channels))
         except UserError as error:
             raise UserError(without_mend(error)) from error
         assert self._sample.labels is not None

@@ -56,7 +56,7 @@ def test_user_and_password_go_to_the_server_that_they_are_for_and_to_no_other(se
     ids=["missing", "large", "cut", "to a file", "to ftp", "for ever"],
 )
 def test_what_does_not_come_is_told_in_a_line(serve, monkeypatch, answer, why):
-    monkeypatch.setattr(fetching, "MOST_BYTES", 1000)
+    monkeypatch.setattr(fetching, "MAX_BYTES", 1000)
     with pytest.raises(PictureError, match=why) as told:
         fetch(f"http://me:secret@{serve(answer)}/rose.jpg?token=hidden")
     assert not {"\n", "secret", "hidden"} & set(str(told.value).split())

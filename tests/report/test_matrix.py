@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from lightning_flowers.data.sources.competition import competition_classes
-from lightning_flowers.report.matrix import MOST, draw_confusion, order_classes
+from lightning_flowers.report.matrix import MAX_CLASSES, draw_confusion, order_classes
 from lightning_flowers.report.style import BLUE, INK, ORANGE, save, to_png
 
 
@@ -133,13 +133,13 @@ def test_classes_without_a_record_are_left_out_and_named():
 
 
 def test_of_very_many_classes_those_with_the_most_mistakes_are_shown():
-    confusion = np.diag(np.full(MOST + 50, 9))
-    confusion[np.arange(20, MOST), np.arange(21, MOST + 1)] = 1
-    figure = draw_confusion(confusion, [f"class {label}" for label in range(MOST + 50)])
+    confusion = np.diag(np.full(MAX_CLASSES + 50, 9))
+    confusion[np.arange(20, MAX_CLASSES), np.arange(21, MAX_CLASSES + 1)] = 1
+    figure = draw_confusion(confusion, [f"class {label}" for label in range(MAX_CLASSES + 50)])
     shown = names_of(figure.axes[0])
-    assert len(shown) == MOST
-    assert {f"class {label}" for label in range(20, MOST + 1)} <= set(shown)
-    assert f"the {MOST} of {MOST + 50} classes with the most mistakes" in " ".join(texts(figure))
+    assert len(shown) == MAX_CLASSES
+    assert {f"class {label}" for label in range(20, MAX_CLASSES + 1)} <= set(shown)
+    assert f"the {MAX_CLASSES} of {MAX_CLASSES + 50} classes with the most mistakes" in " ".join(texts(figure))
 
 
 def test_the_competitions_classes_can_all_be_read(tmp_path):

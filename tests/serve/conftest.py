@@ -64,7 +64,7 @@ def picture():
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     """Asks a server with small limits, without a network."""
-    settings = Settings(most_files=3, most_bytes=100_000, most_pixels=10_000, queue=4)
+    settings = Settings(max_files=3, max_bytes=100_000, max_pixels=10_000, queue=4)
     with TestClient(build(Colours(), settings), raise_server_exceptions=False) as asking:
         yield asking
 

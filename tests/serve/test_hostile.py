@@ -22,7 +22,7 @@ def filled(start, repeated, end=b""):
 
 @pytest.fixture(scope="module")
 def asking():
-    with TestClient(build(Colours(), Settings(most_bytes=SIZE))) as client:
+    with TestClient(build(Colours(), Settings(max_bytes=SIZE))) as client:
         yield client
 
 

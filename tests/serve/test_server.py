@@ -19,7 +19,7 @@ HEAD = (
 @pytest.fixture(scope="module")
 def server(start):
     """Its model takes half a second a batch of 1."""
-    return start(0.5, most_batch=1, body_seconds=0.3, header_seconds=0.3, queue=16)
+    return start(0.5, max_batch=1, body_seconds=0.3, header_seconds=0.3, queue=16)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch_xla.debug.metrics as met
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-_MOST_WARNINGS = 5
+_MAX_WARNINGS = 5
 _READ = "aten::_local_scalar_dense"  # a value that is read back; torch_xla counts it with the operators it has not
 
 
@@ -68,7 +68,7 @@ class CompileWatch(Callback):
             return
         new, self._known = graphs - self._known, graphs
         self._warned += 1
-        if self._warned <= _MOST_WARNINGS:
+        if self._warned <= _MAX_WARNINGS:
             warnings.warn(
                 f"XLA compiled {new} graph{'s' * (new > 1)} in epoch {trainer.current_epoch + 1}, where none should be "
                 "new: a value that is read back, or a shape that changes, does it (PT_XLA_DEBUG_LEVEL=1 before the "
