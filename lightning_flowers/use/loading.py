@@ -17,8 +17,7 @@ from lightning_flowers.model.views import TTA, Tta
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.prediction_folder import Origin, find_origin
 from lightning_flowers.run.predictions import Predictions
-from lightning_flowers.run.results import Member as Part
-from lightning_flowers.run.results import Run, read_run
+from lightning_flowers.run.results import MemberInfo, Run, read_run
 from lightning_flowers.use.members import Member, load_member
 from lightning_flowers.use.predictor import Predictor
 
@@ -101,7 +100,7 @@ def _origins_of(run: Run) -> list[tuple[Origin, float]]:
     return [(_origin_of(run, member), member.weight / total) for member in run.members if member.weight]
 
 
-def _origin_of(blend: Run, member: Part) -> Origin:
+def _origin_of(blend: Run, member: MemberInfo) -> Origin:
     try:
         return replace(find_origin(Path(member.path), blend.path.parent), noted=member.checkpoint)
     except UserError as error:

@@ -15,7 +15,7 @@ from lightning_flowers.model.layers import reorder_classes
 from lightning_flowers.model.views import TTA, Tta, View, views_of
 from lightning_flowers.run.classes import load_checkpoint
 from lightning_flowers.run.prediction_folder import Origin
-from lightning_flowers.run.results import Made, Run
+from lightning_flowers.run.results import PredictionInfo, Run
 
 _SETTINGS = set(inspect.signature(FlowerClassifier.__init__).parameters) - {"self"}
 
@@ -59,7 +59,7 @@ def load_member(origin: Origin, classes: Sequence[str], weight: float, tta: Tta 
     known = tuple(loaded.get("class_names") or origin.run.data.class_names or map(str, range(count)))
     model.class_names = tuple(classes) or known
     model.load_state_dict(_in_order(origin, loaded["state_dict"], known, model.class_names))
-    made: Any = (origin.run.predictions or Made()).tta
+    made: Any = (origin.run.predictions or PredictionInfo()).tta
     chosen, size = tta or (made if made in TTA else "none"), origin.run.data.size
     if size is None:
         raise UserError(f"{origin.run.path}: its summary.json does not say of which size its pictures were")

@@ -3,8 +3,9 @@
 `fit` as it is, timm's train script and fastai's `fine_tune` teach tf_efficientnet_lite0, with ImageNet's weights at the
 start, the same photographs in six epochs and batches of 32. `hard` are those of `make ablation` (12 a class, 160 px),
 `full` all at 224 px. Peers are tried in several settings with the first seed, on `hard`; the best of those goes on with
-the other seeds, and on `full`. Scored is the last epoch, on val, by macro F1 over the classes that val has. A row is written when its run has
-ended, and a call goes on where the last one came to. CPU seconds are of the whole command, on all cores.
+the other seeds, and on `full`. Scored is the last epoch, on val, by macro F1 over the classes that val has. A row is
+written when its run has ended, and a call goes on where the last one came to. CPU seconds are of the whole command, on
+all cores.
 """
 
 import argparse
