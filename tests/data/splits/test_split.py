@@ -158,7 +158,7 @@ def test_the_fingerprint_begins_with_that_of_names_sizes_and_counts(
     assert "the same names and sizes, with other content, or an earlier version's" in difference(here, there)
     assert difference(here, listed) == difference(listed, there) == "", "that is all that is known of an older run's"
     assert difference(here, here) == ""
-    assert difference(here, None) == difference(here, f"0{here}") == difference(f"0{listed}", here) == "other records"
+    assert difference(here, None) == difference(here, f"0{there}") == difference(f"0{listed}", here) == "other records"
 
 
 @pytest.mark.parametrize("change", [{"label": 2}, {"identity": "other"}, {"image": b"x"}, {"image": b"longer"}])
