@@ -74,9 +74,11 @@ class Campaign:
         Raises:
             UserError: none of them can be trained.
         """
-        data = jobs.settings_of(self._shared)["data"]
+        data = jobs.settings_of([*next(iter(self._models.values())), *self._shared])["data"]
         skips = data.get("on_bad_record") == "skip"
         source = open_data(data["root"], data.get("size"), data.get("features"), skips)
+        if not any(source.has("test", size) for size in source.sizes):
+            raise UserError("compete: the data have no test split to predict: train with fit")
         self._blender = Blender(self.folder, source.sample_submission())
         # Pictures of other kinds have shards by now.
         self._look_for_leaks(source.where if source.origin else data["root"])
@@ -84,8 +86,6 @@ class Campaign:
         for name, flags in self._models.items():
             if model := self._probe(name, [*flags, *self._shared]):
                 known.append(model)
-        if known and not self._state["records"].get("test"):
-            raise UserError("compete: the data have no test split to predict: train with fit")
         if not known:
             raise UserError(f"compete: {'; '.join(f'{name}: {why}' for name, why in self.failed.items())}")
         there = jobs.progress(self.runs, self._state["cut"])

@@ -58,7 +58,7 @@ def steps_of(val: Val) -> list[Step]:
         kinds["and blends of all runs"] = options_of(runs, [PLAIN], ["argmax"])
     if len(val.probabilities) > 1:
         kinds["and views of each picture"] = options_of(runs, list(val.probabilities), ["argmax"])
-    kinds["and adjusted decisions"] = _all_options(val)
+    kinds["and adjusted decisions: taken"] = _all_options(val)
     return [_step(name, val, options) for name, options in kinds.items()]
 
 

@@ -11,9 +11,9 @@ from filelock import FileLock, Timeout
 from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.commands import command
 from lightning_flowers.cli.parsing import Parser
+from lightning_flowers.compete import jobs
 from lightning_flowers.compete.campaign import Campaign
 from lightning_flowers.compete.choice import describe
-from lightning_flowers.compete.jobs import is_done
 from lightning_flowers.compete.page import describe_served, write_page
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.budget import Budget
@@ -50,6 +50,8 @@ def run(args: Sequence[str]) -> int:
     distilled = list(_models("distill", given.distill).items()) if given.distill else [None]
     if len(distilled) > 1:
         raise UserError(f"--distill={given.distill}: give one")
+    for own in (*models.values(), *(one[1] for one in distilled if one)):
+        jobs.settings_of([*own, *flags])  # known now, not after the other models have been probed
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0), Budget(folder / "seconds-used.txt", given.hours * 3600) as budget:
@@ -90,7 +92,7 @@ def _compete(campaign: Campaign, budget: Budget, hours: float, args: Sequence[st
     for name in plan.left_out:
         say("left out", f"{name}: no time for it in {hours:g} hours")
     answer = campaign.run(plan)
-    runs = [read_run(campaign.runs / job.name) for job in plan.jobs if is_done(campaign.runs, job.name)]
+    runs = [read_run(campaign.runs / job.name) for job in plan.jobs if jobs.is_done(campaign.runs, job.name)]
     left_out = dict.fromkeys(plan.left_out, f"no time for it in {hours:g} hours") | campaign.failed
     page = write_page(campaign.folder, answer, runs, left_out, campaign.leaks, redact(command("compete", *args)))
     for step in answer.steps:

@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
+from jsonargparse import Namespace
 
 from lightning_flowers.cli.child import INTERRUPTED, last_words, run_command, with_contents
 from lightning_flowers.compete import leaks
@@ -42,19 +41,26 @@ class CommandError(UserError):
     """A command of the campaign did not succeed; the message is the last that it said."""
 
 
-def settings_of(flags: Sequence[str]) -> dict[str, Any]:
+def settings_of(flags: Sequence[str]) -> Namespace:
     """All settings that `fit` would have with these flags.
 
     Raises:
-        UserError: a mistake in them.
+        UserError: a mistake in them, or a run of no length, which nothing could be planned by.
     """
-    lines: list[str] = []
-    status = run_command(["fit", *flags, "--print_config"], lambda line, _: lines.append(line))
-    if status == INTERRUPTED:
-        raise KeyboardInterrupt("interrupted; the same command goes on")
-    if status:
-        raise UserError(last_words("".join(lines)))
-    return yaml.safe_load("".join(lines))
+    from lightning_flowers.cli.arguments import expand_run  # imported late: torch takes its time
+    from lightning_flowers.cli.parser import make_parser
+    from lightning_flowers.cli.settings import check_settings
+    from lightning_flowers.model.backbones import timm_name
+    from lightning_flowers.model.ranges import check_ranges
+
+    settings = make_parser("fit").parse_args(expand_run(["fit", *flags])[1:])
+    check_settings("fit", settings, flags)
+    check_ranges(settings.model)
+    timm_name(settings.model.backbone)
+    epochs = settings.trainer.max_epochs
+    if epochs is None or epochs < 1:
+        raise UserError(f"--trainer.max_epochs={epochs}: compete plans by the length of a run: give how many there are")
+    return settings
 
 
 def probe(
@@ -69,9 +75,6 @@ def probe(
         UserError: it cannot be trained.
     """
     settings = settings_of(flags)
-    epochs = settings["trainer"]["max_epochs"]
-    if epochs is None or epochs < 1:
-        raise UserError(f"--trainer.max_epochs={epochs}: compete plans by the length of a run: give how many there are")
     shutil.rmtree(folder / name, ignore_errors=True)
     few = [f"--trainer.limit_{split}_batches={_BATCHES}" for split in ("train", "val")]
     own = [*PROBED, "--trainer.logger=false"]
@@ -90,6 +93,7 @@ def probe(
     val = min(_BATCHES * batch, run.data.records.get("val", 0)) / max(evaluated, 1e-3)
     start = took - (first.seconds or 0.0) - (second.seconds or 0.0)
     shutil.rmtree(folder)
+    epochs = settings["trainer"]["max_epochs"]
     return Model(name, tuple(flags), epochs, start, train, val, _passes(settings)), run.data.records
 
 
@@ -215,7 +219,7 @@ def _share(run: RunFolder) -> float:
     return min(1.0, (found.epochs or 0) / epochs) if epochs else 1.0
 
 
-def _passes(settings: dict[str, Any]) -> int | None:
+def _passes(settings: Namespace) -> int | None:
     """How many views of each picture are kept as features; None where each epoch is a pass over the pictures."""
     from lightning_flowers.model.features import feature_views  # imported late: torch takes its time
 

@@ -17,7 +17,9 @@ from lightning_flowers.run.results import Data, Run
 _STEPS = """\
 Macro F1 on val, over all classes. "in-sample" is of the records that weights and decision were fitted on; \
 "cross-validated" is what the choice was made by, a little too good; "nested" is of records that took no part in \
-choosing, weighing or deciding: believe that one. Only the best epoch of each run was chosen by all of val before."""
+choosing, weighing or deciding: believe that one. The last step is taken, as its cross-validated score is the \
+highest, also where an earlier one has a higher nested figure: chosen by those, none could be believed any more. \
+Only the best epoch of each run was chosen by all of val before."""
 _LAST_ROUND = """\
 The submission is of runs on train and val together, with the weights and the decision that were chosen before: \
 nothing can be scored on val any more."""
@@ -48,7 +50,7 @@ def write_page(
     if left_out:
         rows = [[name, why] for name, why in left_out.items()]
         sections.append(Section("Left out", "", ["what", "why"], rows, []))
-    title = f"{folder.name}: macro F1 {answer.steps[-1].nested:.4f} on val, nested"
+    title = f"{folder.name}: macro F1 {answer.steps[-1].nested:.4f} on val, nested, of the step taken"
     write_text(folder / "campaign.md", _markdown(title, sections, command))
     page = folder / "campaign.html"
     contents = {"title": title, "sections": sections, "command": command}

@@ -51,7 +51,7 @@ def make_parser() -> Parser:
     vary = "a setting of fit, its range or values: model.lr=1e-4..1e-2:log, data.batch_size=16..64, 'model.mixup=0|0.2'"
     parser.add_argument("--vary", action="append", default=[], metavar="SETTING=VALUES", help=vary)
     parser.add_argument("--trials", type=int, default=20, help="how many in all, pruned ones counted (default: 20)")
-    parser.add_argument("--hours", type=float, default=math.inf, help="when to end at the latest (default: no limit)")
+    parser.add_argument("--hours", type=float, default=math.inf, help="when to end, after an epoch (default: no limit)")
     parser.add_argument("--name", default="tune", help="the search's folder; the same name goes on (default: tune)")
     parser.add_argument("--runs_dir", default="runs", metavar="FOLDER", help="where it is made (default: runs)")
     storage = "a database that several hosts search by, as Optuna writes it: postgresql://... (default: in the folder)"

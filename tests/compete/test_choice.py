@@ -26,7 +26,7 @@ def labels():
 def test_runs_with_errors_of_their_own_are_blended_and_the_figure_holds_elsewhere(labels):
     steps = steps_of(Val({"none": runs_of(2.5, labels)}, labels))
     assert [step.name for step in steps] == [
-        "the best single run", "and blends of all runs", "and adjusted decisions",
+        "the best single run", "and blends of all runs", "and adjusted decisions: taken",
     ]  # fmt: skip
     assert steps[1].nested > steps[0].nested + 0.02
     option = steps[1].option

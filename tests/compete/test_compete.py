@@ -101,12 +101,16 @@ def submitted(here):
 def test_models_then_the_last_round_then_a_page(here, commands, capsys):
     given, _ = commands
     assert main(["compete", "--hours=1.4", "--backbones=a,b", "--data.size=32"]) == 0
+    said = capsys.readouterr().out
     assert trained(given)[:2] == ["a-seed0", "b-seed0"]
     assert all("--data.size=32" in args for args in given if args[0] == "fit")
     assert len(submitted(here)) == RECORDS["test"]
     page = (here / "runs/compete/campaign.md").read_text()
     assert "the best single run" in page
     assert "a-seed0" in page
+    nested = re.search(r"\nval +and adjusted decisions: taken: macro F1 (\S+) nested", said)
+    assert nested
+    assert page.startswith(f"# compete: macro F1 {nested[1]} on val, nested, of the step taken\n")
     assert (here / "runs/compete/campaign.html").read_text().count("<table>") >= 2
 
 
@@ -433,10 +437,35 @@ def test_seconds_are_written_as_lightning_wants_them(seconds, text):
     assert max_time(seconds) == text
 
 
-def test_a_run_without_an_end_cannot_be_planned(tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "settings_of", lambda flags: {"trainer": {"max_epochs": -1}})
-    with pytest.raises(UserError, match=r"--trainer\.max_epochs=-1: compete plans by the length of a run"):
-        jobs.probe("a", [], [], tmp_path / "probes", tmp_path / "log.txt")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--backbones=test_resnet,bad.yaml"], "bad.yaml: no setting model.backbon: did you mean --model.backbone"),
+        (["--backbones=test_resnet,test_resnett"], "--model.backbone=test_resnett: timm"),
+        (["--distill=bad.yaml"], "bad.yaml: no setting model.backbon"),
+        (["--model.lr=fast"], "--model.lr=fast: must be float"),
+        (["--model.lr=-1"], "--model.lr=-1.0: must be above 0"),
+        (["--data.cache_dir=x"], "--data.cache_dir=x: would have no effect"),
+        (["--trainer.max_epochs=-1"], "--trainer.max_epochs=-1: compete plans by the length of a run"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_begun(here, flags, said, capsys):
+    (here / "bad.yaml").write_text("model: {backbon: test_resnet}\n")
+    assert main(["compete", "--hours=1", "--model.weights=none", *flags]) == MISUSED
+    told = capsys.readouterr()
+    assert told.err.startswith(f"lightning_flowers: {said}")
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+    assert not (here / "runs").exists()
+
+
+def test_without_records_to_predict_nothing_is_begun(here, commands, capsys, make_petals, monkeypatch):
+    root = make_petals(here / "petals", test=0)
+    monkeypatch.setattr(jobs, "settings_of", lambda flags: {"data": {"root": str(root)}})
+    assert main(["compete", "--hours=1", "--backbones=a"]) == MISUSED
+    told = capsys.readouterr()
+    assert told.err == "lightning_flowers: compete: the data have no test split to predict: train with fit\n"
+    assert told.out == ""
 
 
 def test_a_probe_that_ends_early_says_so(tmp_path, monkeypatch):
