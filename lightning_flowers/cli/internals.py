@@ -1,11 +1,11 @@
 """Where the command line reaches into private parts of argparse and jsonargparse (4.50 to 4.53), and nowhere else."""
 
+import os
 import re
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser as JsonArgumentParser
@@ -70,7 +70,7 @@ def name_group_files(parser: ArgumentParser) -> None:
 
 
 def _load_group(load: Callable[[Any, Any], Namespace], group: str, given: Any, parser: JsonArgumentParser) -> Namespace:
-    is_file = isinstance(given, str) and Path(given).is_file()
+    is_file = isinstance(given, str) and os.path.isfile(given)  # noqa: PTH113 - of settings too long for a name Path fails
     with naming(given) if is_file else nullcontext():
         try:
             settings = load(given, parser)

@@ -53,6 +53,7 @@ class Offline(CSVLogger):
         (["--hours=nan"], "--hours=nan: must be float or null, and finite"),
         (["--model={lr: fast}"], "--model.lr=fast: must be float"),
         (["--model.hidden=16"], "--model.hidden=16: must be a list in brackets"),
+        (["--model={lr: fast, backbone: " + 300 * "x" + "}"], "--model.lr=fast: must be float"),
         (["--data.cache=nowhere"], "--data.cache=nowhere: must be auto, ram, disk, none"),
         # What the class itself says, when it is made:
         ([*EARLY, "--trainer.callbacks.mode=up"], "--trainer.callbacks: EarlyStopping: `mode` can be min, max, got up"),
