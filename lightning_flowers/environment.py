@@ -31,7 +31,7 @@ def prepare_process() -> None:
 
 @contextmanager
 def as_found() -> Iterator[None]:
-    """Let a command quiet others, and leave variables, warnings, loggers and what Ctrl-C does as they were found."""
+    """Let a command quiet others, and leave variables, warnings, loggers and Ctrl-C as they were found."""
     interrupt = signal.getsignal(signal.SIGINT)
     loggers = [logging.getLogger(name) for name in _QUIET]
     variables, levels = dict(os.environ), [logger.level for logger in loggers]

@@ -45,7 +45,7 @@ def run(args: Sequence[str]) -> int:
     """
     given, flags = make_parser().parse_known_args(args)
     _check(given, flags)
-    folder = RunFolder.new(Path(given.runs_dir), given.name).path.with_name(given.name)
+    folder = RunFolder.of_many(Path(given.runs_dir), given.name)
     models = _models("backbones", given.backbones)
     distilled = list(_models("distill", given.distill).items()) if given.distill else [None]
     if len(distilled) > 1:

@@ -72,6 +72,18 @@ class RunFolder:
         return cls(path)
 
     @classmethod
+    def of_many(cls, runs: Path, name: str) -> Path:
+        """The folder of a search or a campaign, which goes on where it is there.
+
+        Raises:
+            UserError: the name is none, or leads elsewhere, or the folder is a run's.
+        """
+        cls.new(runs, name)
+        if cls(runs / name).config.exists():
+            raise UserError(f"--name={name}: {runs / name} is the folder of a run: give another name")
+        return runs / name
+
+    @classmethod
     def open(cls, path: Path, flag: str | None = None) -> "RunFolder":
         """The folder of a run that was made before, as `flag` names it, if one does.
 
@@ -206,7 +218,7 @@ def no_folder(path: Path) -> str:
 
 
 def runs_in(path: Path) -> str:
-    """`: give one of the runs in it: A, B`, of a campaign's folder, or of one with runs; "" where there are none."""
-    found = sorted(str(each.parent) for runs in ("*", "runs/*") for each in path.glob(f"{runs}/checkpoints"))
+    """`: give one of the runs in it: A, B`, of a folder with runs, a campaign's or a search's; else ""."""
+    found = sorted(str(each.parent) for runs in ("*", "*/*") for each in path.glob(f"{runs}/checkpoints"))
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f": give one of the runs in it: {', '.join(found[:_SHOWN])}{more}" if found else ""

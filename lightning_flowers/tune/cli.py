@@ -67,4 +67,4 @@ def _check(given: argparse.Namespace, flags: Sequence[str]) -> None:
         raise UserError(f"--vary={varied}: is given as a flag of all trials too: leave one of them out")
     if given.trials < 1 or not given.hours > 0:
         raise UserError(f"tune: --trials={given.trials} --hours={given.hours:g}: both must be above 0")
-    RunFolder.new(Path(given.runs_dir), given.name)  # what cannot be a folder's name
+    RunFolder.of_many(Path(given.runs_dir), given.name)  # what cannot be its folder

@@ -19,6 +19,17 @@ def test_a_name_that_is_none_or_leads_elsewhere_is_refused(tmp_path, name):
         RunFolder.new(tmp_path, name)
 
 
+def test_a_search_or_a_campaign_goes_on_in_its_folder_and_not_in_a_runs(tmp_path):
+    trial = tmp_path / "tune/trials/0003"
+    (trial / "checkpoints").mkdir(parents=True)
+    assert RunFolder.of_many(tmp_path, "tune") == tmp_path / "tune"
+    with pytest.raises(UserError, match=f"give one of the runs in it: {trial}$"):
+        RunFolder.open(tmp_path / "tune")
+    (tmp_path / "tune/config.yaml").touch()
+    with pytest.raises(UserError, match=r"--name=tune: .*tune is the folder of a run: give another name"):
+        RunFolder.of_many(tmp_path, "tune")
+
+
 def test_choosing_a_folder_makes_nothing(tmp_path):
     RunFolder.new(tmp_path / "runs", "x")
     assert not (tmp_path / "runs").exists()
