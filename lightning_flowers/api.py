@@ -65,8 +65,13 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, str | os.PathLike):
         return os.fspath(value)
     try:
-        return json.dumps(value)
+        return json.dumps(value, default=_plain)
     except TypeError as error:
         raise UserError(
             f"{name}: {type(value).__name__} cannot be written into config.yaml: use a Trainer of your own"
         ) from error
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no words for: a path, and what is NumPy's."""
+    return os.fspath(value) if isinstance(value, os.PathLike) or not hasattr(value, "tolist") else value.tolist()

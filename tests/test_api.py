@@ -62,10 +62,14 @@ def test_all_that_it_offers_is_there():
 
 def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_path):
     before = process()
-    run = lf.fit(data=on(petals_root, augment="none"), **TINY, runs_dir=tmp_path, name="mine", seed_everything=3)
+    data = on(petals_root, augment="none") | {"batch_size": np.int64(8)}
+    model = {"backbone": "test_resnet", "weights": "none", "hidden": np.array([4, 6]), "lr": np.float32(1e-3)}
+    more = {"runs_dir": tmp_path, "name": "mine", "seed_everything": 3}
+    run = lf.fit(**TINY | {"data": data, "model": model}, **more)
     assert (run.path, run.status, run.seed, len(run.history)) == (tmp_path / "mine", "finished", 3, 1)
     assert run.settings is not None
     assert run.settings["model"]["backbone"] == "test_resnet"
+    assert (run.settings["data"]["batch_size"], run.settings["model"]["hidden"]) == (8, [4, 6])
     found = lf.predict(run, report=False, out=tmp_path / "again")
     for split, predictions in found.items():
         left = lf.Predictions.load(f"{run.path}/predictions/{split}.npz")
