@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +45,8 @@ def as_found() -> Iterator[None]:
         with warnings.catch_warnings():
             yield
     finally:
-        if interrupt is not None and signal.getsignal(signal.SIGINT) is not interrupt:
-            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores all further ones, for life
+        if interrupt is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)  # after one, Lightning ignores all further ones, for life
         last.formatter = formatter
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
