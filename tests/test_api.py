@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -64,8 +65,8 @@ def test_fit_and_predict_leave_a_run_and_the_process_as_it_was(petals_root, tmp_
     before = process()
     data = on(petals_root, augment="none") | {"batch_size": np.int64(8)}
     model = {"backbone": "test_resnet", "weights": "none", "hidden": np.array([4, 6]), "lr": np.float32(1e-3)}
-    more = {"runs_dir": tmp_path, "name": "mine", "seed_everything": 3}
-    run = lf.fit(**TINY | {"data": data, "model": model}, **more)
+    settings: dict[str, Any] = {**TINY, "data": data, "model": model, "runs_dir": tmp_path, "seed_everything": 3}
+    run = lf.fit(**settings, name="mine")
     assert (run.path, run.status, run.seed, len(run.history)) == (tmp_path / "mine", "finished", 3, 1)
     assert run.settings is not None
     assert run.settings["model"]["backbone"] == "test_resnet"
