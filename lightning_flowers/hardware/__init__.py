@@ -28,8 +28,8 @@ from lightning_flowers.hardware.memory import free_memory, is_out_of_memory, run
 from lightning_flowers.hardware.processes import cores_each, from_first, gather, summed
 from lightning_flowers.hardware.settings import (
     all_rows,
+    allow_new_graph,
     begin_phase,
-    begin_size,
     check_launcher,
     check_trainer,
     device_count,

@@ -92,16 +92,16 @@ def begin_phase(trainer: Any) -> None:
     if isinstance(strategy, DDPStrategy):
         strategy.model = trainer.lightning_module
         strategy.configure_ddp()
-    begin_size(trainer)
+    allow_new_graph(trainer)
 
 
-def begin_size(trainer: Any) -> None:
+def allow_new_graph(trainer: Any) -> None:
     """Meet training pictures of another size: on XLA there is a new graph."""
     if _cores_of(trainer):
         from lightning_flowers.hardware.xla.compiles import CompileWatch
 
         for watch in (each for each in trainer.callbacks if isinstance(each, CompileWatch)):
-            watch.begin_anew()
+            watch.allow_new_graph()
 
 
 def check_launcher(trainer: Trainer, asked: object) -> None:

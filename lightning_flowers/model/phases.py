@@ -56,7 +56,7 @@ class PhasesMixin(LightningModule):
             self.fix(fixed)
             hardware.begin_phase(self.trainer)
         elif self.first_size is not None and self._stage(epoch) != self._stage(epoch - 1):
-            hardware.begin_size(self.trainer)
+            hardware.allow_new_graph(self.trainer)
 
     def side(self, size: int) -> int:
         """Side in pixels that training pictures of `size` pixels have in this epoch."""

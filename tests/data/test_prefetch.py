@@ -17,7 +17,7 @@ from lightning_flowers.data.order import Order
 from lightning_flowers.data.sources.folder import open_split
 from lightning_flowers.data.splits.fingerprints import content
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.index import Rules, SplitShard
+from lightning_flowers.data.tfrecord.index import LazyShard, Rules
 from lightning_flowers.errors import DataError, UserError
 
 MakePetals = Callable[..., Path]
@@ -67,7 +67,7 @@ def shelf(source: Path) -> Iterator[Shelf]:
 def split_of(shelf: Shelf, source: Path, skip: bool = False) -> Split:
     rules = Rules(4, labelled=True, skip=skip)
     names = sorted(path.name for path in source.iterdir())
-    return Split("shelf", [SplitShard(f"shelf://{name}", rules, None, shelf, name) for name in names], 32)
+    return Split("shelf", [LazyShard(f"shelf://{name}", rules, None, shelf, name) for name in names], 32)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.index import Rules, SplitShard
+from lightning_flowers.data.tfrecord.index import LazyShard, Rules
 from lightning_flowers.data.tfrecord.shard import ShardName
 from lightning_flowers.errors import DataError
 
@@ -90,5 +90,5 @@ def _check_ids(split: Split) -> None:
         raise split.error(again, f"the id {twice!r} stands more than once: each record needs its own")
 
 
-def _local(path: Path, rules: Rules) -> SplitShard:
-    return SplitShard(str(path), rules, path.stat().st_size if path.exists() else None)  # opening it says what is wrong
+def _local(path: Path, rules: Rules) -> LazyShard:
+    return LazyShard(str(path), rules, path.stat().st_size if path.exists() else None)  # opening it says what is wrong

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.decode import decode_into
-from lightning_flowers.data.tfrecord.index import ShardRecords, SplitShard, Store
+from lightning_flowers.data.tfrecord.index import LazyShard, ShardRecords, Store
 from lightning_flowers.errors import DataError, RecordError
 
 OnBadRecord = Literal["error", "skip"]
@@ -46,7 +46,7 @@ class Split:
     def __init__(
         self,
         name: str,
-        shards: Sequence[SplitShard],
+        shards: Sequence[LazyShard],
         size: int,
         rows: NDArray[np.int64] | None = None,
     ) -> None:
@@ -219,7 +219,7 @@ def join(splits: Sequence[Split], name: str) -> Split:
     return Split(name, shards, splits[0].size, np.concatenate(rows))
 
 
-def _prefetch(shards: Sequence[SplitShard]) -> None:
+def _prefetch(shards: Sequence[LazyShard]) -> None:
     """Have those that lie elsewhere fetched ahead, in this order."""
     wanted: dict[Store, list[str]] = {}
     for shard in shards:
@@ -229,7 +229,7 @@ def _prefetch(shards: Sequence[SplitShard]) -> None:
         store.prefetch(paths)
 
 
-def _all_rows(shards: Sequence[SplitShard]) -> NDArray[np.int64]:
+def _all_rows(shards: Sequence[LazyShard]) -> NDArray[np.int64]:
     counts = [len(shard) for shard in shards]
     shard = np.repeat(np.arange(len(counts)), counts)
     starts = np.repeat(np.cumsum([0, *counts[:-1]]), counts) if counts else 0

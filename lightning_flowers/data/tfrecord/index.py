@@ -145,7 +145,7 @@ class Store(Protocol):
         """End all fetching, and all waiting in other threads."""
 
 
-class SplitShard:
+class LazyShard:
     """One shard of a split, opened when it is first needed.
 
     Args:

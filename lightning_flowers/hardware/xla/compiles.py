@@ -42,7 +42,7 @@ class CompileWatch(Callback):
         self._warned = 0
         self._validated = self._is_warm = False
 
-    def begin_anew(self) -> None:
+    def allow_new_graph(self) -> None:
         """Let the epoch that begins have a new graph, as the step is another."""
         self._known, self._is_warm = None, False
 

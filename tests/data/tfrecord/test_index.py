@@ -9,7 +9,7 @@ import pytest
 
 from lightning_flowers.data.tfrecord import file_bytes
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor, FileBytes
-from lightning_flowers.data.tfrecord.index import Rules, ShardRecords, SplitShard
+from lightning_flowers.data.tfrecord.index import LazyShard, Rules, ShardRecords
 from lightning_flowers.data.tfrecord.writer import Record, frame, serialize
 from lightning_flowers.errors import DataError
 from tests.shards import write_split
@@ -93,7 +93,7 @@ def test_a_damaged_record_is_called_by_its_place_and_has_no_label(path: Path) ->
 
 
 def test_a_shard_is_opened_when_it_is_needed(path: Path) -> None:
-    shard = SplitShard(str(path), RULES, path.stat().st_size)
+    shard = LazyShard(str(path), RULES, path.stat().st_size)
     assert len(shard) == 3
     assert shard.records() is shard.records()
     assert shard.records().ids == ["rose0", "rose1", "rose2"]

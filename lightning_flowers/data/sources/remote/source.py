@@ -8,7 +8,7 @@ from lightning_flowers.data.sources.competition import SPLITS, Source, read_clas
 from lightning_flowers.data.sources.folder import in_order
 from lightning_flowers.data.sources.remote.store import RemoteStore
 from lightning_flowers.data.splits.split import Split
-from lightning_flowers.data.tfrecord.index import Rules, SplitShard
+from lightning_flowers.data.tfrecord.index import LazyShard, Rules
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.secrets import redact
 
@@ -54,9 +54,7 @@ class RemoteSource(Source):
         folder = f"{self.store.url}/{self.sizes[size]}/{split}"  # without passwords
         places = {PurePosixPath(place).name: place for place in self._places(split, size)}
         names = [path.name for path in in_order([Path(name) for name in places], folder, size)]
-        shards = [
-            SplitShard(f"{folder}/{name}", rules, sizes[places[name]], self.store, places[name]) for name in names
-        ]
+        shards = [LazyShard(f"{folder}/{name}", rules, sizes[places[name]], self.store, places[name]) for name in names]
         return Split(folder, shards, size)
 
     def beside(self, name: str) -> Path | None:
