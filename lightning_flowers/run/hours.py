@@ -18,8 +18,9 @@ _RESERVE = 0.05  # of what is left: epochs that take longer than those before, t
 
 
 class Hours(Checkpoint):
-    """Lowers the number of epochs to what fits, once the second has been measured: the first compiles, or fills caches.
-    After the first only where hardly another would fit; and later where time was lost, as in a run that was killed.
+    """Lowers the number of epochs to what fits, once the second of all layers has been measured: the first compiles, or
+    fills caches. Before that only where hardly another would fit; and later where time was lost, as in a run that was
+    killed.
 
     It counts as a checkpoint callback as History does, and stands between it and those that save.
 
@@ -47,7 +48,7 @@ class Hours(Checkpoint):
         # Features of test are computed as those of train were in the first epoch; val's are there by then.
         per_batch = first if pl_module.frozen or not self._data.splits.validates else self._per_batch
         left = self.budget.left - per_batch * self._batches_after()
-        epochs = trainer.strategy.broadcast(fitting(seconds, left))
+        epochs = trainer.strategy.broadcast(fitting(seconds, left, pl_module.head_epochs))
         most = trainer.max_epochs if trainer.max_epochs not in (None, -1) else math.inf
         if epochs is not None and epochs < most:
             self._say(seconds, epochs, most)
@@ -72,13 +73,15 @@ class Hours(Checkpoint):
             )
 
 
-def fitting(seconds: Sequence[float], left: float) -> int | None:
+def fitting(seconds: Sequence[float], left: float, head_epochs: int = 0) -> int | None:
     """How many epochs a run can have, those that it had included; None where that had better be asked one later.
 
     Args:
         seconds: of each epoch so far, one or more.
         left: seconds that are left for training.
+        head_epochs: how many begin with the head alone, and are quicker than the others.
     """
-    done, later = len(seconds), seconds[1:] or seconds
+    done = len(seconds)
+    later = seconds[head_epochs + 1 :] or seconds[head_epochs:] or seconds
     fit = done + max(0, math.floor(left * (1 - _RESERVE) / (sum(later) / len(later))))
-    return None if done == 1 and fit > 2 else fit
+    return None if done <= head_epochs + 1 and fit > done + 1 else fit

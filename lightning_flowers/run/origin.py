@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lightning_flowers.data.class_names import clean_name
 from lightning_flowers.data.datamodule import PetalsDataModule
-from lightning_flowers.data.splits.fingerprints import common
+from lightning_flowers.data.splits.fingerprints import difference
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
 from lightning_flowers.run.results import Run, read_run
@@ -39,7 +39,7 @@ def judge_origin(file: Path, data: PetalsDataModule) -> None:
 
 
 def _has_changed(known: str | None, data: PetalsDataModule) -> bool:
-    return known is not None and common(known, data.splits["val"].fingerprint) is None
+    return known is not None and bool(difference(known, data.splits["val"].fingerprint))
 
 
 def _of_same(run: Run, data: PetalsDataModule) -> bool:

@@ -36,6 +36,19 @@ def test_as_many_epochs_fit_as_are_like_those_after_the_first(seconds, left, epo
     assert fitting(seconds, left) == epochs
 
 
+@pytest.mark.parametrize(
+    ("seconds", "left", "epochs"),
+    [
+        ([100, 10], 1000, None),  # of the head alone, and quicker than what is to come
+        ([100, 10, 50], 1000, None),
+        ([100, 10, 50, 40], 1000, 27),
+        ([100, 10], 5, 2),  # the time is up
+    ],
+)
+def test_what_the_head_alone_takes_says_nothing_of_the_epochs_of_all_layers(seconds, left, epochs):
+    assert fitting(seconds, left, head_epochs=2) == epochs
+
+
 def test_a_plan_is_not_changed_while_epochs_take_what_they_took():
     seconds, left = [100.0, 10.0], 500.0
     planned = fitting(seconds, left)
@@ -52,7 +65,7 @@ def rows_of(folder):
 def test_the_schedule_ends_with_the_epochs_that_fit_and_the_run_says_how_many(here, petals_root, monkeypatch, capsys):
     data = [f"--data.root={petals_root}", *TINY]
     assert main(["fit", *data, "--trainer.max_epochs=3", "--name=three"]) == 0
-    monkeypatch.setattr(hours, "fitting", lambda seconds, left: None if len(seconds) < 2 else 3)
+    monkeypatch.setattr(hours, "fitting", lambda seconds, *_: None if len(seconds) < 2 else 3)
     capsys.readouterr()
     assert main(["fit", *data, "--trainer.max_epochs=30", "--hours=5", "--name=found"]) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("hours ")]
@@ -111,10 +124,10 @@ def test_the_first_process_decides_and_time_for_predictions_is_kept(trainer, mon
     budget = SimpleNamespace(left=100.0, used=50.0, seconds=150.0)
     history = SimpleNamespace(rows=[{"seconds": 10.0}, {"seconds": 10.0}])
     asked, noted, laid = [], [], []
-    monkeypatch.setattr(hours, "fitting", lambda seconds, left: asked.append(left))
+    monkeypatch.setattr(hours, "fitting", lambda seconds, left, _: asked.append(left))
     callback = Hours(budget, history, data, True, noted.append)  # pyright: ignore[reportArgumentType]
     callback._per_batch = 2.0
-    model = SimpleNamespace(frozen=False, optimization=SimpleNamespace(reschedule=laid.append))
+    model = SimpleNamespace(frozen=False, head_epochs=0, optimization=SimpleNamespace(reschedule=laid.append))
     callback.on_train_epoch_end(trainer, model)
     assert asked == [100 - 2 * (math.ceil(12 / 8) + math.ceil(100 / 8))]
     assert (trainer.fit_loop.max_epochs, noted, laid) == (2, [2], [trainer])
