@@ -17,6 +17,7 @@ from lightning_flowers.errors import UserError
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
 # Set where stdin is a pipe that ends with the process that has started this one.
 _FOLLOWS = "LIGHTNING_FLOWERS_FOLLOWS"
+_is_program = False  # whether this process is a command's own, which Lightning starts anew for further devices
 
 
 def run_command(args: Sequence[str], on_line: Callable[[str, subprocess.Popen[str]], None]) -> int:
@@ -47,6 +48,8 @@ def follow() -> None:
 
     Else a campaign that was killed and begun again would have two processes train one run.
     """
+    global _is_program  # noqa: PLW0603 - whatever runs here later is of this program
+    _is_program = True
     if os.environ.get(_FOLLOWS):
         pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
         sys.stdin = os.fdopen(nothing)  # who asks a user gets no answer
@@ -54,6 +57,16 @@ def follow() -> None:
             os.dup2(nothing, 0)
             del os.environ[_FOLLOWS]
         threading.Thread(target=_end_with, args=[pipe], daemon=True).start()
+
+
+def lead() -> None:
+    """Before Lightning starts this process's command anew for further devices: have those `follow` it, which would wait
+    for it until their time-out. On Windows they do."""
+    if _is_program and sys.stdin is not None and sys.platform != "win32":
+        sys.stdin = os.fdopen(os.dup(sys.stdin.fileno()))  # this process keeps its own
+        ends, _ = os.pipe()  # when the other end does, which this process alone has
+        os.dup2(ends, 0)
+        os.environ[_FOLLOWS] = "1"
 
 
 def last_words(text: str) -> str:

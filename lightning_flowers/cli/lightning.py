@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from lightning_flowers import hardware
 from lightning_flowers.cli.arguments import choose_checkpoint, expand_run
 from lightning_flowers.cli.checks import check_data, why_in_order
+from lightning_flowers.cli.child import lead
 from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
 from lightning_flowers.cli.recorder import Recorder
@@ -165,6 +166,8 @@ class FlowersCLI(LightningCLI):
         devices = hardware.device_count(self.trainer)
         self.datamodule.check_batch_size(devices)
         hardware.check_launcher(self.trainer, self.config.trainer.strategy)
+        if hardware.starts_others(self.trainer):
+            lead()
         if self._checkpoint is None and (left := left_by_slurm(self.trainer)):
             raise UserError(f"{left}: left by an earlier job: Lightning would begin with it: move it away")
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:

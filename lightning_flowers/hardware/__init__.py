@@ -37,4 +37,5 @@ from lightning_flowers.hardware.settings import (
     for_trainer,
     replicate,
     replicated,
+    starts_others,
 )

@@ -129,6 +129,12 @@ def check_launcher(trainer: Trainer, asked: object) -> None:
         )
 
 
+def starts_others(trainer: Trainer) -> bool:
+    """Whether the Trainer is going to start further processes by itself."""
+    place = getattr(trainer.strategy, "cluster_environment", None)
+    return trainer.strategy.launcher is not None and place is not None and not place.creates_processes_externally
+
+
 def end_others(trainer: Trainer) -> None:
     """End the processes that this one has started for the Trainer, which would wait for it until their time-out."""
     if trainer.strategy.launcher is not None and hasattr(signal, "SIGKILL"):

@@ -51,6 +51,24 @@ def test_so_do_the_processes_that_the_command_has_started_for_other_devices(monk
         assert time.monotonic() - closed < 30  # by themselves they would in 60
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="they are not told there")
+def test_processes_for_other_devices_end_with_the_first_that_is_killed_alone():
+    leads = (
+        "from lightning_flowers.cli.child import follow, lead; import subprocess, sys, time; follow(); lead()\n"
+        f"subprocess.Popen([sys.executable, '-c', {WAITS!r}]); print(sys.stdin.read(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", leads], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"its own")
+        process.stdin.close()
+        assert sorted(process.stdout.readline() for _ in range(2)) == [b"here\n", b"its own\n"]
+        process.kill()
+        killed = time.monotonic()
+        assert process.stdout.read() == b""  # which ends once the other has
+        assert time.monotonic() - killed < 30  # by itself it would in 60
+
+
 def test_a_command_that_ends_by_itself_keeps_its_status():
     lines = []
     assert run_command(["no-such"], lambda line, _: lines.append(line)) == 2

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from pytorch_lightning import Callback
+from pytorch_lightning import Callback, Trainer
 
 from lightning_flowers.errors import UserError
 from lightning_flowers.hardware import settings
@@ -76,3 +76,14 @@ def test_one_core_or_all(cores, devices, one):
 def test_some_of_the_cores_are_refused(cores, devices):
     with pytest.raises(UserError, match=r"--trainer.devices=.*: use 1 core, or all 8 of this host \(auto\)"):
         settings.for_trainer(TPU | {"devices": devices, "precision": "32-true"})
+
+
+def test_it_is_known_whether_a_trainer_starts_further_processes(monkeypatch):
+    def starts_others(**given):
+        return settings.starts_others(Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, **given))
+
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert starts_others(devices=2, strategy="ddp")
+    assert not starts_others(devices=1)
+    monkeypatch.setenv("LOCAL_RANK", "1")  # as the first gives it to those that it starts
+    assert not starts_others(devices=2, strategy="ddp")
