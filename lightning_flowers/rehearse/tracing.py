@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.trainer.states import TrainerFn
 
+from lightning_flowers.cli.recorder import Recorder
 from lightning_flowers.model.ema import averaged
 from lightning_flowers.model.features import feature_views
 from lightning_flowers.model.views import views_of
@@ -120,7 +121,8 @@ class _Tracing(Rehearsal):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer: Any = super().instantiate_trainer(**kwargs)
-        trainer.callbacks[:] = [callback for callback in trainer.callbacks if not isinstance(callback, Checkpoint)]
+        # Nothing of it is recorded, and what is logged for that would be among the graphs.
+        trainer.callbacks[:] = [each for each in trainer.callbacks if not isinstance(each, Checkpoint | Recorder)]
         trainer.profiler = self.stages = _Stages()
         model: Any = self.model
         model.on_fit_start = self._begin  # after that of all callbacks, of which some are the model's own
