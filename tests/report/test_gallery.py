@@ -95,13 +95,13 @@ def test_a_root_without_val_has_those_of_train(petals_root, tmp_path):
     [
         ("{root}/nowhere", SIZE, "no such folder"),
         ("{root}", 64, "has no shards of that size, only of 32 px"),
-        ("{root}/tfrecords-jpeg-32x32/val", SIZE, "no shards there"),
+        ("{empty}", SIZE, "no shards there"),
         ("gs://petals", SIZE, "gs://petals: a URL: pictures are shown of a folder's shards only"),
     ],
 )
-def test_a_root_without_pictures_is_one_line(petals_root, root, size, said):
+def test_a_root_without_pictures_is_one_line(petals_root, tmp_path, root, size, said):
     with pytest.raises(UserError, match=said) as caught:
-        Pictures(root.format(root=petals_root), size)
+        Pictures(root.format(root=petals_root, empty=tmp_path), size)
     assert len(str(caught.value).splitlines()) == 1
 
 

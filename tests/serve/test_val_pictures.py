@@ -109,6 +109,7 @@ def test_a_run_whose_data_are_gone_has_none(tiny, tiny_run, tmp_path):
     summary = json.loads((moved / "summary.json").read_text())
     summary["data"]["root"] = str(tmp_path / "nowhere")
     (moved / "summary.json").write_text(json.dumps(summary) + "\n")
+    (moved / "config.yaml").unlink()  # where it says what it was asked for
     with pytest.raises(UserError, match="nowhere: no such folder") as error:
         ValPictures(replace(tiny, path=moved), 3, 3)
     assert "--data.root" not in str(error.value)

@@ -128,7 +128,7 @@ def test_val_of_pictures_that_have_changed_may_have_been_trained_on(tmp_path, ca
     capsys.readouterr()
     assert main(["validate", f"--run={run}"]) == 0
     told = "/val: not the val split of the run "
-    assert f"{told}{run}: it may have been trained on some of these records" in capsys.readouterr().err
+    assert f"{told}{run} (other records): it may have been trained on some of these records" in capsys.readouterr().err
     predict_tiny(run, f"--out={tmp_path / 'out'}")
     assert told in capsys.readouterr().err
     fit_tiny(tmp_path / "runs", flowers, "second", "--data.size=32", f"--model.weights={run}")
