@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.messages import say
 from lightning_flowers.run.submission import test_ids
 
 _CHANGED = "it may have been trained on some of these records: scores may be too good"
@@ -41,6 +42,14 @@ def check_data(command: str, settings: Namespace, data: PetalsDataModule, run: R
             run.check_data({"val": found["val"]}, _CHANGED)
         except UserError as error:
             warnings.warn(str(error), stacklevel=2)
+
+
+def find_test_labels(data: PetalsDataModule) -> None:
+    """Take the labels of test that lie beside the shards, where none are given."""
+    labels = data.source.beside("test_labels.csv")
+    if labels is not None and data.splits.test_labels is None:
+        data.splits.test_labels = str(labels)
+        say("labels", str(labels))
 
 
 def why_in_order(command: str, data: PetalsDataModule, own: bool) -> str | None:

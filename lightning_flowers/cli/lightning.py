@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_flowers import hardware
 from lightning_flowers.cli.arguments import choose_checkpoint, expand_run
-from lightning_flowers.cli.checks import check_data, why_in_order
+from lightning_flowers.cli.checks import check_data, find_test_labels, why_in_order
 from lightning_flowers.cli.child import lead
 from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
@@ -122,7 +122,10 @@ class FlowersCLI(LightningCLI):
             check_callbacks(config["callbacks"], self.datamodule.splits.validates)
         if self.command == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
-            callbacks += self._recorders(self.folder)
+            self.recorder = Recorder(
+                self.folder, self.config, self._asked, self.datamodule, self._began, self._joined.launch
+            )
+            callbacks += self.recorder.callbacks()
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(self.folder.path, "tensorboard", "", default_hp_metric=False)
         else:
@@ -139,10 +142,8 @@ class FlowersCLI(LightningCLI):
         if self._checkpoint:
             why = why_in_order(self.command, data, own)
             self.model.class_order = match_classes(self._checkpoint, self.folder, data.source, why)
-        labels = data.source.beside("test_labels.csv") if self.command == "test" else None
-        if labels is not None and data.splits.test_labels is None:
-            data.splits.test_labels = str(labels)
-            say("labels", str(labels))
+        if self.command == "test":
+            find_test_labels(data)
         check_data(self.command, self.config, data, self.folder, own)
         if self.folder is not None:
             known = self.folder.read_summary().get("data", {})
@@ -157,10 +158,6 @@ class FlowersCLI(LightningCLI):
         config = self.config
         label = self.datamodule.splits.label(config.name, config.model.backbone, config.seed_everything)
         return RunFolder.new(Path(config.runs_dir), label)
-
-    def _recorders(self, folder: RunFolder) -> list[Callback]:
-        self.recorder = Recorder(folder, self.config, self._asked, self.datamodule, self._began, self._joined.launch)
-        return self.recorder.callbacks()
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)
