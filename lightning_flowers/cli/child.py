@@ -1,7 +1,6 @@
 """A command in a process of its own: what XLA, CUDA and launchers keep for life cannot spoil the next one."""
 
 import argparse
-import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from lightning_flowers.cli.parsing import nearest_flag
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import digest
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C has ended
 # Set where stdin is a pipe that ends with the process that has started this one.
@@ -102,13 +102,13 @@ def flag_names(parser: argparse.ArgumentParser, flags: Sequence[str], refused: M
 
 def with_contents(flags: Sequence[str]) -> list[str]:
     """Flags, those that name a YAML with a digest of it: what goes on must not go on with another one."""
-    return [f"{flag} {digest}" if (digest := _digest(flag.partition("=")[2])) else flag for flag in flags]
+    return [f"{flag} {told}" if (told := _digest(flag.partition("=")[2])) else flag for flag in flags]
 
 
 def _digest(value: str) -> str:
     path = Path(value)
     is_yaml = path.suffix in (".yaml", ".yml") and path.is_file()
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if is_yaml else ""
+    return digest(path)[:12] if is_yaml else ""
 
 
 def _end_with(pipe: int) -> None:

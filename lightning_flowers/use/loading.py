@@ -82,7 +82,7 @@ def _fit_on_val(path: Path, decision: Decision, changed: bool) -> tuple[float | 
     file = RunFolder(path).predictions("val")
     if changed or not file.is_file():
         if decision == "adjusted":
-            raise UserError(f"{path}: decision adjusted is fitted on val: the run has no predictions of it")
+            raise UserError(f"{path}: decision adjusted is fitted on val: the run has none predicted by its weights")
         return None, None
     val = Predictions.load(file, labelled=True)
     assert val.labels is not None
