@@ -122,10 +122,7 @@ class FlowersCLI(LightningCLI):
             check_callbacks(config["callbacks"], self.datamodule.splits.validates)
         if self.command == "fit" and not config["fast_dev_run"]:
             self.folder = self.folder or self._new_folder()
-            self.recorder = Recorder(
-                self.folder, self.config, self._asked, self.datamodule, self._began, self._joined.launch
-            )
-            callbacks += self.recorder.callbacks()
+            callbacks += self._recorders(self.folder)
             if config["logger"] in (None, True):
                 config["logger"] = TensorBoardLogger(self.folder.path, "tensorboard", "", default_hp_metric=False)
         else:
@@ -158,6 +155,10 @@ class FlowersCLI(LightningCLI):
         config = self.config
         label = self.datamodule.splits.label(config.name, config.model.backbone, config.seed_everything)
         return RunFolder.new(Path(config.runs_dir), label)
+
+    def _recorders(self, folder: RunFolder) -> list[Callback]:
+        self.recorder = Recorder(folder, self.config, self._asked, self.datamodule, self._began, self._joined.launch)
+        return self.recorder.callbacks()
 
     def after_instantiate_classes(self) -> None:
         devices = hardware.device_count(self.trainer)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pytorch_lightning import Callback
 from pytorch_lightning.tuner.tuning import Tuner
+from typing_extensions import override
 
 from lightning_flowers import hardware
 from lightning_flowers.cli.lightning import FlowersCLI
@@ -55,6 +56,7 @@ class Finder(FlowersCLI):
         with TemporaryDirectory(prefix="lightning_flowers_lr_") as self._place:
             super().__init__(["fit", *args])
 
+    @override
     def before_instantiate_classes(self) -> None:
         trainer, model = self.config.trainer, self.config.model
         if hardware.choose_accelerator(trainer.accelerator) == "tpu":
@@ -71,12 +73,15 @@ class Finder(FlowersCLI):
         model.schedule, model.ema_decay, model.head_epochs, model.layer_decay = "cosine", 0.0, 0, 1.0
         model.first_size = None
 
+    @override
     def _new_folder(self) -> RunFolder:
         return RunFolder(Path(self._place) / "run")  # never made
 
+    @override
     def _recorders(self, folder: RunFolder) -> list[Callback]:
         return []
 
+    @override
     def fit(self) -> None:
         choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
         with lr_find_bar(shows_bars(sys.stderr)):
