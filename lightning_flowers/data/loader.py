@@ -5,7 +5,6 @@ their batches across.
 """
 
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from lightning_flowers.batch import Batch
 from lightning_flowers.data.augmentation.augment import Augment
+from lightning_flowers.data.buffers import Buffers
 from lightning_flowers.data.cache.pictures import PictureCache
 from lightning_flowers.data.order import Order
 from lightning_flowers.data.splits.split import Split
@@ -63,7 +63,7 @@ class Loader:
         self.threads, self.pin = threads, pin
         self.waited = 0.0
         self._all_kept = False
-        self._pool: list[NDArray[np.uint8]] = []
+        self._buffers = Buffers(pin)
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
@@ -118,7 +118,7 @@ class Loader:
         self, pool: ThreadPoolExecutor, epoch: int, positions: NDArray[np.int64], mask: NDArray[np.bool_]
     ) -> Callable[[], Batch]:
         """Have a batch made; gives what waits for it."""
-        image, pictures = self._new_images(len(positions))
+        image, pictures = self._buffers.take(len(positions), self.split.size)
         share = self._share(len(positions))
         parts = [slice(start, start + share) for start in range(0, len(positions), share)]
         futures = [pool.submit(self._fill, epoch, pictures[part], positions[part]) for part in parts]
@@ -191,19 +191,3 @@ class Loader:
 
     def _pinned(self, tensor: Tensor) -> Tensor:
         return tensor.pin_memory() if self.pin else tensor
-
-    def _new_images(self, batch: int) -> tuple[Tensor, NDArray[np.uint8]]:
-        """A batch's pictures (batch, 3, size, size) and the same as (batch, size, size, 3)."""
-        shape = (batch, self.split.size, self.split.size, 3)
-        if self.pin:  # torch keeps page-locked memory itself, and waits for copies out of it
-            image = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-            return image.permute(0, 3, 1, 2), image.numpy()
-        # Torch aligns to 64 bytes. Numpy's large arrays begin 16 bytes into a page, where a copy from a kept picture,
-        # which begins with one, takes up to three times as long (its loads alias the stores before them).
-        buffer = self._pool.pop() if self._pool else torch.empty(shape, dtype=torch.uint8).numpy()
-        # Turned here: torch's own operations let go of the GIL, and then wait for the threads to give it back.
-        view = buffer.transpose(0, 3, 1, 2)
-        # Fresh pages cost as much as decoding into them, so a buffer comes back once no tensor uses it any more: the
-        # tensor's storage is what holds the view.
-        weakref.finalize(view, self._pool.append, buffer).atexit = False
-        return torch.from_numpy(view), buffer
