@@ -24,7 +24,7 @@ from .petals import CLASSES
 from .protocol import Candidate, Job, drawn_from
 
 PACKAGES = ("lightning_flowers", "torch", "simplejpeg", "albumentations", "opencv-python-headless", "numpy")
-SEED = 0
+SEED, EPOCH = 0, 12_753  # records of the competition's train split
 
 cv2.setNumThreads(0)
 torch.set_num_threads(1)
@@ -32,12 +32,14 @@ torch.set_num_threads(1)
 
 def candidates(job: Job) -> dict[str, Candidate]:
     split = open_split(Path(job.folder), job.size, CLASSES, labelled=True)
+    # Epochs as long as real ones are: at the end of each the last batches are waited for.
+    epoch = split.select(np.tile(np.arange(len(split)), EPOCH // len(split) + 1)[:EPOCH])
     cache, pictures = PictureCache(None, job.size), _decoded(split)
     return {
-        "ours": drawn_from(_counts(split, job, "flips")),
+        "ours": drawn_from(_counts(epoch, job, "flips")),
         "pure_decode": _pure_decode(split, job),
-        "cached": drawn_from(_counts(split, job, "none", cache)),
-        "cached_flips": drawn_from(_counts(split, job, "flips", cache)),
+        "cached": drawn_from(_counts(epoch, job, "none", cache)),
+        "cached_flips": drawn_from(_counts(epoch, job, "flips", cache)),
         "cache_memcpy": _memcpy(pictures, job, batches=1),
         "fresh_memcpy": _memcpy(pictures, job, batches=AHEAD + 2),
     }
