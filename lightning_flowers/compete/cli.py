@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lightning_flowers.compete import jobs
 from lightning_flowers.compete.campaign import Campaign
 from lightning_flowers.compete.choice import describe
 from lightning_flowers.compete.page import describe_served, write_page
+from lightning_flowers.compete.plan import fold_flags
 from lightning_flowers.errors import UserError
 from lightning_flowers.run.budget import Budget
 from lightning_flowers.run.folder import RunFolder
@@ -43,6 +45,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
         UserError: a mistake in the arguments, or nothing could be trained.
     """
+    began = time.monotonic()
     given, flags = make_parser().parse_known_args(args)
     _check(given, flags)
     folder = RunFolder.of_many(Path(given.runs_dir), given.name)
@@ -50,11 +53,12 @@ def run(args: Sequence[str]) -> int:
     distilled = list(_models("distill", given.distill).items()) if given.distill else [None]
     if len(distilled) > 1:
         raise UserError(f"--distill={given.distill}: give one")
-    for own in (*models.values(), *(one[1] for one in distilled if one)):
-        jobs.settings_of([*own, *flags])  # known now, not after the other models have been probed
+    alone = (*models.values(), *(one[1] for one in distilled if one))
+    jobs.check([[*own, *flags, *fold_flags(given.folds)] for own in alone])  # not after others have been probed
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0), Budget(folder / "seconds-used.txt", given.hours * 3600) as budget:
+        file, seconds = folder / "seconds-used.txt", given.hours * 3600
+        with FileLock(folder / ".lock", timeout=0), Budget(file, seconds, began) as budget:
             more = (given.folds, given.pseudo_labels, *distilled)
             _compete(Campaign(folder, models, flags, budget, *more), budget, given.hours, args)
     except Timeout as error:

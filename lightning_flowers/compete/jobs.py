@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -51,6 +52,7 @@ def settings_of(flags: Sequence[str]) -> Namespace:
     from lightning_flowers.cli.parser import make_parser
     from lightning_flowers.cli.settings import check_settings
     from lightning_flowers.model.backbones import timm_name
+    from lightning_flowers.model.optimization import Optimization
     from lightning_flowers.model.ranges import check_ranges
 
     settings = make_parser("fit").parse_args(expand_run(["fit", *flags])[1:])
@@ -60,7 +62,23 @@ def settings_of(flags: Sequence[str]) -> Namespace:
     epochs = settings.trainer.max_epochs
     if epochs is None or epochs < 1:
         raise UserError(f"--trainer.max_epochs={epochs}: compete plans by the length of a run: give how many there are")
+    optimization = Optimization(**{field.name: settings.model[field.name] for field in fields(Optimization)})
+    optimization.check_length(optimization.head_epochs, epochs)
     return settings
+
+
+def check(models: Sequence[Sequence[str]]) -> None:
+    """Fail where `fit` would refuse the flags of one of several models, or the data that they name, before it trains.
+
+    Raises:
+        UserError: so it would.
+    """
+    from lightning_flowers.data.datamodule import PetalsDataModule  # imported late: torch takes its time
+    from lightning_flowers.model.growth import check_growth
+
+    for settings in [settings_of(flags) for flags in models]:  # of all, before data are opened, which may take long
+        data = PetalsDataModule(**settings.data)
+        check_growth(settings.model.first_size, data.size, settings.trainer.max_epochs)
 
 
 def probe(

@@ -61,13 +61,22 @@ class Optimization:
             return [optimizer], [{"scheduler": scheduler, "interval": "epoch"}]
         trainer: Any = model.trainer
         self._phases = head, total, _ = self._steps(trainer)
-        if head >= total and not trainer.fast_dev_run:  # of which one epoch is all there is
+        if not trainer.fast_dev_run:  # of which one epoch is all there is
+            self.check_length(head, total)
+        scheduler = LambdaLR(optimizer, lambda step: head_first(step, *self._phases))
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+    def check_length(self, head: int, total: int) -> None:
+        """Fail where a run, as long as `total`, is over once the head has been trained alone for as long as `head`.
+
+        Raises:
+            UserError: so it is.
+        """
+        if head >= total:
             raise UserError(
                 f"--model.head_epochs={self.head_epochs}: leaves nothing of the run for the backbone: give fewer, or "
                 "--model.freeze_backbone=true for the head alone"
             )
-        scheduler = LambdaLR(optimizer, lambda step: head_first(step, *self._phases))
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def reschedule(self, trainer: Any) -> None:
         """Have the cosine end with the run, whose number of epochs has changed; `starter` knows of no end."""

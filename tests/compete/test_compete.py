@@ -87,6 +87,7 @@ def commands(here, monkeypatch, petals_root, request):
     monkeypatch.setattr(jobs, "execute", execute)
     monkeypatch.setattr(jobs, "probe", probe)
     monkeypatch.setattr(jobs, "settings_of", lambda flags: {"data": {"root": str(petals_root)}})
+    monkeypatch.setattr(jobs, "check", lambda models: None)
     return given, fails
 
 
@@ -447,11 +448,23 @@ def test_seconds_are_written_as_lightning_wants_them(seconds, text):
         (["--model.lr=-1"], "--model.lr=-1.0: must be above 0"),
         (["--data.cache_dir=x"], "--data.cache_dir=x: would have no effect"),
         (["--trainer.max_epochs=-1"], "--trainer.max_epochs=-1: compete plans by the length of a run"),
+        (["--model.optimizer=adamv"], "--model.optimizer=adamv: timm has no such optimizer"),
+        (["--model.head_epochs=6"], "--model.head_epochs=6: leaves nothing of the run for the backbone"),
+        (["--model.first_size=32"], "--model.first_size=32: must be less than the data's 32 px"),
+        (["--data.augment=flipz"], "--data.augment=flipz: neither a preset nor a file: did you mean flips"),
+        (["--backbones=test_resnet,pipe.yaml"], "--data.augment: albumentations"),
+        (["--data.batch_size=0"], "--data.batch_size=0: must be at least 1"),
+        (["--data.balance=2"], "--data.balance=2.0: must be in 0..1"),
+        (["--data.size=77"], "--data.size=77: "),
+        (["--data.extra_roots=[nowhere]"], "--data.extra_roots: nowhere: no such folder"),
+        (["--backbones=all.yaml", "--folds=3"], "--data.folds=3: must be 2 or more, and goes without --data.train_on"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_begun(here, flags, said, capsys):
+def test_what_cannot_be_is_refused_before_anything_is_begun(here, petals_root, flags, said, capsys):
     (here / "bad.yaml").write_text("model: {backbon: test_resnet}\n")
-    assert main(["compete", "--hours=1", "--model.weights=none", *flags]) == MISUSED
+    (here / "pipe.yaml").write_text("model: {backbone: test_resnet}\ndata: {augment: [{Flipp: {}}]}\n")
+    (here / "all.yaml").write_text("model: {backbone: test_resnet}\ndata: {train_on: train+val}\n")
+    assert main(["compete", "--hours=1", "--model.weights=none", f"--data.root={petals_root}", *flags]) == MISUSED
     told = capsys.readouterr()
     assert told.err.startswith(f"lightning_flowers: {said}")
     assert told.err.count("\n") == 1
