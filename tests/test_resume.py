@@ -266,6 +266,18 @@ def test_an_interrupt_in_the_first_epoch_keeps_what_was_saved_and_says_how_to_go
     assert_same_run(here / "runs/broken", expected)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Total length of .list. across ranks is zero", "default:.* other weights:UserWarning"
+)
+def test_predictions_that_a_run_has_left_behind_are_told_of(here, fit, resume):
+    old = "warning: runs/broken: its predictions, and a submission of them, are of other weights"
+    assert fit("--data.train_on=train+val", "--trainer.max_epochs=1")[2] == ""
+    assert old in resume("--trainer.max_epochs=2", "--predict=false")[2]
+    status, _, err = resume("--trainer.max_epochs=3", kill_at=3, how=KeyboardInterrupt)
+    assert (status, err.count(old)) == (INTERRUPTED, 1)
+    assert old not in resume("--trainer.max_epochs=3")[2]
+
+
 def contents(folder):
     files = (path for path in folder.rglob("*") if path.is_file() and "tensorboard" not in path.parts)
     return {path: path.read_bytes() for path in files}

@@ -1,6 +1,7 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -40,7 +41,7 @@ from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.origin import judge_origin
-from lightning_flowers.run.prediction_folder import choose_out, note_predictions
+from lightning_flowers.run.prediction_folder import choose_out, note_predictions, outdated
 from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.ranks import Ranks
@@ -190,6 +191,8 @@ class FlowersCLI(LightningCLI):
         finally:
             if self.folder is not None:
                 self.folder.discard_untrained()
+                if fits:
+                    self._tell_old_predictions(self.folder)
 
     def fit(self) -> None:
         """Train; then predict and report, where there is a folder for it."""
@@ -255,6 +258,11 @@ class FlowersCLI(LightningCLI):
         (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
         part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
         say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])
+
+    @rank_zero_only
+    def _tell_old_predictions(self, folder: RunFolder) -> None:
+        if old := outdated(folder.path):  # the run went on, and was cut off or was not to predict
+            warnings.warn(old, stacklevel=1)  # of others than the package's files none is shown
 
     @rank_zero_only
     def _leave_report(self, folder: RunFolder) -> None:

@@ -92,7 +92,7 @@ def _read(path: Path) -> Run:
             f"{path}: not finished ({run.status or 'status unknown'}) and without predictions: "
             f"fit --resume {(run_path := shlex.quote(str(path)))}, or predict --run {run_path}"
         )
-    if old := outdated(run):
+    if old := outdated(run.path):
         warnings.warn(old, stacklevel=2)
     return run
 

@@ -65,7 +65,7 @@ def _predictions(run: Run, folder: RunFolder) -> tuple[Predictions | None, list[
         why = f"it was trained on {run.data.train_on} (--data.train_on), which leaves nothing to validate on"
         return None, [f"Confusions, classes, errors and calibration: {why}"]
     if path.is_file():
-        old = outdated(run)
+        old = outdated(run.path)
         return Predictions.load(path, labelled=True), [old] if old else []
     make = f"make it with `{command('predict', '--run', folder.path)}`, then report anew"
     return None, [f"Confusions, classes, errors and calibration: no predictions/val.npz: {make}"]

@@ -31,7 +31,7 @@ class Origin:
     @property
     def changed(self) -> bool:
         """Whether predictions are of other weights: the run went on since, or another has taken its place."""
-        return self.noted not in (None, digest(self.checkpoint))
+        return self.noted is not None and self.noted != digest(self.checkpoint)
 
 
 def find_origin(path: Path, beside: Path | None = None) -> Origin:
@@ -53,12 +53,13 @@ def find_origin(path: Path, beside: Path | None = None) -> Origin:
     return Origin(run, RunFolder.open(place).checkpoint(), noted)
 
 
-def outdated(run: Run) -> str | None:
+def outdated(run: Path) -> str | None:
     """What to say of a run whose predictions are of other weights than its checkpoint has now; None of others, and
     where that is not known."""
     with suppress(UserError, OSError):
-        if find_origin(run.path).changed:
-            return f"{run.path}: its predictions are of other weights than its checkpoint has now: predict them anew"
+        if find_origin(run).changed:
+            what = "its predictions, and a submission of them, are of other weights than its checkpoint has now"
+            return f"{run}: {what}: predict them anew"
     return None
 
 

@@ -8,7 +8,6 @@ from lightning_flowers.errors import UserError
 from lightning_flowers.files import digest
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.prediction_folder import choose_out, note_predictions, outdated
-from lightning_flowers.run.results import read_run
 
 DATA = {"root": "/new", "records": {"val": 3, "test": 5}, "fingerprints": {"val": "v", "test": "x"}}
 X, Y = "x.ckpt", "y.ckpt"
@@ -83,12 +82,12 @@ def test_predictions_are_outdated_once_the_run_has_other_weights(run, tmp_path):
     run.make()
     run.best.write_bytes(b"weights")
     out = choose_out(str(tmp_path / "a-flips"), run, str(run.best))
-    assert outdated(read_run(run.path)) is None  # of an older version: not known
+    assert outdated(run.path) is None  # of an older version: not known
     for folder in (run, out):
         note_predictions(folder, run, str(run.best), DATA, FACTS)
-        assert outdated(read_run(folder.path)) is None
+        assert outdated(folder.path) is None
     run.best.write_bytes(b"weights of a later epoch")
     for folder in (run, out):
-        assert "its predictions are of other weights" in str(outdated(read_run(folder.path)))
+        assert "its predictions, and a submission of them, are of other weights" in str(outdated(folder.path))
     run.best.unlink()
-    assert outdated(read_run(out.path)) is None
+    assert outdated(out.path) is None

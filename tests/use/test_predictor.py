@@ -175,7 +175,7 @@ def test_a_blend_tells_of_a_member_that_is_no_longer_the_same(tiny_run, tmp_path
         assert not load(tmp_path / "ab").calibrated
     capsys.readouterr()
     assert main(["ensemble", *map(str, runs), f"--runs_dir={tmp_path}"]) == 0
-    assert f"warning: {runs[1]}: its predictions are of other weights" in capsys.readouterr().err
+    assert f"warning: {runs[1]}: its predictions, and a submission of them" in capsys.readouterr().err
     shutil.rmtree(runs[1])
     with pytest.raises(UserError, match=r"ab: needs the runs that it blends: .*b: no such folder"):
         load(tmp_path / "ab")
