@@ -61,12 +61,15 @@ def naming(file: object) -> Iterator[None]:
         raise UserError(f"{file}: {error.args[0]}") from error
 
 
-def name_group_files(parser: ArgumentParser) -> None:
-    """Have what is wrong with the settings of one group be told as of --config: by the setting, and the file that
-    --data=FILE names."""
+def name_files(parser: JsonArgumentParser) -> None:
+    """Have what is wrong with the settings of one group, or with one that may be a file too, be told as of --config: by
+    the setting, and the file that --data=FILE or --trainer.callbacks=FILE names."""
     groups: list[Any] = [action for action in parser._actions if isinstance(action, _ActionConfigLoad)]
     for group in groups:
         group._load_config = partial(_load_group, group._load_config, group.dest)
+    settings: list[Any] = [action for action in parser._actions if getattr(action, "_enable_path", False)]
+    for setting in settings:
+        setting._check_type_ = partial(_check_setting, setting._check_type_, parser)
 
 
 def _load_group(load: Callable[[Any, Any], Namespace], group: str, given: Any, parser: JsonArgumentParser) -> Namespace:
@@ -81,6 +84,17 @@ def _load_group(load: Callable[[Any, Any], Namespace], group: str, given: Any, p
             parser.error(why, error)
         check_names(parser, Namespace({group: settings}))
         return settings
+
+
+def _check_setting(check: Callable[..., Any], parser: JsonArgumentParser, given: Any, **kwargs: Any) -> Any:
+    is_file = isinstance(given, str) and os.path.isfile(given)  # noqa: PTH113 - of settings too long for a name Path fails
+    with naming(given) if is_file else nullcontext():
+        try:
+            return check(given, **kwargs)
+        except TypeError as error:
+            if not is_file:
+                raise
+            parser.error(str(error), error)
 
 
 def take_ints_first(parser: ArgumentParser) -> None:

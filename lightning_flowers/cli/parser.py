@@ -10,7 +10,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_flowers.cli.arguments import RUNS_DIR
 from lightning_flowers.cli.commands import COMMANDS, PROGRAM
-from lightning_flowers.cli.internals import ShortHelp, check_names, name_group_files, naming, retell, take_ints_first
+from lightning_flowers.cli.internals import ShortHelp, check_names, name_files, naming, retell, take_ints_first
 from lightning_flowers.cli.parsing import nearest_flag, unknown_name
 from lightning_flowers.cli.wording import HELP, in_short
 from lightning_flowers.data.datamodule import PetalsDataModule
@@ -82,7 +82,7 @@ def make_parser(command: str) -> Parser:
     parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
     parser.link_arguments("data", "model.num_classes", compute_fn=_count_classes, apply_on="instantiate")
     take_ints_first(parser)
-    name_group_files(parser)
+    name_files(parser)
     return parser
 
 

@@ -111,6 +111,41 @@ def test_the_yaml_of_a_group_is_named(tmp_path, monkeypatch, capsys, text, said,
     assert capsys.readouterr().err.startswith(f"lightning_flowers: {of_whole}{said}")
 
 
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        (
+            "callbacks",
+            "- class_path: EarlyStopping\n  init_args: {monitr: x}",
+            "callbacks: EarlyStopping: Option 'monitr'",
+        ),
+        (
+            "callbacks",
+            "[{class_path: EarlyStopping, init_args: {monitor: x, patience: soon}}]",
+            "callbacks.patience=soon",
+        ),
+        ("callbacks+", "class_path: EarlyStoping", "callbacks={'class_path': 'EarlyStoping'}: EarlyStoping: Expected"),
+        ("logger", "class_path: CSVLogger\ninit_args: {save_dir: x, prefix: 3}", "logger.prefix=3: must be str"),
+    ],
+)
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_yaml_of_a_callback_or_a_logger_is_named(tmp_path, monkeypatch, capsys, flag, text, said, whole):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(text)
+    (tmp_path / "whole.yaml").write_text(f"trainer: {{{flag}: own.yaml}}")
+    assert main(["fit", "--config=whole.yaml" if whole else f"--trainer.{flag}=own.yaml"]) == MISUSED
+    of_whole = "whole.yaml: " * whole
+    assert capsys.readouterr().err.startswith(f"lightning_flowers: {of_whole}own.yaml: --trainer.{said}")
+
+
+def test_a_flag_gives_the_callback_of_a_yaml_what_it_needs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("[{class_path: EarlyStopping}]")
+    flags = ["--trainer.callbacks=own.yaml", "--trainer.callbacks.monitor=val_loss", "--data.root=nowhere"]
+    assert main(["fit", *flags]) == MISUSED
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_a_config_gives_a_callback_and_a_flag_what_it_needs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text("trainer: {callbacks: [{class_path: EarlyStopping}]}")
