@@ -64,7 +64,7 @@ VARIANTS = (
 BALANCING = (
     *("", "data.balance=0.5", "data.balance=1"),
     *(f"model.class_balance={beta}" for beta in (0.9, 0.99, 0.999)),
-    *("model.loss=focal", "model.loss=logit_adjusted", "data.balance=0.5 model.loss=logit_adjusted"),
+    *("model.loss=focal", "model.loss=logit_adjusted"),
 )
 # Training images of the competition's classes, the most first.
 COMPETITION = (

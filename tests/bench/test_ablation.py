@@ -145,16 +145,17 @@ def test_every_variant_is_what_fit_takes(of):
         make_parser("fit").parse_args([f"--{flag}" for flag in changed.split()])
 
 
-def test_the_table_in_the_repository_is_of_the_variants():
-    rows = read(ablation.HARD.table, ablation.Scored)
-    assert {row.changed for row in rows} <= set(ablation.HARD.variants)
+@pytest.mark.parametrize("of", [ablation.HARD, ablation.IMBALANCED])
+def test_the_table_in_the_repository_is_of_the_variants(of):
+    rows = read(of.table, ablation.Scored)
+    assert {row.changed for row in rows} <= set(of.variants)
     assert len({(row.changed, row.seed) for row in rows}) == len(rows)
 
 
-def test_the_table_of_the_readme_is_of_the_file():
-    assert ablation.markdown(read(ablation.HARD.table, ablation.Scored), ablation.HARD) in (
-        ablation.HARD.table.with_name("README.md").read_text("utf-8")
-    )
+@pytest.mark.parametrize("of", [ablation.HARD, ablation.IMBALANCED])
+def test_the_table_of_the_readme_is_of_the_file(of):
+    readme = of.table.with_name("README.md").read_text("utf-8")
+    assert ablation.markdown(read(of.table, ablation.Scored), of) in readme
 
 
 def test_photographs_that_are_not_there_are_told_of_in_one_line(tmp_path, monkeypatch):
