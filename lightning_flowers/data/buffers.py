@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Bytes into a page where pictures begin. Rows that begin at multiples of 32 libjpeg-turbo writes past the cache (AVX2's
-# vmovntdq), and mirroring them then waits for memory: 85 us in place of 15 for a picture of 512 px. Too near to a
-# page's beginning, where kept pictures have theirs, a copy's loads would alias the stores before them.
+# Bytes that pictures begin behind what torch allocates, which begins at a multiple of 64. Rows at multiples of 32
+# libjpeg-turbo writes past the cache (AVX2's vmovntdq), and mirroring them then waits for memory: 85 us in place of 15
+# for a picture of 512 px. A few bytes alone would have a copy's loads alias the stores before them: kept pictures, and
+# large allocations, begin where a page does.
 _SHIFT = 528
 
 
