@@ -8,7 +8,6 @@ never taken for them, and any split that has the shard (train, train+val, a fold
 
 import mmap
 import warnings
-from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_flowers.data.cache import files
+from lightning_flowers.data.splits.split import Split
 from lightning_flowers.data.tfrecord.file_bytes import Descriptor
 from lightning_flowers.data.tfrecord.index import ShardRecords
 from lightning_flowers.errors import as_given
@@ -63,10 +63,6 @@ class ShardPictures:
             return
         self._there[record] = 1
 
-    def lacks(self, bad: Collection[int] = ()) -> bool:
-        """Whether a picture is still to come, other than of the records that cannot be used."""
-        return any(record not in bad for record in np.flatnonzero(self._there == 0).tolist())
-
 
 class PictureCache:
     """Decoded pictures of any number of shards. Any thread may call any method.
@@ -89,6 +85,20 @@ class PictureCache:
                 if records.key not in self._shards:
                     self._shards[records.key] = self._open_or_warn(records)
         return self._shards[records.key]
+
+    def all_of(self, split: Split) -> list[NDArray[np.uint8]] | None:
+        """Each picture of a split, in its order; None while one is still to come, or where records cannot be used."""
+        if split.bad or not all(shard.indexed for shard in split.shards):
+            return None
+        pictures: list[NDArray[np.uint8]] = []
+        for position in range(len(split)):
+            records, record = split.find(position)
+            cached = self.of(records)
+            picture = cached.get(record) if cached else None
+            if picture is None:
+                return None
+            pictures.append(picture)
+        return pictures
 
     def kept(self, records: ShardRecords) -> int:
         """Bytes that the folder has of a shard's pictures already, from this run or another."""

@@ -121,16 +121,18 @@ def test_pictures_cannot_be_written_to(cache: PictureCache, records: ShardRecord
         picture[0] = 1
 
 
-def test_what_is_still_to_come_is_known(cache: PictureCache, records: ShardRecords) -> None:
-    pictures = cache.of(records)
-    assert pictures
-    assert pictures.lacks()
-    fill(cache, records, range(1, 14))
-    assert pictures.lacks()
-    assert pictures.lacks({2})
-    assert not pictures.lacks({0, 2})
-    fill(cache, records)
-    assert not pictures.lacks()
+def test_all_of_a_split_are_had_at_once_when_the_last_has_come(cache: PictureCache, train: Split) -> None:
+    part = train.select(np.array([30, 2, 13]))
+    assert cache.all_of(part) is None
+    fill(cache, part.shards[0].records())
+    assert cache.all_of(part) is None
+    fill(cache, part.find(0)[0])
+    pictures = cache.all_of(part)
+    assert pictures is not None
+    np.testing.assert_array_equal(pictures, [grey(part.find(position)[1]) for position in range(3)])
+    assert cache.all_of(train) is None
+    part.note_bad(1, "damaged since")
+    assert cache.all_of(part) is None
 
 
 def test_a_view_outlives_its_cache(cache: PictureCache, records: ShardRecords) -> None:
@@ -213,7 +215,8 @@ def test_a_full_disk_ends_the_keeping_and_nothing_else(
         np.testing.assert_array_equal(shown, decoded(train))
         loader.cache = cache = PictureCache(tmp_path, 32)  # the next run: 20 pictures are there
         left[0] = 0
-    assert sum(cache.of(shard.records()).lacks() for shard in train.shards) == 2  # pyright: ignore[reportOptionalMemberAccess]
+    assert cache.all_of(train.select(np.arange(20)))
+    assert sum(cache.all_of(train.select(np.array([position]))) is None for position in range(40)) == 20
 
 
 def test_writes_that_fall_short_go_on(tmp_path: Path, records: ShardRecords, monkeypatch: pytest.MonkeyPatch) -> None:
