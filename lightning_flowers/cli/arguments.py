@@ -78,8 +78,9 @@ def run_config(settings: dict[str, Any], data: PetalsDataModule) -> str:
     if settings["data"].get("root") is not None:
         settings["data"]["root"] = data.source.origin or data.source.where
     settings["model"]["weights"] = _absolute(settings["model"]["weights"])
-    if labels := settings["data"].get("pseudo_labels"):
-        settings["data"]["pseudo_labels"] = str(Path(labels).expanduser().absolute())
+    for name in ("pseudo_labels", "test_labels", "cache_dir"):
+        if path := settings["data"].get(name):
+            settings["data"][name] = str(Path(path).expanduser().absolute())
     settings["data"]["augment"] = data.augment.content
     settings["data"]["extra_roots"] = [other.origin or other.where for other in data.splits.extra]
     return yaml.safe_dump(redacted({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}), sort_keys=False)

@@ -13,7 +13,7 @@ from lightning_flowers.report import facts
 from lightning_flowers.run.results import Run
 
 # Paths differ from machine to machine: fingerprints tell whether the data do.
-_PATHS = ("root", "extra_roots", "cache_dir")
+_PATHS = ("root", "extra_roots", "cache_dir", "test_labels")
 _ORIGIN = {True: "external", False: "clean", None: "clean or external: unknown"}
 
 FIGURES: dict[str, Callable[[Run], float | None]] = {

@@ -115,9 +115,13 @@ def test_the_config_repeats_the_run(a_run, run, here):
 
 def test_the_config_finds_its_data_from_any_folder(run, here, petals_root):
     (here / "near").symlink_to(petals_root)
-    assert run("fit", *TINY, "--trainer.max_epochs=1", "--data.root=near", data=None)[0] == 0
+    (here / "labels.csv").write_text((petals_root / "test_labels.csv").read_text())
+    beside = ["--data.test_labels=labels.csv", "--data.cache=disk", "--data.cache_dir=kept"]
+    assert run("fit", *TINY, "--trainer.max_epochs=1", "--data.root=near", *beside, data=None)[0] == 0
     settings = yaml.safe_load((here / "runs/test_resnet/config.yaml").read_text())
     assert settings["data"]["root"] == str(petals_root.resolve())
+    assert settings["data"]["test_labels"] == str(here / "labels.csv")
+    assert settings["data"]["cache_dir"] == str(here / "kept")
     assert settings["data"]["size"] == 32
 
 
