@@ -106,8 +106,10 @@ def _read(file: File) -> bytes:
     elif isinstance(file, str | os.PathLike):
         with Path(file).open("rb") as opened:
             encoded = opened.read(MAX_BYTES + 1)
-    else:
+    elif hasattr(file, "read"):
         encoded = file.read(MAX_BYTES + 1)
+    else:
+        raise PictureError(f"is a {type(file).__name__}: give a path, bytes, a file, Pillow's or an array of NumPy's")
     if len(encoded) > MAX_BYTES:
         raise TooLargeError(f"has more than {MAX_BYTES >> 20} MB")
     if not encoded:

@@ -115,8 +115,9 @@ class Predictor:
         Raises:
             PictureError: one cannot be used; names it. Or a single one was given, and not in a list.
         """
-        if isinstance(pictures, str | bytes | os.PathLike):
-            raise PictureError(f"{pictures!r:.60}: give a list of pictures, with this one in it")
+        one = isinstance(pictures, str | bytes | os.PathLike) or not hasattr(pictures, "__len__")  # such as Pillow's
+        if one or getattr(pictures, "ndim", None) == 3:
+            raise PictureError(f"{' '.join(repr(pictures).split()):.60}: give a list of pictures, with this one in it")
         found = [np.empty((0, len(self.classes)), np.float32)]
         for start in range(0, len(pictures), batch_size):
             some = [self._named(pictures[n], n) for n in range(start, min(start + batch_size, len(pictures)))]

@@ -206,8 +206,12 @@ def test_what_is_no_picture_is_named(predictor, tiny_root, tmp_path):
         predictor.probabilities([*loose(tiny_root, "val")[:2], tmp_path / "note.jpg"])
     with pytest.raises(PictureError, match="picture 1: is an array float64"):
         predictor.probabilities([loose(tiny_root, "val")[0], np.zeros((8, 8, 3))])
-    with pytest.raises(PictureError, match=r"^'rose\.jpg': give a list of pictures"):
-        predictor.classify("rose.jpg")
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    for one, named in (("rose.jpg", "'rose"), (pixels, r"array\("), (Image.fromarray(pixels), "<PIL"), (None, "None")):
+        with pytest.raises(PictureError, match=f"^{named}.*: give a list of pictures, with this one in it$"):
+            predictor.classify(one)
+    with pytest.raises(PictureError, match=r"^picture 0: is a Tensor: give a path, bytes, a file, Pillow's or"):
+        predictor.classify([torch.zeros(3, 8, 8, dtype=torch.uint8)])
 
 
 def test_the_package_itself_is_light():
