@@ -60,7 +60,7 @@ def open_data(
     settings = Settings(DEFAULT_SIZE if size is None else size, skip=skip_bad)
     try:
         kind, inputs = read_pictures(Path(place).expanduser(), features)
-        folder = _converted(kind, inputs, settings, root or "")
+        folder = _converted(kind, inputs, settings, root or "", features or {})
     except DataError as error:
         said = error.args[0]
         about = str(Path(place).expanduser())  # of most the beginning; else the pictures as a whole are meant
@@ -103,9 +103,10 @@ def holds_shards(root: Path) -> bool:
     return root.expanduser().is_dir() and bool(find_sizes(root.expanduser()))
 
 
-def _converted(kind: str, inputs: Inputs, settings: Settings, root: str) -> Path:
+def _converted(kind: str, inputs: Inputs, settings: Settings, root: str, features: Features) -> Path:
     """The folder of the shards, in the user's cache folder; its name tells just these pictures from all others."""
-    content = json.dumps([asdict(settings), inputs.classes, _describe(inputs)])
+    told = [dict(sorted(features.items()))] if features else []  # another column's pictures have the same names
+    content = json.dumps([asdict(settings), inputs.classes, _describe(inputs), *told])
     key = hashlib.sha256(content.encode()).hexdigest()[:12]
     base = Path(platformdirs.user_cache_dir("lightning_flowers")) / "converted"
     folder = base / f"{Path(root).expanduser().resolve().stem}-{settings.size}px-{key}"

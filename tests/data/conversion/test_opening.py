@@ -10,6 +10,7 @@ from lightning_flowers.__main__ import main
 from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.decode import decode_into
+from lightning_flowers.data.tfrecord.writer import frame
 from lightning_flowers.errors import DataError, UserError
 from lightning_flowers.report.findings import Record
 from lightning_flowers.report.gallery import photograph
@@ -17,7 +18,7 @@ from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import read_run
 
 from ...conftest import fit_tiny, predict_tiny
-from .conftest import COLOURS, NAMES, WRITERS, write_folders, write_tfrecords
+from .conftest import COLOURS, NAMES, WRITERS, example, petals, write_folders, write_tfrecords
 
 SIZE = 16
 
@@ -99,6 +100,17 @@ def test_a_picture_names_the_flag_that_it_was_given_to(petals_root, tmp_path, mo
     err = capsys.readouterr().err
     assert flag.partition("=")[0] in err
     assert "0.jpg: one picture is no data set: give its folder" in err
+
+
+def test_another_feature_is_other_pictures(tmp_path, cache):
+    rows = [{"shot": one.image, "mask": petals()[0].image, "label": NAMES.index(one.name)} for one in petals()]
+    (tmp_path / "a.tfrecord").write_bytes(b"".join(frame(example(**row)) for row in rows))
+    made = [open_data(str(tmp_path / "a.tfrecord"), SIZE, {"image": name}) for name in ("shot", "mask")]
+    kinds = [
+        len({bytes(split.image_bytes(at)) for at in range(len(split))})
+        for split in (one.open("train", SIZE) for one in made)
+    ]
+    assert (kinds[0] > 1, kinds[1]) == (True, 1)
 
 
 def test_a_size_that_cannot_be_is_refused(tmp_path):
