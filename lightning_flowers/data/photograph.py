@@ -91,8 +91,13 @@ def formats() -> tuple[str, ...]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is called as pictures are that can be read here."""
-    return path.suffix.lower() in _suffixes()
+    """Whether a file is called as pictures are that can be read here, or as a HEIC picture: `square` tells of those."""
+    return path.suffix.lower() in _suffixes() or is_heic(path)
+
+
+def is_heic(path: Path) -> bool:
+    """Whether a file is called as the pictures are that telephones save, which need a plug-in of Pillow's."""
+    return path.suffix.lower() in (".heic", ".heif")
 
 
 @cache

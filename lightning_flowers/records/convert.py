@@ -71,3 +71,5 @@ def _report(folder: Path, classes: tuple[str, ...], done: Converted) -> None:
     say(f"{folder}: {len(classes)} classes, {splits}, in {done.shards} shards")
     if done.bad:
         say(f"note: {len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")
+    for note in done.notes():
+        say(f"note: {note}")

@@ -123,7 +123,7 @@ def test_given_splits_are_kept_and_a_flat_test_has_no_labels(records, tmp_path):
     (root / "classes.txt").write_text("\n".join(sorted(COLOURS)))  # is no such file: it was read
     status, said, _ = records("convert", root, f"--out={out}", "--size=16", "--shards=2")
     assert status == 0
-    assert "note: 1 files that are no pictures are left out, the first: train/readme.txt" in said
+    assert "note: 1 files that are not called as pictures are left out: 1 .txt" in said
     assert {name: len(split) for name, split in open_all(out, 16).items()} == {"test": 3, "train": 12, "val": 6}
     assert not (out / "test_labels.csv").exists()
     err = records("convert", root, f"--out={tmp_path / 'b'}", "--val_fraction=0.1")[2]
@@ -136,6 +136,20 @@ def test_without_val_some_of_train_goes_there(records, tmp_path):
             save(tmp_path / "p" / "train" / name / f"{number}.png", colour)
     records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--size=16")
     assert {name: len(split) for name, split in open_all(tmp_path / "out", 16).items()} == {"train": 12, "val": 3}
+
+
+def test_the_same_picture_in_two_splits_or_classes_is_told(records, tmp_path):
+    for split, name, shades in (("train", "iris", (1, 2)), ("train", "Iris", (1, 3, 4)), ("val", "Iris", (4, 5))):
+        for shade in shades:
+            save(tmp_path / "p" / split / name / f"{shade}.png", (40 * shade, 0, 0))
+    said = records("convert", tmp_path / "p", f"--out={tmp_path / 'out'}", "--size=16", "--shards=1")[1]
+    assert "1 pictures stand in two splits: scores may be too good; the first: train/Iris/4.png and" in said
+    (torn,) = (line for line in said.splitlines() if "stand in two classes: one of them is wrong" in line)
+    assert {"train/Iris/1.png", "train/iris/1.png"} <= set(torn.split())
+    assert "note: classes whose names differ in case alone: Iris, iris" in said
+    save(tmp_path / "p" / "val" / "Iris" / "4.png", (9, 0, 0))
+    (tmp_path / "p" / "train" / "iris" / "1.png").unlink()
+    assert " stand in " not in records("convert", tmp_path / "p", f"--out={tmp_path / 'b'}", "--size=16")[1]
 
 
 def test_a_class_of_one_picture_stays_in_train(records, tmp_path):
@@ -199,7 +213,8 @@ def test_numbers_in_a_table_are_labels_and_get_the_names_given(records, tmp_path
             "columns: none for the label (image/class/text, class_name, class, label, ...), only path",
         ),
         ("path,class,split\na.jpg,x,rest", "row 2: the split 'rest'"),
-        ("path,class\na.jpg,x\na.jpg,y", "is that of a.jpg and of a.jpg: each needs its own"),
+        ("path,class\na.jpg,x\na.jpg,y", "a.jpg stands twice: remove one"),
+        (f"path,class\na.jpg,x\n{'long ' * 80},y", "1 of 2 pictures cannot be used, the first: "),
         ("path,class\na.jpg,x\nb.jpg,x", "two or more classes are needed, only 'x' was found"),
         ("path,class,id\na.jpg,x,1\nb.jpg,y,1", "the id '1' is that of a.jpg and of b.jpg"),
         ("path,class\na.jpg,x\nno.jpg,y", "no.jpg: cannot be read: No such file"),
@@ -254,6 +269,7 @@ def test_pictures_that_cannot_be_used_are_listed_or_left_out(records, pictures, 
     (pictures / "rose" / "cut.jpg").write_bytes(jpeg[:-300])
     (pictures / "rose" / "hole.jpg").write_bytes(jpeg[:1500] + b"\xff\xd9" + jpeg[1502:])
     (pictures / "rose" / "text.png").write_text("no picture")
+    (pictures / "rose" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     (pictures / "rose" / "empty.gif").write_bytes(b"")
     Image.new("I;16", (40, 40)).save(pictures / "rose" / "deep.png")
     frames = [Image.new("RGB", (20, 20), (value, 0, 0)) for value in (0, 200)]
@@ -262,12 +278,13 @@ def test_pictures_that_cannot_be_used_are_listed_or_left_out(records, pictures, 
     (pictures / "rose" / "cut.png").write_bytes(png[: len(png) // 2])
     status, _, err = records("convert", pictures, f"--out={tmp_path / 'out'}", "--size=16")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert f"7 of 37 pictures cannot be used, the first: {pictures / 'rose' / 'cut.jpg'}: " in err
+    assert f"8 of 38 pictures cannot be used, the first: {pictures / 'rose' / 'IMG_1.HEIC'}: is a HEIC picture" in err
     assert not (tmp_path / "out").exists()
     status, said, _ = records("convert", pictures, f"--out={tmp_path / 'out'}", "--size=16", "--on_bad_record=skip")
-    assert (status, f"7 pictures were left out: see {tmp_path / 'out' / 'skipped.csv'}" in said) == (0, True)
+    assert (status, f"8 pictures were left out: see {tmp_path / 'out' / 'skipped.csv'}" in said) == (0, True)
     reasons = {row["path"].removeprefix("rose/"): row["why"] for row in table(tmp_path / "out" / "skipped.csv")}
-    assert sorted(reasons) == ["cut.jpg", "cut.png", "deep.png", "empty.gif", "hole.jpg", "moves.gif", "text.png"]
+    bad = ["IMG_1.HEIC", "cut.jpg", "cut.png", "deep.png", "empty.gif", "hole.jpg", "moves.gif", "text.png"]
+    assert sorted(reasons) == bad
     assert reasons["deep.png"].startswith("has more than 8 bits a channel")
     assert reasons["moves.gif"] == "holds 2 pictures (GIF): save one of them by itself"
     assert reasons["text.png"] == "is no picture of a known format"

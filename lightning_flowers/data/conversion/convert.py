@@ -1,6 +1,7 @@
 """Makes shards of pictures, each decoded once, in a folder that is whole or not there."""
 
 import glob
+import hashlib
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -50,11 +51,31 @@ class Settings:
 
 @dataclass
 class Converted:
-    """What was written; of `bad` pictures, which were not, the path and why."""
+    """What was written; of `bad` pictures, which were not, the path and why; `twins` are the same picture twice."""
 
     pictures: list[Input] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
     shards: int = 0
+    twins: list[tuple[Input, Input]] = field(default_factory=list)
+    _first: dict[bytes, Input] = field(default_factory=dict)
+
+    def add(self, picture: Input, image: bytes) -> None:
+        """One more that was written, as the JPEG `image`."""
+        self.pictures.append(picture)
+        first = self._first.setdefault(hashlib.sha256(image).digest(), picture)
+        if first is not picture:
+            self.twins.append((first, picture))
+
+    def notes(self) -> list[str]:
+        """The same picture in two splits, or of two classes, in lines for people."""
+        leaks = [pair for pair in self.twins if pair[0].split != pair[1].split]
+        torn = [pair for pair in self.twins if len({one.label for one in pair} - {None}) > 1]
+        told = ((leaks, "two splits: scores may be too good"), (torn, "two classes: one of them is wrong"))
+        return [
+            f"{len(pairs):,} pictures stand in {what}; the first: {pairs[0][0].path} and {pairs[0][1].path}"
+            for pairs, what in told
+            if pairs
+        ]
 
 
 def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "converting") -> Converted:
@@ -70,6 +91,7 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
     """
     placed = assign_splits(inputs.pictures, settings.val_fraction, settings.test_fraction, settings.seed)
     planned = make_shards(_for_training(placed), settings.shards, settings.seed)
+    _refuse([(one.path, why) for one in placed if (why := _out_of_reach(one))], inputs, settings)
     with (
         atomic_folder(folder) as whole,
         warnings.catch_warnings(),
@@ -82,12 +104,7 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
             for pictures in shards:
                 _write_shard(whole, ShardName(done.shards - before, settings.size, 0), pictures, settings, done)
                 progress.update(len(pictures))
-        if done.bad and not settings.skip:
-            path, why = min(done.bad)
-            raise DataError(
-                f"{len(done.bad):,} of {len(placed):,} pictures cannot be used, the first: {inputs.base / path}: "
-                f"{why}: mend or remove them, or give --data.on_bad_record=skip, which lists them"
-            )
+        _refuse(done.bad, inputs, settings)
         _for_training(done.pictures)
         _write_tables(whole, inputs.classes, done)
     return done
@@ -127,6 +144,24 @@ def render(one: Input, settings: Settings) -> bytes | str:
     return simplejpeg.encode_jpeg(picture, quality=settings.quality, colorspace="RGB", colorsubsampling="444")
 
 
+def _out_of_reach(one: Input) -> str | None:
+    """Why a picture's own file cannot be reached, as one that a table names in vain."""
+    try:
+        if one.read is None:
+            one.file.stat()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _refuse(bad: Sequence[tuple[str, str]], inputs: Inputs, settings: Settings) -> None:
+    if bad and not settings.skip:
+        path, why = min(bad)
+        raise DataError(
+            f"{len(bad):,} of {len(inputs.pictures):,} pictures cannot be used, the first: {inputs.base / path}: "
+            f"{why}: mend or remove them, or give --data.on_bad_record=skip, which lists them"
+        )
+
+
 def _for_training(pictures: list[Input]) -> list[Input]:
     if not any(one.split == "train" for one in pictures):
         raise DataError("there is no picture for the train split")
@@ -146,7 +181,7 @@ def _write_shard(root: Path, name: ShardName, pictures: Sequence[Input], setting
                 continue
             label = None if split == "test" else picture.label
             file.write(frame(serialize(Record(image, label, str(picture.id)))))
-            done.pictures.append(picture)
+            done.add(picture, image)
     count = len(done.pictures) - before
     done.shards += count > 0
     part.rename(part.with_name(str(name._replace(records=count)))) if count else part.unlink()

@@ -1,5 +1,6 @@
 """Which pictures are to be converted, and what is known of each before it is opened."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,9 @@ def number_classes(base: Path, found: Iterable[Input], classes: Sequence[str] | 
             raise DataError(f"{unknown!r} is none of the {len(known)} classes given{did_you_mean(unknown, known)}")
     except DataError as error:
         raise DataError(f"{base}: {error}") from error
+    folded = Counter(map(str.casefold, known))
+    if alike := [name for name in known if folded[name.casefold()] > 1]:
+        notes.append(f"classes whose names differ in case alone: {', '.join(alike)}")
     labels = {name: label for label, name in enumerate(known)}
     numbered = [one._replace(label=labels.get(name)) for one, name in zip(pictures, names, strict=True)]
     return Inputs(base, tuple(known), numbered, notes)

@@ -1,6 +1,7 @@
 """Which kind of pictures a place holds, and what reads each kind; of pictures in folders, those."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
 from lightning_flowers.data.conversion.tars import read_tar
 from lightning_flowers.data.conversion.tfrecords import read_tfrecord, starts_as_tfrecord
-from lightning_flowers.data.photograph import is_picture
+from lightning_flowers.data.photograph import is_heic, is_picture
 from lightning_flowers.data.sources.competition import read_classes
 from lightning_flowers.errors import DataError, UserError
 
@@ -40,6 +41,8 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
     found: dict[str, list[Path]] = {}
     for file in sorted(_files(source)):
         found.setdefault(_kind_of(file), []).append(file)
+    if found.keys() - {_PICTURES, _OTHER} and all(map(is_heic, found.get(_PICTURES, ()))):
+        found.setdefault(_OTHER, []).extend(found.pop(_PICTURES, ()))  # which cannot be what is meant
     kind = _choose(source, found)
     base = source if source.is_dir() else source.parent
     classes, notes = _read_classes(base), []
@@ -55,9 +58,11 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
         raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
     else:
         pictures = _read_folder(base, found[kind])
-        if others := [file for file in found.get(_OTHER, ()) if file.name not in CLASS_LISTS]:
-            first = others[0].relative_to(base).as_posix()
-            notes = [f"{len(others):,} files that are no pictures are left out, the first: {first}"]
+        others = [file for kind in (_OTHER, _TABLE) for file in found.get(kind, ()) if file.name not in CLASS_LISTS]
+        if others:
+            counts = Counter(file.suffix.lower() or "without a suffix" for file in others).most_common()
+            listed = ", ".join(f"{count:,} {suffix}" for suffix, count in counts)
+            notes = [f"{len(others):,} files that are not called as pictures are left out: {listed}"]
     try:
         return kind, number_classes(base, pictures, classes, notes)
     except DataError as error:

@@ -123,23 +123,22 @@ def _convert(kind: str, inputs: Inputs, settings: Settings, root: str, folder: P
     done = convert(inputs, folder, settings)
     if done.bad:
         _say(f"{len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")
+    for note in done.notes():
+        _say(f"note: {note}")
 
 
 def _describe(inputs: Inputs) -> list[list[object]]:
-    """The pictures, with their files' sizes and times of change.
+    """The pictures, with their files' sizes and times of change; None of those that are not there."""
+    read = cache(_size_and_time)  # a file may hold many pictures
+    return [[one.path, one.split, one.label, one.id, read(one.file)] for one in inputs.pictures]
 
-    Raises:
-        UserError: one is not there.
-    """
-    rows = []
-    stat = cache(Path.stat)  # a file may hold many pictures
-    for one in inputs.pictures:
-        try:
-            status = stat(one.file)
-        except OSError as error:
-            raise UserError(f"{one.file}: cannot be read: {error.strerror}") from error
-        rows.append([one.path, one.split, one.label, one.id, status.st_size, status.st_mtime_ns])
-    return rows
+
+def _size_and_time(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _say(line: str) -> None:

@@ -35,10 +35,10 @@ def assign_splits(
     for number, one in enumerate(given):
         # Twelve hex digits, in the manner of the competition's ids.
         identity = one.id or hashlib.sha256(one.path.encode()).hexdigest()[:12]
-        if identity in placed:
-            raise DataError(
-                f"the id {identity!r} is that of {placed[identity].path} and of {one.path}: each needs its own"
-            )
+        if first := placed.get(identity):
+            if first.path == one.path:
+                raise DataError(f"{one.path} stands twice: remove one")
+            raise DataError(f"the id {identity!r} is that of {first.path} and of {one.path}: each needs its own")
         placed[identity] = one._replace(split=drawn.get(number, one.split or "train"), id=identity)
     return list(placed.values())
 

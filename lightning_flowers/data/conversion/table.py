@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def read_table(path: Path, features: Features) -> tuple[list[Input], list[str]]:
         DataError: the table cannot be read, or says something that cannot be.
     """
     header, lines = _read_csv(path)
+    read = {role: clean_name(name).casefold() for role, name in features.items()}
+    features = {role: name if name in header else features[role] for role, name in read.items()}
     columns: dict[str, str | None] = {}
     for role in _ROLES:
         needed = role == "path" or (role == "label" and "split" not in header)  # of test nobody knows the classes
@@ -75,5 +78,6 @@ def _read_row(base: Path, number: int, cells: Mapping[Any, Any], columns: Mappin
         raise ValueError(
             f"row {number}: {error}: give 0, 1, 2 ... or names, and leave empty what is unknown"
         ) from error
-    there = path if (base / path).exists() else path.replace("\\", "/")  # Windows' separators
+    known = os.path.exists(base / path)  # noqa: PTH110 - Path's raises for a name that is too long
+    there = path if known else path.replace("\\", "/")  # Windows' separators
     return Input(Path(there).as_posix(), base / there, split_called(split), identity or None, raw_label=read)

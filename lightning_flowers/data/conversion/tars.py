@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,31 +20,55 @@ def read_tar(base: Path, file: Path, features: Features) -> Iterator[Input]:
 
     Args:
         base: the folder that the file's name starts from.
-        features: of the JSONs, where the class has another than the usual names.
+        features: of the JSONs, where the class has another than the usual names; `image` is the pictures' extension.
 
     Raises:
-        DataError: it cannot be read, or a picture has no class.
+        DataError: it cannot be read, a picture has no class, or a label lies beside two and `image` is not given.
     """
     name = file.relative_to(base).as_posix()
     try:
         with tarfile.open(file, "r:") as tar:
             members = [member for member in tar if member.isfile() and not member.name.startswith("./.")]
             told = {member.name: member for member in members if _parts(member.name)[1] in _LABELS}
-            pictures = [member for member in members if is_picture(Path(member.name))]
-            for member in pictures:
-                key = _parts(member.name)[0]
+            wanted = _extension(features, {_parts(member.name)[1] for member in members}, file)
+            pictures: dict[str, list[tarfile.TarInfo]] = {}
+            for member in members:
+                key, extension = _parts(member.name)
+                if extension == wanted or is_picture(Path(member.name)):
+                    pictures.setdefault(key, []).append(member)
+            for key, alike in pictures.items():
                 beside = next((told[label] for kind in _LABELS if (label := f"{key}.{kind}") in told), None)
                 label, split = _read_label(tar, beside, file, features) if beside else (None, None)
                 split = split or split_in(name)
                 if label is None and split != "test":
                     raise DataError(
-                        f"{file}: {member.name} has no class: no {key}.cls, .json or .txt lies beside it, as in a "
+                        f"{file}: {alike[0].name} has no class: no {key}.cls, .json or .txt lies beside it, as in a "
                         "WebDataset (of a tar of folders: unpack it, and give the folder)"
                     )
-                read = partial(read_part, file, member.offset_data, member.size)
-                yield Input(f"{name}/{member.name}", file, split, None, read, label)
+                for member in _meant(alike, wanted, beside, file):
+                    read = partial(read_part, file, member.offset_data, member.size)
+                    yield Input(f"{name}/{member.name}", file, split, None, read, label)
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{file}: cannot be read as a tar that is not packed: {error}") from error
+
+
+def _extension(features: Features, present: Collection[str], file: Path) -> str | None:
+    """The pictures' extension that `features` names, as `_parts` gives it."""
+    if "image" not in features:
+        return None
+    return find_name("image", present, {"image": features["image"].lower().lstrip(".")}, f"{file}: extensions")
+
+
+def _meant(
+    alike: list[tarfile.TarInfo], wanted: str | None, beside: tarfile.TarInfo | None, file: Path
+) -> list[tarfile.TarInfo]:
+    """Of the pictures of a key those that are asked for, where any are. A label is of one picture."""
+    meant = [member for member in alike if _parts(member.name)[1] == wanted] or alike
+    if beside and len({member.name for member in meant}) > 1:
+        first, second = (_parts(member.name)[1] for member in meant[:2])
+        mend = f"say which is meant, --data.features.image={first}" if first != second else "rename one"
+        raise DataError(f"{file}: {beside.name} lies beside two pictures, {meant[0].name} and {meant[1].name}: {mend}")
+    return meant
 
 
 def read_part(file: Path, offset: int, length: int) -> bytes:

@@ -1,6 +1,7 @@
 """A root of any kind becomes shards once, told in a line, and is found again."""
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,18 @@ from lightning_flowers.run.predictions import Predictions
 from lightning_flowers.run.results import read_run
 
 from ...conftest import fit_tiny, predict_tiny
-from .conftest import COLOURS, NAMES, WRITERS, example, petals, write_folders, write_tfrecords
+from .conftest import (
+    COLOURS,
+    NAMES,
+    WRITERS,
+    add,
+    example,
+    petals,
+    write_csv,
+    write_folders,
+    write_tars,
+    write_tfrecords,
+)
 
 SIZE = 16
 
@@ -80,6 +92,56 @@ def test_names_of_other_features_are_given(tmp_path):
     data = PetalsDataModule(root, SIZE, features={"image": "shot", "label": "flower"})
     assert data.describe().startswith(f"{root}, as ")
     assert len(data.splits["train"]) == 12
+
+
+def test_columns_are_named_as_the_table_writes_them(tmp_path):
+    table = write_csv(tmp_path / "flowers")
+    table.write_text(table.read_text().replace("filename,species", "Picture Path,Flower"))
+    source = open_data(str(table), SIZE, {"image": "Picture Path", "label": "Flower"})
+    assert source.classes == NAMES
+    with pytest.raises(DataError, match=r"columns: none for the label \(Klasse\), only flower, picture path, set"):
+        open_data(str(table), SIZE, {"image": "Picture Path", "label": "Klasse"})
+
+
+def test_heic_pictures_beside_data_of_another_kind_are_no_second_kind(tmp_path):
+    roots = [write(tmp_path / name) for name, write in (("t", write_tfrecords), ("c", lambda to: write_csv(to).parent))]
+    for root in roots:
+        (root / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    for file in roots[1].glob("*.jpg"):
+        file.unlink()
+    assert len(open_data(str(roots[0]), SIZE).open("train", SIZE)) == 12
+    with pytest.raises(DataError, match=r"18 of 18 pictures cannot be used, the first: .*0.jpg: cannot be read"):
+        open_data(str(roots[1]), SIZE)
+
+
+def test_a_file_that_a_table_names_in_vain_is_told_or_left_out(tmp_path, capsys):
+    table = write_csv(tmp_path / "flowers")
+    (table.parent / "0.jpg").unlink()
+    with pytest.raises(DataError, match=r"--data.root=.*labels.csv: 1 of 18 .* first: .*0.jpg: .*: No such file"):
+        open_data(str(table), SIZE)
+    assert "once, into" in capsys.readouterr().err
+    assert len(open_data(str(table), SIZE, skip_bad=True).open("train", SIZE)) == 11
+    assert "1 pictures were left out: see " in capsys.readouterr().err
+
+
+def test_of_two_pictures_beside_a_label_one_is_to_be_named(tmp_path):
+    root = write_tars(tmp_path / "flowers")
+    with tarfile.open(root / "train-0.tar", "a") as tar:
+        add(tar, "000.mask.png", petals()[0].image)
+    with pytest.raises(DataError, match=r"000.cls lies beside two pictures, 000.jpg and 000.mask.png: .*image=jpg"):
+        open_data(str(root), SIZE)
+    for name in ("jpg", ".JPG"):
+        assert len(open_data(str(root), SIZE, {"image": name}).open("train", SIZE)) == 12
+    with tarfile.open(root / "train-0.tar", "a") as tar:  # the one picture of its label, of whatever extension
+        add(tar, "900.png", petals()[0].image)
+        add(tar, "900.cls", NAMES[0].encode())
+    assert len(open_data(str(root), SIZE, {"image": "jpg"}).open("train", SIZE)) == 13
+    with pytest.raises(DataError, match=r"extensions: none for the image \(jpeg\), only cls, jpg, mask.png"):
+        open_data(str(root), SIZE, {"image": "jpeg"})
+    with tarfile.open(root / "train-0.tar", "a") as tar:
+        add(tar, "900.PNG", petals()[0].image)
+    with pytest.raises(DataError, match=r"900.cls lies beside two pictures, 900.png and 900.PNG: rename one"):
+        open_data(str(root), SIZE, {"image": "jpg"})
 
 
 def test_a_damaged_picture_is_told_or_left_out(tmp_path, capsys):
