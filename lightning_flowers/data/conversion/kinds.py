@@ -55,7 +55,10 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
     elif kind == _TABLE:
         pictures, notes = read_table(found[kind][0], features)
     elif features:
-        raise UserError(f"--data.features: {source} holds pictures in folders, which name the classes: leave it out")
+        raise UserError(
+            f"--data.features: {source} holds pictures in folders, which name the classes: leave it out, or where it is "
+            "a run's give --data.features=null"
+        )
     else:
         pictures = _read_folder(base, found[kind])
         others = [file for kind in (_OTHER, _TABLE) for file in found.get(kind, ()) if file.name not in CLASS_LISTS]

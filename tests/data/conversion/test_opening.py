@@ -114,6 +114,15 @@ def test_heic_pictures_beside_data_of_another_kind_are_no_second_kind(tmp_path):
         open_data(str(roots[1]), SIZE)
 
 
+def test_a_run_on_a_table_can_be_asked_about_folders(tmp_path, capsys):
+    table, folders = write_csv(tmp_path / "flowers"), write_folders(tmp_path / "folders")
+    run = fit_tiny(tmp_path / "runs", table, "table", f"--data.size={SIZE}", "--data.features.label=species")
+    asked = ["validate", f"--run={run}", f"--data.root={folders}"]
+    assert main(asked) == 2
+    assert "leave it out, or where it is a run's give --data.features=null" in capsys.readouterr().err
+    assert main([*asked, "--data.features=null"]) == 0
+
+
 def test_a_file_that_a_table_names_in_vain_is_told_or_left_out(tmp_path, capsys):
     table = write_csv(tmp_path / "flowers")
     (table.parent / "0.jpg").unlink()
