@@ -76,13 +76,13 @@ def run_config(settings: dict[str, Any], data: PetalsDataModule) -> str:
     settings = _of_text(settings)
     settings["data"]["size"] = data.size
     if settings["data"].get("root") is not None:
-        settings["data"]["root"] = data.source.origin or data.source.where
+        settings["data"]["root"] = data.source.given
     settings["model"]["weights"] = _absolute(settings["model"]["weights"])
     for name in ("pseudo_labels", "test_labels", "cache_dir"):
         if path := settings["data"].get(name):
             settings["data"][name] = str(Path(path).expanduser().absolute())
     settings["data"]["augment"] = data.augment.content
-    settings["data"]["extra_roots"] = [other.origin or other.where for other in data.splits.extra]
+    settings["data"]["extra_roots"] = [other.given for other in data.splits.extra]
     return yaml.safe_dump(redacted({k: v for k, v in settings.items() if k not in _OF_ONE_COMMAND}), sort_keys=False)
 
 

@@ -76,7 +76,7 @@ def _splits(command: str, data: PetalsDataModule) -> tuple[str, ...]:
     if lacks.get(command):
         which = "no test split" if command == "test" else "neither val nor test"
         raise UserError(
-            f"{command}: {data.source.where} has {which} of {data.size} px: give --data.root=FOLDER with it"
+            f"{command}: {data.source.given} has {which} of {data.size} px: give --data.root=FOLDER with it"
         )
     if command == "test" and data.splits.test_labels is None:
         raise UserError("test: the test split has no labels: give --data.test_labels=FILE.csv, or use predict")

@@ -246,6 +246,6 @@ class PetalsDataModule(LightningDataModule):
 
 def _find_extra(root: str, size: int, features: dict[str, str] | None, skip: bool, remote_limit: int) -> Source:
     try:
-        return open_data(root, size, features, skip, remote_limit)
+        return open_data(root, size, features, skip, remote_limit, val_fraction=0.0)  # all is trained on
     except DataError as error:
         raise DataError(error.args[0].replace("--data.root=", "--data.extra_roots: ")) from error

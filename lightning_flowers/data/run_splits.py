@@ -137,7 +137,7 @@ class Splits(dict[str, Split]):
         """
         if name == "val" and self.validates and not self.has("val"):
             raise DataError(
-                f"{self.source.where}: has no val of {self.size} px: give --data.train_on=train+val to train without, "
+                f"{self.source.given}: has no val of {self.size} px: give --data.train_on=train+val to train without, "
                 "or --data.folds=5 --data.fold=0 to cut one"
             )
         if self.folds and name != "test":
@@ -190,17 +190,17 @@ class Splits(dict[str, Split]):
         return replace(other, order=tuple(class_order(self.source.classes, other.classes)))
 
     def _check_extra(self, other: Source) -> None:
-        if other.where == self.source.where:
-            raise UserError(f"--data.extra_roots: {other.where} is the data set itself: leave it out")
+        if {other.given, other.where} & {self.source.given, self.source.where}:
+            raise UserError(f"--data.extra_roots: {other.given} is the data set itself: leave it out")
         try:
             self._mapped(other)
         except ValueError as error:
             raise UserError(
-                f"--data.extra_roots: {other.where} has other classes than {self.source.where} ({error}): "
+                f"--data.extra_roots: {other.given} has other classes than {self.source.given} ({error}): "
                 "their classes.txt must name the same ones"
             ) from error
         if self.size not in other.sizes or not other.has("train", self.size):
-            raise UserError(f"--data.extra_roots: {other.where} has no train shards of {self.size} px")
+            raise UserError(f"--data.extra_roots: {other.given} has no train shards of {self.size} px")
 
     def _read_test_labels(self, path: str, split: Split) -> list[int]:
         classes = len(self.source.classes)
@@ -214,7 +214,7 @@ class Splits(dict[str, Split]):
 
     def _name_extra(self, other: Source) -> str:
         mapped = other.classes != self.source.classes
-        return f"{other.where}{' (classes in another order: mapped by name)' if mapped else ''}"
+        return f"{other.given}{' (classes in another order: mapped by name)' if mapped else ''}"
 
     def _describe_missing(self) -> str:
         """Which classes cannot be learnt, as far as is known without fetching a shard."""

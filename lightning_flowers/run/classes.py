@@ -40,13 +40,13 @@ def match_classes(checkpoint: str, run: RunFolder | None, source: Source, writes
         order = class_order(known, source.classes)
     except ValueError as error:
         raise UserError(
-            f"{source.where}: has other classes than {of} was trained on ({error}): give --data.root=... with those, "
+            f"{source.given}: has other classes than {of} was trained on ({error}): give --data.root=... with those, "
             "or train a run on these"
         ) from error
     if order == list(range(len(order))):
         return None
     if writes_into:
-        raise UserError(f"{source.where}: has the classes of {of} in another order: {writes_into}")
+        raise UserError(f"{source.given}: has the classes of {of} in another order: {writes_into}")
     say("classes", f"those of {of} in another order: mapped by name")
     return order
 

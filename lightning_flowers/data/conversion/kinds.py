@@ -56,8 +56,8 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
         pictures, notes = read_table(found[kind][0], features)
     elif features:
         raise UserError(
-            f"--data.features: {source} holds pictures in folders, which name the classes: leave it out, or where it is "
-            "a run's give --data.features=null"
+            f"--data.features: {source} holds pictures in folders, which name the classes: leave it out, or where it "
+            "is a run's give --data.features=null"
         )
     else:
         pictures = _read_folder(base, found[kind])

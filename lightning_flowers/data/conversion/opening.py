@@ -36,6 +36,7 @@ def open_data(
     features: Features | None = None,
     skip_bad: bool = False,
     remote_limit: int = REMOTE_LIMIT,
+    val_fraction: float | None = None,
 ) -> Source:
     """The data set at `root`: see `find_source` of shards; of pictures the shards of `size` pixels that were made of
     just these before, or are made now, which is told in a line.
@@ -46,6 +47,7 @@ def open_data(
         features: names of what holds image, label and id in files that have such, where they are not the usual ones.
         skip_bad: leave out pictures that cannot be read.
         remote_limit: bytes that shards of URLs may take on this host.
+        val_fraction: of each class's training pictures that becomes val. Default: a fifth unless there is a val.
 
     Raises:
         DataError: no data of any kind there, or data that cannot be used.
@@ -57,7 +59,7 @@ def open_data(
     place = fetch(root) if root is not None and is_hub(root) else root
     if place is None or is_url(str(place)) or holds_shards(Path(place)) or not Path(place).expanduser().exists():
         return find_source(None if place is None else str(place), remote_limit)
-    settings = Settings(DEFAULT_SIZE if size is None else size, skip=skip_bad)
+    settings = Settings(DEFAULT_SIZE if size is None else size, val_fraction=val_fraction, skip=skip_bad)
     try:
         kind, inputs = read_pictures(Path(place).expanduser(), features)
         folder = _converted(kind, inputs, settings, root or "", features or {})
@@ -115,7 +117,7 @@ def _converted(kind: str, inputs: Inputs, settings: Settings, root: str, feature
 
 def _convert(kind: str, inputs: Inputs, settings: Settings, root: str, folder: Path) -> None:
     given = any(one.split == "val" for one in inputs.pictures)
-    val = "" if given else "; a fifth of each class, drawn with seed 0, becomes val"
+    val = "" if given or settings.val_fraction == 0 else "; a fifth of each class, drawn with seed 0, becomes val"
     count = len(inputs.pictures)
     _say(f"converting {count:,} pictures ({kind}: {root}) to {settings.size} px, once, into {folder}{val}")
     for note in inputs.notes:

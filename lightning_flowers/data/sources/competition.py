@@ -61,6 +61,11 @@ class Source:
         """The root, to be found again from any folder."""
         return str(self.root.resolve())
 
+    @property
+    def given(self) -> str:
+        """As people know it: what the shards were converted from, else where they are."""
+        return self.origin or self.where
+
     def has(self, split: str, size: int) -> bool:
         """Whether there is a folder of that split."""
         return (self.sizes[size] / split).is_dir()

@@ -65,6 +65,25 @@ def test_without_splits_a_fifth_of_each_class_is_drawn_and_told(tmp_path, capsys
     assert np.bincount(source.open("val", SIZE).labels).tolist() == [1, 1, 1]
 
 
+def test_of_an_extra_root_all_is_trained_on(tmp_path, capsys):
+    root, extra = (write_folders(tmp_path / name) for name in ("flowers", "more"))
+    PetalsDataModule(str(root), SIZE)
+    capsys.readouterr()
+    data = PetalsDataModule(str(root), SIZE, extra_roots=[str(extra / "train")])
+    assert "becomes val" not in capsys.readouterr().err
+    assert [len(data.splits[name]) for name in ("train", "val")] == [12 + 12, 6]
+    assert f"with external data of {extra / 'train'}" in data.describe()
+    for same in (root / "train", root / "validation" / ".." / "train"):
+        with pytest.raises(UserError, match="is the data set itself: leave it out"):
+            PetalsDataModule(str(root / "train"), SIZE, extra_roots=[str(same)])
+    shards = open_data(str(root / "train"), SIZE).root
+    with pytest.raises(UserError, match="is the data set itself: leave it out"):
+        PetalsDataModule(str(root / "train"), SIZE, extra_roots=[str(shards)])
+    shutil.rmtree(extra / "train" / "rose")
+    with pytest.raises(UserError, match=rf"{extra / 'train'} has other classes than {root} .*'rose'"):
+        PetalsDataModule(str(root), SIZE, extra_roots=[str(extra / "train")])
+
+
 def test_other_pictures_and_other_sizes_are_converted_anew(tmp_path, cache):
     root = write_folders(tmp_path / "flowers")
     roots = {open_data(str(root), size).root for size in (SIZE, 24)}
