@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pytorch_lightning.trainer.states import TrainerFn
 
-from lightning_flowers.lightning_internals import trainer_of
+from lightning_flowers.lightning_internals import plain_numbers, trainer_of
 from lightning_flowers.model.layers import Normalize, check_classes, reorder_classes
 from lightning_flowers.model.optimization import Optimization
 from lightning_flowers.model.scoring import ScoringMixin
@@ -35,6 +35,8 @@ class CheckpointMixin(ScoringMixin):
         checkpoint["class_names"] = list(self.class_names)
         checkpoint["train_counts"] = self.sums_so_far()
         checkpoint["normalization"] = {part: list(self.backbone.pretrained_cfg[part]) for part in ("mean", "std")}
+        settings = {name: value for name, value in checkpoint.items() if name != "state_dict"}
+        checkpoint |= plain_numbers(settings)  # lr or num_classes may be NumPy's, and so what the optimizer keeps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
