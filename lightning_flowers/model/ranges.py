@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any
 
 from lightning_flowers.errors import UserError
@@ -14,7 +15,12 @@ def _alpha(value: float) -> bool:
     return value == 0 or MIN_ALPHA <= value < math.inf
 
 
+def _width(value: object) -> bool:
+    return isinstance(value, int | Integral) and not isinstance(value, bool) and 1 <= int(value) <= MAX_WIDTH
+
+
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "num_classes": (lambda value: value >= 1, "1 or more"),
     "lr": (lambda value: 0 < value <= MAX_LR, f"above 0, at most {MAX_LR}"),
     "layer_decay": (lambda value: 0 < value <= 1, "above 0, at most 1 (off)"),
     "weight_decay": (lambda value: 0 <= value < math.inf, "0 (off) or more"),
@@ -29,7 +35,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cutmix": (_alpha, f"0 (off), or {MIN_ALPHA} or more"),
     "ema_decay": (lambda value: 0 <= value < 1, "0 (off) or more, below 1"),
     "feature_views": (lambda value: value >= 0, "0 (none) or more"),
-    "hidden": (lambda value: all(0 < width <= MAX_WIDTH for width in value), f"widths in 1..{MAX_WIDTH}"),
+    "hidden": (lambda value: all(map(_width, value)), f"widths in 1..{MAX_WIDTH}"),
 }
 
 
