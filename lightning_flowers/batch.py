@@ -2,6 +2,7 @@
 
 from typing import Any, TypedDict
 
+import torch
 from torch import Tensor
 
 from lightning_flowers.errors import UserError
@@ -36,6 +37,7 @@ class FeatureBatch(TypedDict):
 
 
 _PICTURES = {"image", "features"}
+_TENSORS = {"image": (torch.uint8, 4), "label": (torch.int64, 1), "index": (torch.int64, 1), "mask": (torch.bool, 1)}
 _HOLDS = (
     "a batch must be a dict of image (uint8 (batch, 3, size, size)), label (int64, -1 where unknown), index (int64) "
     "and mask (bool, False for padding), as the loaders of PetalsDataModule give them"
@@ -50,6 +52,10 @@ def check_batch(batch: Any) -> None:
     """
     if not isinstance(batch, dict) or not ({"label", "index", "mask"} <= batch.keys() and batch.keys() & _PICTURES):
         raise UserError(f"{type(batch).__name__}: {_HOLDS}")
+    for name in _TENSORS.keys() & batch.keys():
+        tensor, (dtype, dimensions) = batch[name], _TENSORS[name]
+        if tensor.dtype != dtype or tensor.ndim != dimensions or (name == "image" and tensor.shape[1] != 3):
+            raise UserError(f"{name}, {str(tensor.dtype).removeprefix('torch.')} {(*tensor.shape,)}: {_HOLDS}")
 
 
 def check_labels(batch: Batch | FeatureBatch) -> None:

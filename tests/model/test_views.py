@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lightning_flowers.batch import Batch
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.model.views import TTA, mean_probabilities, resize, resize_weights, views_of
 
@@ -49,9 +50,10 @@ def test_probabilities_are_the_mean_over_the_views(image, tta):
     torch.manual_seed(0)
     model = FlowerClassifier("test_resnet", 5, weights="none").eval()
     model.views = views_of(tta)
-    batch = {"image": image, "index": torch.arange(2), "label": torch.zeros(2), "mask": torch.ones(2)}
+    label, mask = torch.zeros(2, dtype=torch.int64), torch.ones(2, dtype=torch.bool)
+    batch = Batch(image=image, index=torch.arange(2), label=label, mask=mask)
     with torch.no_grad():
-        found = model.predict_step(batch, 0)["probabilities"]  # pyright: ignore[reportArgumentType]
+        found = model.predict_step(batch, 0)["probabilities"]
         each = [model(view(image)).softmax(1) for view in views_of(tta)]
     assert torch.allclose(found, sum(each, torch.zeros(2, 5)) / len(each), atol=1e-6)
     assert not torch.allclose(found, each[0], atol=1e-6)
