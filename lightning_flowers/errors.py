@@ -39,12 +39,20 @@ def naming_flags() -> Iterator[None]:
 
 
 def as_given(text: str) -> str:
-    """A message that names flags, with Python's arguments in their place where no command line runs."""
-    return text if _of_a_command_line else _FLAG.sub(_argument, text)
+    """A message that names flags, with Python's arguments in their place where no command line runs; what it takes to
+    be meant keeps its group, which may be all that was amiss."""
+    if _of_a_command_line:
+        return text
+    said, meant, near = text.partition("did you mean ")
+    return f"{_FLAG.sub(_argument, said)}{meant}{_FLAG.sub(_in_group, near)}"
 
 
 def _argument(found: re.Match[str]) -> str:
     return "" if found["help"] else found["argument"] or found[0]
+
+
+def _in_group(found: re.Match[str]) -> str:
+    return "" if found["help"] else found[0].removeprefix("--")
 
 
 class UserError(Exception):

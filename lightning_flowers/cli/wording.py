@@ -13,6 +13,7 @@ from lightning_flowers.errors import UserError
 HELP = " (see --help)"
 _START, _END, _LONGEST_VALUE = 300, 200, 60  # characters
 _KEY = re.compile(r'Parser key "(?P<key>[^"]+)"(?: element \d+)?:\s*(?P<rest>.*)', re.DOTALL)
+_LINKED = re.compile(r"argument _count_classes\(data\) --> (?P<key>[\w.]+): ")
 _UNION = re.compile(
     r"Subtypes: [^\n]*\n *Errors:\n(?P<indent> *)- (?P<errors>.*)"
     r"\n *Given value type: [^\n]*\n *Given value: (?P<value>.*)",
@@ -34,6 +35,8 @@ def in_short(message: str, key: str = "") -> str:
         message: jsonargparse's, with its line breaks.
         key: of the setting, where the message does not name it.
     """
+    if linked := _LINKED.match(message):
+        return f"--{linked['key']}: comes from the data: leave it out"
     value = ""
     if found := _KEY.match(message):
         key, message = found["key"], found["rest"]

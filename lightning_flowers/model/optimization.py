@@ -120,7 +120,9 @@ class Optimization:
         trainer.fit_loop.setup_data()  # with max_steps alone, the next line would leave the epoch's length unknown
         total = trainer.estimated_stepping_batches
         if not math.isfinite(total):
-            raise UserError("--model.schedule=cosine needs the run's length: give --trainer.max_epochs or .max_steps")
+            raise UserError(
+                "--model.schedule=cosine needs the run's length: --trainer.max_epochs or --trainer.max_steps"
+            )
         total = max(int(total), 1)
         per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
         head = self.head_epochs * math.ceil(per_epoch)
