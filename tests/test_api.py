@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -142,6 +143,9 @@ def test_a_split_gives_picture_label_and_id_of_each_record(petals_root):
     assert [each.label for each in train] == train.labels.tolist()
     assert data.splits["test"][0].label == -1
     assert data.classes[item.label] == "flower 1"
+    assert [each.id for each in train[4:6]] == ["train0004", "train0005"]
+    copied = pickle.loads(pickle.dumps(data)).splits["train"]  # as ddp_spawn hands it on
+    assert np.array_equal(copied[5].picture, item.picture)
     first = next(iter(data.predict_dataloader()[0]))
     for row, position in enumerate(first["index"].tolist()):
         assert np.array_equal(first["image"][row].permute(1, 2, 0).numpy(), data.splits["val"][position].picture)
@@ -191,6 +195,9 @@ def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
         ),
         (lambda: lf.predict("/none"), "run=/none: no such folder"),
         (lambda: lf.fit(model={"lr": "x"}), "lr=x: must be float"),
+        (lambda: lf.fit(lr=0.1), "unrecognized arguments: lr=0.1: did you mean model.lr?"),
+        (lambda: lf.fit(data="petals"), "data=petals: no YAML of settings: did you mean data.root=petals?"),
+        (lambda: lf.fit(model={"num_classes": 16}), "num_classes: comes from the data: leave it out"),
     ],
 )
 def test_a_message_names_the_argument_as_it_was_given(make, said):
@@ -332,12 +339,57 @@ def test_of_one_split_alone_predictions_are_put_together_and_a_part_of_them_is_r
     assert lf.collect_predictions(batches, data)["val"].probabilities.shape == (12, 4)
     with pytest.raises(lf.UserError, match="4 of 12 records were not predicted exactly once"):
         lf.collect_predictions(batches[:1], data)
+    with pytest.raises(lf.UserError, match=r"^batches=None: nothing was predicted, or by several processes: give dev"):
+        lf.collect_predictions(None, data)  # pyright: ignore[reportArgumentType]
+
+
+def test_predictions_of_one_loader_are_not_taken_for_all(petals_root, own):
+    data = lf.PetalsDataModule(**on(str(petals_root)))
+    with pytest.raises(
+        lf.UserError, match=r"^batches: of 1 loader, not of val and test: give trainer.predict\(model, d"
+    ):
+        lf.collect_predictions(own().predict(tiny(), data.test_dataloader()), data)
 
 
 def test_records_with_labels_given_beside_them_are_scored(petals_root, own):
     data = lf.PetalsDataModule(**on(str(petals_root)), test_labels=str(petals_root / "test_labels.csv"))
     (scores,) = own().test(tiny(), data, verbose=False)
     assert 0 <= scores["test_accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"image": torch.zeros(2, 3, 32, 32)},
+            r"^image, float32 \(2, 3, 32, 32\): a batch must be a dict of image \(uint8",
+        ),
+        ({"image": torch.zeros(2, 32, 32, 3, dtype=torch.uint8)}, r"^image, uint8 \(2, 32, 32, 3\): a batch"),
+        ({"label": torch.zeros(2)}, r"^label, float32 \(2,\): a batch"),
+        ({"mask": torch.ones(2, dtype=torch.int64)}, r"^mask, int64 \(2,\): a batch"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["validate", "predict"])
+def test_a_batch_of_other_tensors_is_named(own, stage, change, said):
+    """Pictures in 0..1 would be taken for black ones."""
+    zeros = torch.zeros(2, dtype=torch.int64)
+    image = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    batch = {"image": image, "label": zeros, "index": zeros, "mask": torch.ones(2, dtype=torch.bool), **change}
+    with pytest.raises(lf.UserError, match=said):
+        getattr(own(), stage)(tiny(), DataLoader([batch], batch_size=None))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+def test_numbers_of_numpy_are_kept_as_plain_ones(petals_root, own):
+    data, trainer = lf.PetalsDataModule(**on(str(petals_root))), own()
+    settings = {"num_classes": data.splits["train"].labels.max() + 1, "hidden": [np.int64(6)], "lr": np.float32(0.05)}
+    model = lf.FlowerClassifier("test_resnet", weights="none", **settings)
+    trainer.fit(model, data)
+    kept = trainer.checkpoint_callback.best_model_path
+    loaded = lf.FlowerClassifier.load_from_checkpoint(kept)
+    assert type(loaded.hparams["num_classes"]) is int
+    (trainer := own(2)).fit(loaded, data, ckpt_path=kept)
+    assert trainer.current_epoch == 2
 
 
 def test_a_loader_of_pairs_is_told_what_a_batch_holds(own):

@@ -106,9 +106,16 @@ def collect_predictions(batches: Sequence[Any], data: PetalsDataModule) -> dict[
         UserError: a record was not predicted exactly once.
         DataError: the test split's ids are not those of the competition's sample submission.
     """
-    loaders = batches if batches and isinstance(batches[0], list) else [batches]
+    names = data.names_for("predict")
+    if not batches:
+        raise UserError(f"batches={batches}: nothing was predicted, or by several processes: give devices=1")
+    loaders = batches if isinstance(batches[0], list) else [batches]
+    if len(loaders) != len(names):
+        raise UserError(
+            f"batches: of {len(loaders)} loader, not of {' and '.join(names)}: give trainer.predict(model, data)"
+        )
     results = []
-    for name, steps in zip(data.names_for("predict"), loaders, strict=True):
+    for name, steps in zip(names, loaders, strict=True):
         index, probabilities = (torch.cat([step[key].cpu() for step in steps]) for key in ("index", "probabilities"))
         split = data.splits[name]
         results.append(merge(len(split), index.numpy(), probabilities.numpy(), split.bad))

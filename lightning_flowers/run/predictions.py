@@ -33,7 +33,7 @@ class Predictions:
     labels: NDArray[np.int64] | None = None
     external: bool = False
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the arrays to a .npz that appears once it is whole."""
         arrays: dict[str, Any] = {
             "ids": self.ids,
@@ -42,7 +42,7 @@ class Predictions:
         }
         if self.labels is not None:
             arrays["labels"] = self.labels
-        with atomic_file(path) as part, part.open("wb") as file:
+        with atomic_file(Path(path_text("path", path))) as part, part.open("wb") as file:
             np.savez(file, **arrays)
 
     @classmethod

@@ -27,7 +27,7 @@ def test_merge_refuses_a_record_missing_or_twice(index):
 @pytest.mark.parametrize("labels", [None, np.array([0, 1, 1])])
 def test_predictions_come_back_as_saved(tmp_path, labels):
     path = tmp_path / "predictions" / "val.npz"
-    Predictions(IDS, PROBABILITIES, labels).save(path)
+    Predictions(IDS, PROBABILITIES, labels).save(str(path))
     loaded = Predictions.load(path)
     assert loaded.ids.tolist() == IDS.tolist()
     assert loaded.probabilities.dtype == np.float32

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +62,19 @@ class Split:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, position: int) -> Item:
-        """One record, its picture decoded, and resized if it has another size.
+    @overload
+    def __getitem__(self, position: int) -> Item: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Item]: ...
+    def __getitem__(self, position: int | slice) -> Item | list[Item]:
+        """One record, or those of a slice, its picture decoded, and resized if it has another size.
 
         Raises:
             IndexError: there are not so many.
             DataError: the record is damaged.
         """
+        if isinstance(position, slice):
+            return [self[each] for each in range(len(self))[position]]
         records, record = self.find(position)
         picture = np.empty((self.size, self.size, 3), np.uint8)
         self.decode(position, picture)
