@@ -195,6 +195,7 @@ def test_a_mistake_is_one_line(petals_root, tmp_path, settings, said):
         ),
         (lambda: lf.predict("/none"), "run=/none: no such folder"),
         (lambda: lf.fit(model={"lr": "x"}), "lr=x: must be float"),
+        (lambda: lf.fit(resume=None, model={"lr": "x"}), "lr=x: must be float"),
         (lambda: lf.fit(lr=0.1), "unrecognized arguments: lr=0.1: did you mean model.lr?"),
         (lambda: lf.fit(data="petals"), "data=petals: no YAML of settings: did you mean data.root=petals?"),
         (lambda: lf.fit(model={"num_classes": 16}), "num_classes: comes from the data: leave it out"),

@@ -32,7 +32,7 @@ def expand_run(args: list[str]) -> list[str]:
     """
     for _, path in given(args, "--config", "-c"):
         _check_config(Path(path))
-    runs = given(args, "--run", "--resume")
+    runs = [run for run in given(args, "--run", "--resume") if run[1] != "null"]  # as fit(resume=None) gives none
     if not runs:
         return args
     flag, value = runs[-1]
