@@ -54,6 +54,8 @@ def check_batch(batch: Any) -> None:
         raise UserError(f"{type(batch).__name__}: {_HOLDS}")
     for name in _TENSORS.keys() & batch.keys():
         tensor, (dtype, dimensions) = batch[name], _TENSORS[name]
+        if not isinstance(tensor, Tensor):
+            raise UserError(f"{name}, a {type(tensor).__name__}: {_HOLDS}")
         if tensor.dtype != dtype or tensor.ndim != dimensions or (name == "image" and tensor.shape[1] != 3):
             raise UserError(f"{name}, {str(tensor.dtype).removeprefix('torch.')} {(*tensor.shape,)}: {_HOLDS}")
 

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.utilities.apply_func import apply_to_collection  # pyright: ignore[reportPrivateImportUsage]
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.plugins import XLAPrecision
 from pytorch_lightning.strategies import ParallelStrategy
@@ -26,11 +24,6 @@ TESTED = ("2.6.0", "2.6.6")  # of Lightning: by the tests of resuming and of thi
 def trainer_of(model: LightningModule) -> Trainer | None:
     """The Trainer that a model is attached to; `model.trainer` raises an error where there is none."""
     return model._trainer
-
-
-def plain_numbers(kept: Any) -> Any:
-    """What a checkpoint keeps, with plain numbers for NumPy's, which torch.load refuses."""
-    return apply_to_collection(kept, np.generic, np.generic.item)
 
 
 def spawns_processes(trainer: Trainer) -> bool:

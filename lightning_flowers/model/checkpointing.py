@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
 from pytorch_lightning.trainer.states import TrainerFn
 
-from lightning_flowers.lightning_internals import plain_numbers, trainer_of
+from lightning_flowers.lightning_internals import trainer_of
 from lightning_flowers.model.layers import Normalize, check_classes, reorder_classes
 from lightning_flowers.model.optimization import Optimization
 from lightning_flowers.model.scoring import ScoringMixin
@@ -36,7 +37,7 @@ class CheckpointMixin(ScoringMixin):
         checkpoint["train_counts"] = self.sums_so_far()
         checkpoint["normalization"] = {part: list(self.backbone.pretrained_cfg[part]) for part in ("mean", "std")}
         settings = {name: value for name, value in checkpoint.items() if name != "state_dict"}
-        checkpoint |= plain_numbers(settings)  # lr or num_classes may be NumPy's, and so what the optimizer keeps
+        checkpoint |= _plain(settings)  # lr or num_classes may be NumPy's, and so what the optimizer keeps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the settings of this run win over those that a resumed run's optimizer was saved with, and the data's
@@ -58,3 +59,12 @@ class CheckpointMixin(ScoringMixin):
         if known := checkpoint.get("normalization"):
             self.backbone.pretrained_cfg |= known
             self.normalize.set(**known)
+
+
+def _plain(kept: Any) -> Any:
+    """What a checkpoint keeps, with plain numbers for NumPy's, which torch.load refuses."""
+    if isinstance(kept, np.generic):
+        return kept.item()
+    if type(kept) is dict:
+        return {_plain(key): _plain(value) for key, value in kept.items()}
+    return type(kept)(map(_plain, kept)) if type(kept) in (list, tuple) else kept

@@ -16,7 +16,7 @@ def _alpha(value: float) -> bool:
 
 
 def _width(value: object) -> bool:
-    return isinstance(value, int | Integral) and not isinstance(value, bool) and 1 <= int(value) <= MAX_WIDTH
+    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= MAX_WIDTH
 
 
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -46,7 +46,7 @@ def check_ranges(settings: Mapping[str, Any]) -> None:
         UserError: so it is.
     """
     for name, (good, allowed) in _RANGES.items():
-        if not good(settings[name]):
+        if name in settings and not good(settings[name]):  # num_classes may be known to the data alone
             raise UserError(f"--model.{name}={settings[name]}: must be {allowed}")
     if settings["head_epochs"] and settings["schedule"] == "starter":
         raise UserError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,10 +166,6 @@ class LazyShard:
 
     def __len__(self) -> int:
         return self.name.records
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Another process, or a copy, opens it for itself."""
-        return LazyShard, (self.where, self.rules, self.bytes, self.store, self.path)
 
     def records(self) -> ShardRecords:
         """Its records; the first time this waits for a shard that is still on its way.
