@@ -13,6 +13,7 @@ from jsonargparse import DefaultHelpFormatter, Namespace
 from jsonargparse._actions import _ActionConfigLoad
 from jsonargparse._common import parser_context
 
+from lightning_flowers.cli.wording import LINKED
 from lightning_flowers.errors import UserError
 
 
@@ -44,7 +45,10 @@ def retell(parser: ArgumentParser, tell: Callable[[str], str | None]) -> None:
 
 
 def check_names(parser: JsonArgumentParser, settings: Namespace) -> None:
-    """Refuse settings of names that a parser does not know; what they are given may need what other files say."""
+    """Refuse settings of names that a parser does not know, or that it would replace by another setting's; what they
+    are given may need what other files say."""
+    if linked := next((name for name in LINKED if name in settings), None):
+        raise UserError(f"--{linked}: {LINKED[linked]}")
     try:
         with parser_context(lenient_check=True):
             parser.validate(settings)

@@ -13,7 +13,9 @@ from lightning_flowers.errors import UserError
 HELP = " (see --help)"
 _START, _END, _LONGEST_VALUE = 300, 200, 60  # characters
 _KEY = re.compile(r'Parser key "(?P<key>[^"]+)"(?: element \d+)?:\s*(?P<rest>.*)', re.DOTALL)
-_LINKED = re.compile(r"argument _count_classes\(data\) --> (?P<key>[\w.]+): ")
+# Settings that others make, whatever is said of them.
+LINKED = {"model.num_classes": "comes from the data: leave it out", "data.seed": "is the run's: give --seed_everything"}
+_LINKED = re.compile(r'(Linked "|argument _count_classes\(data\) --> )(?P<key>[\w.]+)')
 _UNION = re.compile(
     r"Subtypes: [^\n]*\n *Errors:\n(?P<indent> *)- (?P<errors>.*)"
     r"\n *Given value type: [^\n]*\n *Given value: (?P<value>.*)",
@@ -36,7 +38,7 @@ def in_short(message: str, key: str = "") -> str:
         key: of the setting, where the message does not name it.
     """
     if linked := _LINKED.match(message):
-        return f"--{linked['key']}: comes from the data: leave it out"
+        return f"--{linked['key']}: {LINKED[linked['key']]}"
     value = ""
     if found := _KEY.match(message):
         key, message = found["key"], found["rest"]

@@ -82,6 +82,8 @@ def test_a_setting_is_refused_by_its_flag_in_one_short_line(petals_root, tmp_pat
         ("model: resnet18", "own.yaml: --model=resnet18: no YAML of settings: did you mean --model.backbone=resnet18?"),
         ("data: 3", "own.yaml: data: 3: holds no settings: indent them, a line each, or leave it out"),
         ("model:", "own.yaml: model: None: holds no settings"),
+        ("model: {num_classes: 16}", "own.yaml: --model.num_classes: comes from the data: leave it out"),
+        ("data: {seed: 3}", "own.yaml: --data.seed: is the run's: give --seed_everything"),
     ],
 )
 def test_a_config_that_is_wrong_is_told_by_its_setting(tmp_path, monkeypatch, capsys, text, said):
@@ -98,6 +100,7 @@ def test_a_config_that_is_wrong_is_told_by_its_setting(tmp_path, monkeypatch, ca
         ("batchsize: 4", "own.yaml: no setting data.batchsize: did you mean --data.batch_size"),
         ("batch_size: many", "own.yaml: --data.batch_size=many: must be int"),
         ("batch_size: [", "own.yaml: while parsing a flow node"),
+        ("seed: 3", "own.yaml: --data.seed: is the run's: give --seed_everything"),
         ("- 4", "--data=own.yaml: no YAML of settings"),
     ],
 )
