@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lightning_flowers import feature_store
 from lightning_flowers.__main__ import main
-from lightning_flowers.cli import lightning
+from lightning_flowers.cli import running
 from lightning_flowers.data.cache import free_space
 from lightning_flowers.data.tfrecord.writer import Record
 from lightning_flowers.errors import naming_flags
@@ -72,7 +72,7 @@ def messages_name_flags() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than a tiny run: none of this process leaves a page."""
-    monkeypatch.setattr(lightning, "leave_report", lambda path: "left out")
+    monkeypatch.setattr(running, "leave_report", lambda path: "left out")
 
 
 @pytest.fixture(scope="session")

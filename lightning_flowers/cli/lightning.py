@@ -1,16 +1,12 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
 import time
-import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import Namespace
 from lightning_fabric.plugins import TorchCheckpointIO
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.cli import LightningCLI
@@ -20,35 +16,31 @@ from lightning_flowers import hardware
 from lightning_flowers.cli.arguments import choose_checkpoint, expand_run
 from lightning_flowers.cli.checks import check_data, find_test_labels, why_in_order
 from lightning_flowers.cli.child import lead
-from lightning_flowers.cli.failures import as_user_errors
 from lightning_flowers.cli.parser import Parser, make_parser, shorten_help
 from lightning_flowers.cli.recorder import Recorder
 from lightning_flowers.cli.rejoining import joined
+from lightning_flowers.cli.running import Running
 from lightning_flowers.cli.settings import check_settings
 from lightning_flowers.cli.wording import as_setting_errors
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
-from lightning_flowers.evaluation.decision import Decision
 from lightning_flowers.lightning_internals import left_by_slurm
 from lightning_flowers.model.attaching import adopt_classes
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.features import choose_caches
-from lightning_flowers.model.views import views_of
-from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.callbacks import check_callbacks
 from lightning_flowers.run.checkpoints import ReadByFirst
 from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
-from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
+from lightning_flowers.run.messages import say
 from lightning_flowers.run.origin import judge_origin
-from lightning_flowers.run.prediction_folder import choose_out, note_predictions, outdated
-from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
+from lightning_flowers.run.prediction_folder import choose_out
+from lightning_flowers.run.prediction_writer import PredictionCollector
 from lightning_flowers.run.progress import Progress
 from lightning_flowers.run.ranks import Ranks
 from lightning_flowers.run.resuming import check_changes
 
 
-class FlowersCLI(LightningCLI):
+class FlowersCLI(Running, LightningCLI):
     """Lightning's command line, with a run folder around it.
 
     Args:
@@ -57,11 +49,6 @@ class FlowersCLI(LightningCLI):
     Raises:
         UserError: a mistake in them, or in what they name.
     """
-
-    folder: RunFolder | None = None
-    recorder: Recorder | None = None
-    model: FlowerClassifier
-    datamodule: PetalsDataModule
 
     def __init__(self, args: list[str]) -> None:
         self._began = time.monotonic()
@@ -76,7 +63,7 @@ class FlowersCLI(LightningCLI):
                 run=False,
                 auto_configure_optimizers=False,
             )
-            self._run()
+            self.run_command()
 
     def setup_parser(self, *_: Any, **__: Any) -> None:
         self.parser = make_parser(self.command)
@@ -91,12 +78,12 @@ class FlowersCLI(LightningCLI):
         config = self.config
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
         self._asked = self._plain(config)
-        self.folder, self._checkpoint = choose_checkpoint(self.command, config)
+        self.folder, self.checkpoint = choose_checkpoint(self.command, config)
         out = config.get("out")
         if self.command == "fit" and self.folder and config.hours is None:  # those of a run are of all its sessions
             config.hours = self.folder.read_summary().get("hours")
-        self.out = self.folder if out is None else choose_out(out, self.folder, str(self._checkpoint))
-        if self._checkpoint:
+        self.out = self.folder if out is None else choose_out(out, self.folder, str(self.checkpoint))
+        if self.checkpoint:
             config.model.weights = "none"  # the checkpoint has them all
             if self.command == "fit" and self.folder and not self._joined.again:
                 check_changes(self.folder, self._asked)
@@ -137,9 +124,9 @@ class FlowersCLI(LightningCLI):
         weights, data = self.model.weights_file, self.datamodule
         adopt_classes(self.model, data.classes)
         self.model.say = say
-        if self._checkpoint:
+        if self.checkpoint:
             why = why_in_order(self.command, data, own)
-            self.model.class_order = match_classes(self._checkpoint, self.folder, data.source, why)
+            self.model.class_order = match_classes(self.checkpoint, self.folder, data.source, why)
         if self.command == "test":
             find_test_labels(data)
         check_data(self.command, self.config, data, self.folder, own)
@@ -167,7 +154,7 @@ class FlowersCLI(LightningCLI):
         hardware.check_launcher(self.trainer, self.config.trainer.strategy)
         if hardware.starts_others(self.trainer):
             lead()
-        if self._checkpoint is None and (left := left_by_slurm(self.trainer)):
+        if self.checkpoint is None and (left := left_by_slurm(self.trainer)):
             raise UserError(f"{left}: left by an earlier job: Lightning would begin with it: move it away")
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             self.trainer.strategy.checkpoint_io = ReadByFirst()
@@ -177,94 +164,3 @@ class FlowersCLI(LightningCLI):
         say("model", self.model.describe())
         if self.config.model.weights not in ("timm", "none"):
             say("weights", self.model.origin)
-
-    def _run(self) -> None:
-        fits = self.command == "fit"
-        try:
-            with as_user_errors(self.folder, self._checkpoint, resumable=fits):
-                getattr(self, self.command)()
-        except BaseException as error:
-            if self.recorder and isinstance(error, KeyboardInterrupt):
-                self.recorder.summarize(self.trainer, self.model)
-            hardware.end_others(self.trainer)
-            raise
-        finally:
-            if self.folder is not None:
-                self.folder.discard_untrained()
-                if fits:
-                    self._tell_old_predictions(self.folder)
-
-    def fit(self) -> None:
-        """Train; then predict and report, where there is a folder for it."""
-        choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
-        wrap = self.datamodule.wrap
-        if self.folder is not None and self.trainer.is_global_zero and not self.config.resume:
-            self.folder.make()
-        budget = self.recorder.budget if self.recorder and self.trainer.is_global_zero else None
-        with budget or nullcontext():  # noted meanwhile: what a killed run has used is known
-            self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint)
-            self.datamodule.wrap = wrap  # val is predicted from what was kept of it: the backbone is the same
-            self.after_fit()
-
-    def after_fit(self) -> None:
-        """Predict with the best epoch, say how good it is, and leave the run's page."""
-        if self.folder is None or self.recorder is None:
-            return
-        record = self.recorder
-        if not record.trains:
-            limit = "max_steps" if 0 <= self.trainer.max_steps <= self.trainer.global_step else "max_epochs"
-            higher = f"{'more --hours and ' if record.budget else ''}a higher --trainer.{limit}"
-            say("trained", f"nothing: the run had come to its end; {higher} would go on")
-        record.summarize(self.trainer, self.model)
-        kept = record.checkpoints.best_model_path or record.checkpoints.last_model_path
-        if kept and self.config.predict and self.datamodule.names_for("predict"):
-            self._predict(self.folder, kept, "none")
-        record.summarize(self.trainer, self.model)  # again: predicting may have found damaged records
-        say_skipped(self.datamodule)
-        if (best := record.history.best()) is not None:
-            say_best(best)
-        self._leave_report(self.folder)
-        if record.budget:
-            say("hours", f"{record.budget.used / 3600:.3f} of {self.config.hours:g} were used")
-        say("run", str(self.folder.path))
-
-    def validate(self) -> None:
-        """Score the val split."""
-        self._score("val", self.trainer.validate)
-
-    def test(self) -> None:
-        """Score the test split."""
-        self._score("test", self.trainer.test)
-
-    def predict(self) -> None:
-        """Predict val and test."""
-        assert self.out is not None
-        self.model.views = views_of(self.config.tta)
-        self._predict(self.out, self._checkpoint, self.config.tta, self.config.decision)
-        if self.folder is not None:
-            self._leave_report(self.out)
-
-    def _predict(self, out: RunFolder, checkpoint: str | None, tta: str, decision: Decision = "argmax") -> None:
-        self.trainer.predict(self.model, datamodule=self.datamodule, ckpt_path=checkpoint, return_predictions=False)
-        found = write_predictions(out, self.datamodule, self.collector.results, decision)
-        if self.trainer.is_global_zero:
-            facts = {"tta": tta, **(found or {})}
-            note_predictions(out, self.folder, str(checkpoint), self.datamodule.summary(), facts)
-
-    def _score(self, split: str, score: Callable[..., Any]) -> None:
-        scores = score(self.model, datamodule=self.datamodule, ckpt_path=self._checkpoint, verbose=False)
-        if not scores:
-            raise UserError(f"--trainer.limit_{split}_batches=0: leaves nothing to score: give 1.0 for all of it")
-        (done,), loader = getattr(self.trainer, f"num_{split}_batches"), getattr(self.trainer, f"{split}_dataloaders")
-        part = f" (part of them: {done} of {len(loader)} batches)" if done < len(loader) else ""
-        say_scores(split, f"{len(self.datamodule.splits[split])} records{part}", scores[0])
-
-    @rank_zero_only
-    def _tell_old_predictions(self, folder: RunFolder) -> None:
-        if old := outdated(folder.path):  # the run went on, and was cut off or was not to predict
-            warnings.warn(old, stacklevel=1)  # of others than the package's files none is shown
-
-    @rank_zero_only
-    def _leave_report(self, folder: RunFolder) -> None:
-        if self.config.report:
-            say("report", leave_report(folder.path))
