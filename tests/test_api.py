@@ -303,6 +303,18 @@ def test_a_model_of_other_classes_is_not_scored(petals_root, own):
         own().validate(model, lf.PetalsDataModule(**on(str(petals_root))))
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"feature_views": 2}, r"^feature_views=2: would have no effect: it is of features of a frozen backbone"),
+        ({"freeze_backbone": True, "head_epochs": 1}, "^head_epochs=1: would have no effect: freeze_backbone=true"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(petals_root, own, settings, said):
+    with pytest.raises(lf.UserError, match=said):
+        own().fit(tiny(**settings), lf.PetalsDataModule(**on(str(petals_root))))
+
+
 def test_feature_views_need_the_data_module(petals_root, own):
     data = lf.PetalsDataModule(**on(str(petals_root)))
     model = tiny(freeze_backbone=True, feature_views=2)

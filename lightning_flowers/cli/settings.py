@@ -11,14 +11,11 @@ from lightning_flowers.data.conversion.hubs import is_hub
 from lightning_flowers.data.conversion.opening import REMOTE_LIMIT, holds_shards, is_url
 from lightning_flowers.data.datamodule import PSEUDO_THRESHOLD
 from lightning_flowers.errors import UserError
-from lightning_flowers.model.features import feature_views
+from lightning_flowers.model.idle import NO_EFFECT, idle_settings
 
 # Lightning's tuners: the first asks loaders of torch, the second an optimizer without a schedule.
 _TUNERS = ("BatchSizeFinder", "LearningRateFinder")
-_NO_EFFECT = "would have no effect: "
 _WHOLE_SPLITS = "predictions are of whole splits: leave it out"
-# What a frozen backbone leaves without effect, where it is not its default.
-_OF_THE_BACKBONE = {"drop_path": 0, "grad_checkpointing": "auto", "head_epochs": 0, "layer_decay": 1}
 
 
 class _Row(NamedTuple):
@@ -44,6 +41,10 @@ def check_settings(command: str, settings: Namespace, args: Sequence[str]) -> No
             value = settings[row.flag]
             shown = "" if isinstance(value, list) else f"={value}"
             raise UserError(f"--{row.flag}{shown}: {row.why}")
+    augments = settings.data.augment not in ("none", [])
+    for flag, message in idle_settings(settings.model, augments, settings.data.cache):
+        if new or f"--{flag}" in given:
+            raise UserError(message)
 
 
 def _outside(flag: str, holds: Callable[[float], bool], allowed: str) -> _Row:
@@ -70,7 +71,7 @@ def _above_0(flag: str) -> _Row:
 
 def _idle(flag: str, idle: Callable[[Namespace], bool], why: str) -> _Row:
     """Of a setting that the others leave without effect."""
-    return _Row(flag, idle, _NO_EFFECT + why)
+    return _Row(flag, idle, NO_EFFECT + why)
 
 
 def _reads_urls(settings: Namespace) -> bool:
@@ -82,10 +83,6 @@ def _converts(settings: Namespace) -> bool:
     """Whether pictures are converted: not where all that is given are shards."""
     roots = [root for root in (settings.data.root, *settings.data.extra_roots) if root is not None]
     return any(is_hub(root) or not (is_url(root) or holds_shards(Path(root))) for root in roots)
-
-
-def _keeps_features(settings: Namespace) -> bool:
-    return feature_views(settings.model, settings.data.augment not in ("none", []))[0] != 0
 
 
 def _tunes(settings: Namespace) -> bool:
@@ -146,17 +143,6 @@ _TABLE = (
         "it is where --data.cache=disk keeps pictures: give that too",
     ),
     _idle(
-        "data.cache",
-        lambda s: s.data.cache in ("ram", "disk") and _keeps_features(s),
-        "features of the frozen backbone are kept in place of pictures: leave it out, or give "
-        "--model.feature_cache=false",
-    ),
-    _idle(
-        "model.compile",
-        lambda s: s.model.compile and _keeps_features(s),
-        "the backbone is used once, to compute the features that are kept: leave it out",
-    ),
-    _idle(
         "data.remote_limit",
         lambda s: s.data.remote_limit != REMOTE_LIMIT and not _reads_urls(s),
         "it is of data under a URL, and --data.root is none: leave it out",
@@ -177,28 +163,9 @@ _TABLE = (
         "it is of pictures that are converted, and these are shards: leave it out",
     ),
     _idle(
-        "model.warmup_epochs",
-        lambda s: s.model.warmup_epochs != 1 and s.model.schedule != "cosine",
-        "it is of --model.schedule=cosine: leave it out",
-    ),
-    _idle(
         "model.first_size",
-        lambda s: s.model.first_size is not None and (_keeps_features(s) or s.trainer.max_epochs == 1),
-        "pictures of the last epoch have the data's size, and kept features are of no other: leave it out",
-    ),
-    *(
-        _idle(
-            f"model.{name}",
-            lambda s, name=name, default=default: s.model[name] not in (default, False) and s.model.freeze_backbone,
-            "--model.freeze_backbone=true trains the head alone: leave one of the two out",
-        )
-        for name, default in _OF_THE_BACKBONE.items()
-    ),
-    _idle(
-        "model.feature_views",
-        lambda s: s.model.feature_views and (not _keeps_features(s) or s.data.augment in ("none", [])),
-        "it is of features of a frozen backbone, kept of augmented pictures: give --model.freeze_backbone=true, "
-        "--model.feature_cache=true and --data.augment, without --model.mixup and --model.cutmix; or leave it out",
+        lambda s: s.model.first_size is not None and s.trainer.max_epochs == 1,
+        "pictures of the last epoch have the data's size: leave it out",
     ),
     _idle(
         "trainer.default_root_dir",

@@ -56,6 +56,7 @@ class PetalsDataModule(LightningDataModule):
         seed: of the order and the augmentation; folds are the same for all. Default: --seed_everything.
 
     Attributes:
+        cache_mode: where decoded pictures are kept, as given.
         classes: names of the classes, in the order of their labels.
         wrap: makes of a split's loader what is read in its place, during a fit; None where nobody has chosen.
         splits: train, val and test, each opened when it is first asked for: `data.splits["train"][0]` is the first
@@ -127,7 +128,7 @@ class PetalsDataModule(LightningDataModule):
             threshold=pseudo_threshold,
         )
         self.wrap: Callable[[Loader, str], Any] | None = None
-        self._cache_mode: choice.Mode = cache
+        self.cache_mode: choice.Mode = cache
         self._cache_dir = cache_dir
         self._cache: PictureCache | None = None
 
@@ -184,7 +185,7 @@ class PetalsDataModule(LightningDataModule):
             UserError: there is no room where they were to be kept.
         """
         splits = [self.splits[name] for name in self.names_for("fit")]
-        self._cache, text = choice.choose(self._cache_mode, splits, self._cache_dir, processes)
+        self._cache, text = choice.choose(self.cache_mode, splits, self._cache_dir, processes)
         return text
 
     def describe(self) -> str:

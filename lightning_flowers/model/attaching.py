@@ -19,6 +19,7 @@ from lightning_flowers.model.backbones import checkpoint_gradients
 from lightning_flowers.model.ema import Ema
 from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.growth import check_growth
+from lightning_flowers.model.idle import idle_settings
 from lightning_flowers.model.layers import check_classes, reorder_classes
 from lightning_flowers.model.micro_batches import MicroBatches
 from lightning_flowers.model.weights_file import WeightsFile
@@ -68,6 +69,8 @@ def _prepare_fit(model: "FlowerClassifier", data: PetalsDataModule, trainer: Any
         model.loss.count(np.bincount(labels[labels >= 0], minlength=len(data.classes)).tolist())
     check_growth(model.first_size, data.size, trainer.max_epochs)
     if data.wrap is None:
+        if idle := next(idle_settings(model.hparams, bool(data.augment), data.cache_mode), None):
+            raise UserError(idle[1])
         choose_caches(model, data, trainer.num_devices, model.say or _say)
 
 
