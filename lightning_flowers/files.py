@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -52,6 +52,31 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.is_dir():
             path.rmdir()  # Windows puts no folder in the place of another
         part.rename(path)
+
+
+def make_once(folder: Path, make: Callable[[Path], object], what: str, mend: str = "") -> Path:
+    """Make a folder that is not there, in one process: others wait, and find it done. Gives the folder.
+
+    Args:
+        make: writes it as `atomic_folder` does.
+        what: it is, for messages.
+        mend: of a folder that cannot be written, beside making room.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f".{folder.name}.lock")):
+                if not folder.is_dir():
+                    make(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: {what} cannot be written there: {error.strerror or error}; make room, or set XDG_CACHE_HOME to "
+            f"another folder{mend}"
+        ) from error
+    return folder
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 """Makes shards of pictures, each decoded once, in a folder that is whole or not there."""
 
-import glob
 import hashlib
-import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import simplejpeg
-from filelock import FileLock
 from tqdm import tqdm
 
 from lightning_flowers.data.conversion.inputs import Input, Inputs
@@ -108,29 +105,6 @@ def convert(inputs: Inputs, folder: Path, settings: Settings, what: str = "conve
         _for_training(done.pictures)
         _write_tables(whole, inputs.classes, done)
     return done
-
-
-def make_once(folder: Path, make: Callable[[Path], object], what: str, mend: str = "") -> Path:
-    """Make a folder that is not there, in one process: others wait, and find it done. What one that was killed has
-    left of it goes. Gives the folder.
-
-    Raises:
-        UserError: it cannot be written; says that of `what`, and one more `mend`.
-    """
-    try:
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_name(f".{folder.name}.lock")):
-                for left in folder.parent.glob(f".{glob.escape(folder.name)}.*/"):
-                    shutil.rmtree(left, ignore_errors=True)
-                if not folder.is_dir():
-                    make(folder)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: {what} cannot be written there: {error.strerror or error}; make room, or set XDG_CACHE_HOME to "
-            f"another folder{mend}"
-        ) from error
-    return folder
 
 
 def render(one: Input, settings: Settings) -> bytes | str:

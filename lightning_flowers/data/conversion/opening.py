@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 from tqdm import tqdm
 
-from lightning_flowers.data.conversion.convert import Settings, convert, make_once
+from lightning_flowers.data.conversion.convert import Settings, convert
 from lightning_flowers.data.conversion.hubs import fetch, is_hub
 from lightning_flowers.data.conversion.inputs import Inputs
 from lightning_flowers.data.conversion.kinds import read_pictures
@@ -19,6 +19,7 @@ from lightning_flowers.data.conversion.names import Features
 from lightning_flowers.data.sources.competition import DEFAULT_SIZE, Source, find_sizes, open_source
 from lightning_flowers.data.sources.demo import dataset as demo
 from lightning_flowers.errors import DataError, UserError
+from lightning_flowers.files import make_once
 from lightning_flowers.secrets import MEND, is_missing
 
 KAGGLE_MOUNTS = (

@@ -92,15 +92,6 @@ def test_other_pictures_and_other_sizes_are_converted_anew(tmp_path, cache):
     assert len(roots) == len(list(cache.glob("[!.]*"))) == 3
 
 
-def test_what_a_killed_conversion_left_goes_with_the_next(tmp_path, cache):
-    root = write_folders(tmp_path / "flowers")
-    made = open_data(str(root), SIZE).root
-    made.rename(left := cache / f".{made.name}.x1y2z3_8")
-    (others := cache / ".flowers-24px-0123456789ab.x1y2z3_8").mkdir()
-    assert open_data(str(root), SIZE).root == made
-    assert (left.exists(), others.exists()) == (False, True)
-
-
 def test_names_of_other_features_are_given(tmp_path):
     root = str(write_tfrecords(tmp_path / "flowers", ("shot", "flower")))
     with pytest.raises(

@@ -9,10 +9,11 @@ import numpy as np
 import platformdirs
 from tqdm import tqdm
 
-from lightning_flowers.data.conversion.convert import Settings, convert, make_once
+from lightning_flowers.data.conversion.convert import Settings, convert
 from lightning_flowers.data.conversion.inputs import Input, Inputs
 from lightning_flowers.data.sources.demo.draw import draw_flower
 from lightning_flowers.data.sources.demo.species import SPECIES
+from lightning_flowers.files import make_once
 
 VERSION = 4  # of the drawings: another one gets another folder
 SIZE, SHARDS = 192, 4  # of each split
