@@ -52,12 +52,14 @@ def check_batch(batch: Any) -> None:
     """
     if not isinstance(batch, dict) or not ({"label", "index", "mask"} <= batch.keys() and batch.keys() & _PICTURES):
         raise UserError(f"{type(batch).__name__}: {_HOLDS}")
-    for name in _TENSORS.keys() & batch.keys():
+    for name in [name for name in _TENSORS if name in batch]:
         tensor, (dtype, dimensions) = batch[name], _TENSORS[name]
         if not isinstance(tensor, Tensor):
             raise UserError(f"{name}, a {type(tensor).__name__}: {_HOLDS}")
         if tensor.dtype != dtype or tensor.ndim != dimensions or (name == "image" and tensor.shape[1] != 3):
             raise UserError(f"{name}, {str(tensor.dtype).removeprefix('torch.')} {(*tensor.shape,)}: {_HOLDS}")
+        if len(tensor) != len(batch["index"]):
+            raise UserError(f"{name} of {len(tensor)} records, index of {len(batch['index'])}: {_HOLDS}")
 
 
 def check_labels(batch: Batch | FeatureBatch) -> None:

@@ -356,7 +356,7 @@ def test_of_one_split_alone_predictions_are_put_together_and_a_part_of_them_is_r
 def test_predictions_of_one_loader_are_not_taken_for_all(petals_root, own):
     data = lf.PetalsDataModule(**on(str(petals_root)))
     with pytest.raises(
-        lf.UserError, match=r"^batches: of 1 loader, not of val and test: give trainer.predict\(model, d"
+        lf.UserError, match=r"^batches: of 1 of the loaders of val and test: give trainer.predict\(model, d"
     ):
         lf.collect_predictions(own().predict(tiny(), data.test_dataloader()), data)
 
@@ -378,6 +378,7 @@ def test_records_with_labels_given_beside_them_are_scored(petals_root, own):
         ({"label": torch.zeros(2)}, r"^label, float32 \(2,\): a batch"),
         ({"mask": torch.ones(2, dtype=torch.int64)}, r"^mask, int64 \(2,\): a batch"),
         ({"label": [0, 0]}, "^label, a list: a batch"),
+        ({"mask": torch.ones(1, dtype=torch.bool)}, "^mask of 1 records, index of 2: a batch"),
     ],
 )
 @pytest.mark.parametrize("stage", ["validate", "predict"])

@@ -47,7 +47,7 @@ class PetalsDataModule(LightningDataModule):
         train_on: train, or train+val for the last run before a submission, which then has no validation.
         folds: cut train+val into so many stratified folds; fold is val, the others are train.
         fold: which of the folds is val, from 0.
-        extra_roots: other data sets of the same classes to train on too; the run is marked external.
+        extra_roots: data sets of the same classes whose train splits are trained on too; the run is marked external.
         features: names of image, label and id in pictures to convert, if unusual: {"image": NAME, ...}.
         remote_limit: bytes that shards of URLs may take on this host.
         test_labels: CSV with id and label, for the command `test`. Default: test_labels.csv beside the shards.
@@ -247,6 +247,6 @@ class PetalsDataModule(LightningDataModule):
 
 def _find_extra(root: str, size: int, features: dict[str, str] | None, skip: bool, remote_limit: int) -> Source:
     try:
-        return open_data(root, size, features, skip, remote_limit, val_fraction=0.0)  # all is trained on
+        return open_data(root, size, features, skip, remote_limit, extra=True)
     except DataError as error:
-        raise DataError(error.args[0].replace("--data.root=", "--data.extra_roots: ")) from error
+        raise DataError(error.args[0].replace("--data.root=", "--data.extra_roots: ", 1)) from error

@@ -96,8 +96,8 @@ def is_picture(path: Path) -> bool:
 
 
 def is_heic(path: Path) -> bool:
-    """Whether a file is called as the pictures are that telephones save, which need a plug-in of Pillow's."""
-    return path.suffix.lower() in (".heic", ".heif")
+    """Whether a file is called as the pictures are that telephones save, and such cannot be read here."""
+    return path.suffix.lower() in (".heic", ".heif") and "HEIF" not in formats()
 
 
 @cache

@@ -60,8 +60,10 @@ class Splits(dict[str, Split]):
             raise UserError(f"--data.folds={self.folds}: must be 2 or more, and goes without --data.train_on")
         if self.folds is not None and self.fold is not None and not 0 <= self.fold < self.folds:
             raise UserError(f"--data.fold={self.fold}: must be in 0..{self.folds - 1} with --data.folds={self.folds}")
-        for other in self.extra:
+        for number, other in enumerate(self.extra):
             self._check_extra(other)
+            if other.given in [one.given for one in self.extra[:number]]:
+                raise UserError(f"--data.extra_roots: {other.given} stands twice: leave one out")
 
     def __missing__(self, name: str) -> Split:
         if name not in SPLITS:

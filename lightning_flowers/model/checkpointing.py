@@ -66,5 +66,5 @@ def _plain(kept: Any) -> Any:
     if isinstance(kept, np.generic):
         return kept.item()
     if type(kept) is dict:
-        return {_plain(key): _plain(value) for key, value in kept.items()}
+        return {key: _plain(value) for key, value in kept.items()}
     return type(kept)(map(_plain, kept)) if type(kept) in (list, tuple) else kept

@@ -16,6 +16,7 @@ from lightning_flowers.errors import UserError
 
 _OF_TIMM = ("state_dict_ema", "model_ema", "state_dict", "model")  # of its checkpoints, what timm itself would take
 _CHECKPOINTS = ("best.ckpt", "last.ckpt")  # of a run; the last of one that had no validation to choose by
+_BEGINS = (b"PK", b"\x80")  # of what torch.save writes: a zip, earlier a pickle
 _HUBS = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -108,6 +109,9 @@ def _load(file: Path) -> dict[str, Any]:
         return load_state_dict(str(file))
     if file.suffix == ".npz":
         raise UserError(f"--model.weights={file}: .npz is not read: timm has the same on the hub as .safetensors")
+    with file.open("rb") as opened:
+        if not opened.read(2).startswith(_BEGINS):
+            raise UserError(f"--model.weights={file}: holds no weights: give what torch or safetensors has saved")
     with torch.serialization.safe_globals([argparse.Namespace]):  # the settings in timm's own checkpoints
         loaded: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     return loaded if isinstance(loaded, dict) else {}

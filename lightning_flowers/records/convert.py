@@ -38,7 +38,8 @@ def convert_records(
         val_fraction: share of each class's training pictures that goes to val. Default: 0.2 unless there is a val.
         test_fraction: share that goes to test.
         features: names of the features (TFRecords), columns (CSV, Parquet) or keys (JSON in tars) that hold image,
-            label and id, where they are not the usual ones: --features.image=NAME --features.label=NAME.
+            label and id, where they are not the usual ones: --features.image=NAME --features.label=NAME. In tars
+            image is the pictures' extension.
         seed: of the draw of the splits and of the order in them.
         on_bad_record: error, or skip to leave out pictures that cannot be read, and list them in skipped.csv.
     """

@@ -61,5 +61,5 @@ def load_checkpoint(path: str | Path) -> Any:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path}: {UNSAFE}") from error
-    except (RuntimeError, OSError, ValueError, EOFError, IndexError) as error:
+    except (RuntimeError, OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: not a checkpoint, or a damaged one") from error

@@ -29,7 +29,8 @@ def judge_origin(file: Path, data: PetalsDataModule) -> None:
     splits.begun_pseudo = max(splits.begun_pseudo, known.pseudo_labelled)
     if known.external or not _of_same(run, data):
         splits.begun_external = True
-        say("external", f"{folder.path} has learnt from other data ({known.root}): the run is marked external")
+        root = (run.settings or {}).get("data", {}).get("root") or known.root
+        say("external", f"{folder.path} has learnt from other data ({root}): the run is marked external")
     elif splits.validates and (known.train_on, known.folds, known.fold) != (splits.train_on, splits.folds, splits.fold):
         warnings.warn(f"{folder.path}: has seen records that are val here: scores will be too good, "
                       "--data.train_on, .folds and .fold as there would keep them apart", stacklevel=2)  # fmt: skip

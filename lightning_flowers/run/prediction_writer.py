@@ -112,7 +112,7 @@ def collect_predictions(batches: Sequence[Any], data: PetalsDataModule) -> dict[
     loaders = batches if isinstance(batches[0], list) else [batches]
     if len(loaders) != len(names):
         raise UserError(
-            f"batches: of {len(loaders)} loader, not of {' and '.join(names)}: give trainer.predict(model, data)"
+            f"batches: of {len(loaders)} of the loaders of {' and '.join(names)}: give trainer.predict(model, data)"
         )
     results = []
     for name, steps in zip(names, loaders, strict=True):
@@ -185,7 +185,7 @@ def merge(
     if len(counts) != records or (counts != 1).any():
         raise UserError(
             f"{int((counts != 1).sum())} of {records} records were not predicted exactly once: "
-            "predict needs them all: drop --trainer.limit_predict_batches"
+            "predict needs them all: drop --trainer.limit_predict_batches (with a Trainer of your own, take one device)"
         )
     merged = np.full((records, probabilities.shape[1]), np.nan, np.float32)
     merged[index[known]] = probabilities[known]

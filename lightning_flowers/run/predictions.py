@@ -42,7 +42,7 @@ class Predictions:
         }
         if self.labels is not None:
             arrays["labels"] = self.labels
-        with atomic_file(Path(path_text("path", path))) as part, part.open("wb") as file:
+        with atomic_file(Path(path_text("path", path)).expanduser()) as part, part.open("wb") as file:
             np.savez(file, **arrays)
 
     @classmethod
@@ -56,7 +56,7 @@ class Predictions:
             UserError: no such file, or it cannot be used: it is damaged, a probability is not a number of 0 or more, an
                 id stands twice, or labels are missing.
         """
-        path = Path(path_text("path", path))
+        path = Path(path_text("path", path)).expanduser()
         if not path.is_file():
             raise UserError(f"{path}: no such predictions: make them with {_predicting(path)}")
         if not is_zipfile(path):

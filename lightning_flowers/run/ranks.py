@@ -31,7 +31,7 @@ class Ranks(Callback):
         other = next((rank for rank, one in enumerate(everyones) if one != everyones[0]), None)
         if other is not None:
             raise UserError(
-                f"{self._data.source.where}: process {other} of {len(everyones)} (the first is 0) opened other records "
+                f"{self._data.source.given}: process {other} of {len(everyones)} (the first is 0) opened other records "
                 "there: give all the same shards"
             )
 

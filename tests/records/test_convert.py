@@ -120,10 +120,16 @@ def test_given_splits_are_kept_and_a_flat_test_has_no_labels(records, tmp_path):
     for number in range(3):
         save(root / "test" / f"{number}.webp", (9 * number, 0, 0))
     (root / "train" / "readme.txt").write_text("mine")
+    (root / "train" / "sizes.csv").write_text("a,b")
+    for number in range(8):
+        (root / "train" / f"scan.{number}").write_text("mine")
     (root / "classes.txt").write_text("\n".join(sorted(COLOURS)))  # is no such file: it was read
     status, said, _ = records("convert", root, f"--out={out}", "--size=16", "--shards=2")
     assert status == 0
-    assert "note: 1 files that are not called as pictures are left out: 1 .txt" in said
+    said_first = (
+        "note: 10 files that are not called as pictures are left out (1 .txt, 1 .0, 1 .1, 1 .2, 1 .3, 1 .4 and 4 "
+    )
+    assert f"{said_first}more kinds), the first: train/readme.txt" in said
     assert {name: len(split) for name, split in open_all(out, 16).items()} == {"test": 3, "train": 12, "val": 6}
     assert not (out / "test_labels.csv").exists()
     err = records("convert", root, f"--out={tmp_path / 'b'}", "--val_fraction=0.1")[2]

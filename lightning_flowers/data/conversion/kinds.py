@@ -9,15 +9,15 @@ from lightning_flowers.data.conversion.inputs import Input, Inputs, class_name, 
 from lightning_flowers.data.conversion.names import CLASS_LISTS, Features, check_features, split_called
 from lightning_flowers.data.conversion.parquet import read_parquet
 from lightning_flowers.data.conversion.table import read_table
-from lightning_flowers.data.conversion.tars import read_tar
+from lightning_flowers.data.conversion.tars import read_tars
 from lightning_flowers.data.conversion.tfrecords import read_tfrecord, starts_as_tfrecord
 from lightning_flowers.data.photograph import is_heic, is_picture
 from lightning_flowers.data.sources.competition import read_classes
 from lightning_flowers.errors import DataError, UserError
 
-# Files whose records have a class each, by what reads them.
-_READERS = {"TFRecords": read_tfrecord, "WebDataset tars": read_tar}
-_PARQUET, _TABLE, _PICTURES, _OTHER = "Parquet", "a table", "pictures in folders", "others"
+_TFRECORDS, _TARS, _PARQUET, _TABLE = "TFRecords", "WebDataset tars", "Parquet", "a table"
+_PICTURES, _OTHER = "pictures in folders", "others"
+_SHOWN = 6  # kinds of what is left out
 _OURS = ("sample_submission.csv", "test_labels.csv")  # lie beside shards, and name no pictures
 UNDERSTOOD = (
     "folders of classes (with or without train, val, test), a CSV, TFRecords, WebDataset tars, Parquet; see "
@@ -25,12 +25,13 @@ UNDERSTOOD = (
 )
 
 
-def read_pictures(source: Path, features: Features | None = None) -> tuple[str, Inputs]:
+def read_pictures(source: Path, features: Features | None = None, extra: bool = False) -> tuple[str, Inputs]:
     """The pictures at a place, of whatever kind: what it is called, and what it holds.
 
     Args:
         source: a folder, or a file.
         features: names of the features, columns or keys that hold image, label and id, where they are not usual ones.
+        extra: whether `features` may be of other pictures than these.
 
     Raises:
         DataError: no such place, nothing that is understood, two kinds of data, or data that cannot be read.
@@ -46,15 +47,17 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
     kind = _choose(source, found)
     base = source if source.is_dir() else source.parent
     classes, notes = _read_classes(base), []
-    if kind in _READERS:
-        pictures = (one for file in found[kind] for one in _READERS[kind](base, file, features))
+    if kind == _TFRECORDS:
+        pictures = (one for file in found[kind] for one in read_tfrecord(base, file, features))
+    elif kind == _TARS:
+        pictures = read_tars(base, found[kind], features)
     elif kind == _PARQUET:
         read = [read_parquet(base, file, features) for file in found[kind]]
         pictures = [one for pictures, _ in read for one in pictures]
         classes = classes or next((names for _, names in read if names), None)
     elif kind == _TABLE:
         pictures, notes = read_table(found[kind][0], features)
-    elif features:
+    elif features and not extra:
         raise UserError(
             f"--data.features: {source} holds pictures in folders, which name the classes: leave it out, or where it "
             "is a run's give --data.features=null"
@@ -63,14 +66,20 @@ def read_pictures(source: Path, features: Features | None = None) -> tuple[str, 
         pictures = _read_folder(base, found[kind])
         others = [file for kind in (_OTHER, _TABLE) for file in found.get(kind, ()) if file.name not in CLASS_LISTS]
         if others:
-            counts = Counter(file.suffix.lower() or "without a suffix" for file in others).most_common()
-            listed = ", ".join(f"{count:,} {suffix}" for suffix, count in counts)
-            notes = [f"{len(others):,} files that are not called as pictures are left out: {listed}"]
+            notes = [_left_out(others, base)]
     try:
         return kind, number_classes(base, pictures, classes, notes)
     except DataError as error:
         hint = f"; or give the table alone: {found[_TABLE][0]}" if kind == _PICTURES and _TABLE in found else ""
         raise DataError(f"{error.args[0]}{hint}") from error
+
+
+def _left_out(files: Sequence[Path], base: Path) -> str:
+    counts = Counter(file.suffix.lower() or "without a suffix" for file in files).most_common()
+    listed = ", ".join(f"{count:,} {suffix}" for suffix, count in counts[:_SHOWN])
+    more = f" and {len(counts) - _SHOWN} more kinds" if len(counts) > _SHOWN else ""
+    first = files[0].relative_to(base).as_posix()
+    return f"{len(files):,} files that are not called as pictures are left out ({listed}{more}), the first: {first}"
 
 
 def _choose(source: Path, found: dict[str, list[Path]]) -> str:
@@ -140,9 +149,9 @@ def _kind_of(file: Path) -> str:
     if name.endswith(".parquet"):
         return _PARQUET
     if name.endswith((".tar", ".tar.gz", ".tgz")):
-        return "WebDataset tars"
+        return _TARS
     try:
-        return "TFRecords" if ".tfrec" in name or starts_as_tfrecord(file) else _OTHER
+        return _TFRECORDS if ".tfrec" in name or starts_as_tfrecord(file) else _OTHER
     except OSError:
         return _OTHER
 

@@ -39,15 +39,17 @@ def split_in(path: str) -> str | None:
 
 
 def check_features(features: Features) -> None:
-    """Fail where `features` names something else than image, label or id.
+    """Fail where `features` names something else than image, label or id, or gives one no name.
 
     Raises:
         UserError: it does.
     """
-    for role in features:
+    for role, name in features.items():
         if role not in ("image", "label", "id"):
             hint = did_you_mean(role, ("image", "label", "id"))
             raise UserError(f"--data.features: {role!r} is none of image, label, id{hint}")
+        if not isinstance(name, str) or not name.strip():
+            raise UserError(f"--data.features.{role}={name}: give a name, or leave it out")
 
 
 def find_name(role: str, present: Collection[str], features: Features, what: str, needed: bool = True) -> str | None:

@@ -37,7 +37,7 @@ def open_data(
     features: Features | None = None,
     skip_bad: bool = False,
     remote_limit: int = REMOTE_LIMIT,
-    val_fraction: float | None = None,
+    extra: bool = False,
 ) -> Source:
     """The data set at `root`: see `find_source` of shards; of pictures the shards of `size` pixels that were made of
     just these before, or are made now, which is told in a line.
@@ -48,7 +48,7 @@ def open_data(
         features: names of what holds image, label and id in files that have such, where they are not the usual ones.
         skip_bad: leave out pictures that cannot be read.
         remote_limit: bytes that shards of URLs may take on this host.
-        val_fraction: of each class's training pictures that becomes val. Default: a fifth unless there is a val.
+        extra: it is beside another, which `features` may be of, and has no val drawn, as nobody would use it.
 
     Raises:
         DataError: no data of any kind there, or data that cannot be used.
@@ -60,9 +60,9 @@ def open_data(
     place = fetch(root) if root is not None and is_hub(root) else root
     if place is None or is_url(str(place)) or holds_shards(Path(place)) or not Path(place).expanduser().exists():
         return find_source(None if place is None else str(place), remote_limit)
-    settings = Settings(DEFAULT_SIZE if size is None else size, val_fraction=val_fraction, skip=skip_bad)
+    settings = Settings(DEFAULT_SIZE if size is None else size, val_fraction=0.0 if extra else None, skip=skip_bad)
     try:
-        kind, inputs = read_pictures(Path(place).expanduser(), features)
+        kind, inputs = read_pictures(Path(place).expanduser(), features, extra)
         folder = _converted(kind, inputs, settings, root or "", features or {})
     except DataError as error:
         said = error.args[0]
@@ -133,14 +133,14 @@ def _convert(kind: str, inputs: Inputs, settings: Settings, root: str, folder: P
 def _describe(inputs: Inputs) -> list[list[object]]:
     """The pictures, with their files' sizes and times of change; None of those that are not there."""
     read = cache(_size_and_time)  # a file may hold many pictures
-    return [[one.path, one.split, one.label, one.id, read(one.file)] for one in inputs.pictures]
+    return [[one.path, one.split, one.label, one.id, *read(one.file)] for one in inputs.pictures]
 
 
-def _size_and_time(file: Path) -> tuple[int, int] | None:
+def _size_and_time(file: Path) -> tuple[int | None, int | None]:
     try:
         status = file.stat()
     except OSError:
-        return None
+        return None, None
     return status.st_size, status.st_mtime_ns
 
 

@@ -2,39 +2,49 @@
 
 import json
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lightning_flowers.data.conversion.inputs import Input, read_label
 from lightning_flowers.data.conversion.names import Features, find_name, split_called, split_in
-from lightning_flowers.data.photograph import is_picture
+from lightning_flowers.data.photograph import is_heic, is_picture
 from lightning_flowers.errors import DataError
 
 _LABELS = ("cls", "json", "txt")  # in this order: a txt may be a caption
 
 
-def read_tar(base: Path, file: Path, features: Features) -> Iterator[Input]:
-    """The pictures of a WebDataset tar that is not packed, which are read where they lie in it.
+def read_tars(base: Path, files: Sequence[Path], features: Features) -> list[Input]:
+    """The pictures of WebDataset tars that are not packed, which are read where they lie in them.
 
     Args:
-        base: the folder that the file's name starts from.
-        features: of the JSONs, where the class has another than the usual names; `image` is the pictures' extension.
+        base: the folder that the files' names start from.
+        features: of the JSONs, where the class has another than the usual names; `image` is the pictures' extension,
+            or several as WebDataset writes them, `jpg;png`: the first that there is beside a label.
 
     Raises:
-        DataError: it cannot be read, a picture has no class, or a label lies beside two and `image` is not given.
+        DataError: one cannot be read, a picture has no class, a label lies beside two and `image` does not tell which
+            is meant, or it is of none.
     """
+    wanted = [extension for part in features.get("image", "").lower().split(";") if (extension := part.strip(" ."))]
+    pictures = [one for file in files for one in _read_tar(base, file, wanted, features)]
+    there = {_parts(one.path)[1] for one in pictures}
+    if wanted and not there.intersection(wanted):
+        find_name("image", there, features, f"{files[0]}: extensions")
+    return pictures
+
+
+def _read_tar(base: Path, file: Path, wanted: Sequence[str], features: Features) -> Iterator[Input]:
     name = file.relative_to(base).as_posix()
     try:
         with tarfile.open(file, "r:") as tar:
             members = [member for member in tar if member.isfile() and not member.name.startswith("./.")]
             told = {member.name: member for member in members if _parts(member.name)[1] in _LABELS}
-            wanted = _extension(features, {_parts(member.name)[1] for member in members}, file)
             pictures: dict[str, list[tarfile.TarInfo]] = {}
             for member in members:
                 key, extension = _parts(member.name)
-                if extension == wanted or is_picture(Path(member.name)):
+                if extension in wanted or is_picture(Path(member.name)):
                     pictures.setdefault(key, []).append(member)
             for key, alike in pictures.items():
                 beside = next((told[label] for kind in _LABELS if (label := f"{key}.{kind}") in told), None)
@@ -52,22 +62,20 @@ def read_tar(base: Path, file: Path, features: Features) -> Iterator[Input]:
         raise DataError(f"{file}: cannot be read as a tar that is not packed: {error}") from error
 
 
-def _extension(features: Features, present: Collection[str], file: Path) -> str | None:
-    """The pictures' extension that `features` names, as `_parts` gives it."""
-    if "image" not in features:
-        return None
-    return find_name("image", present, {"image": features["image"].lower().lstrip(".")}, f"{file}: extensions")
-
-
 def _meant(
-    alike: list[tarfile.TarInfo], wanted: str | None, beside: tarfile.TarInfo | None, file: Path
+    alike: list[tarfile.TarInfo], wanted: Sequence[str], beside: tarfile.TarInfo | None, file: Path
 ) -> list[tarfile.TarInfo]:
-    """Of the pictures of a key those that are asked for, where any are. A label is of one picture."""
-    meant = [member for member in alike if _parts(member.name)[1] == wanted] or alike
+    """Of the pictures of a key the one that is asked for, where there is one. A label is of one picture."""
+    asked = ([member for member in alike if _parts(member.name)[1] == extension] for extension in wanted)
+    readable = [member for member in alike if not is_heic(Path(member.name))]
+    meant = next(filter(None, asked), readable or alike)
     if beside and len({member.name for member in meant}) > 1:
         first, second = (_parts(member.name)[1] for member in meant[:2])
-        mend = f"say which is meant, --data.features.image={first}" if first != second else "rename one"
-        raise DataError(f"{file}: {beside.name} lies beside two pictures, {meant[0].name} and {meant[1].name}: {mend}")
+        mend = f"say which is meant, --data.features.image={first}, or in which order, ={first};{second}"
+        raise DataError(
+            f"{file}: {beside.name} lies beside two pictures, {meant[0].name} and {meant[1].name}: "
+            f"{mend if first != second else 'rename one'}"
+        )
     return meant
 
 

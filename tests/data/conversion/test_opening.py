@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lightning_flowers.__main__ import main
+from lightning_flowers.data.conversion import convert
 from lightning_flowers.data.conversion.opening import open_data
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.data.decode import decode_into
@@ -76,6 +77,8 @@ def test_of_an_extra_root_all_is_trained_on(tmp_path, capsys):
     for same in (root / "train", root / "validation" / ".." / "train"):
         with pytest.raises(UserError, match="is the data set itself: leave it out"):
             PetalsDataModule(str(root / "train"), SIZE, extra_roots=[str(same)])
+    with pytest.raises(UserError, match=f"--data.extra_roots: {extra / 'train'} stands twice: leave one out"):
+        PetalsDataModule(str(root), SIZE, extra_roots=[str(extra / "train"), f"{extra}/./train"])
     shards = open_data(str(root / "train"), SIZE).root
     with pytest.raises(UserError, match="is the data set itself: leave it out"):
         PetalsDataModule(str(root / "train"), SIZE, extra_roots=[str(shards)])
@@ -113,6 +116,14 @@ def test_columns_are_named_as_the_table_writes_them(tmp_path):
         open_data(str(table), SIZE, {"image": "Picture Path", "label": "Klasse"})
 
 
+def test_features_may_be_of_the_root_alone(tmp_path):
+    table, extra = write_csv(tmp_path / "flowers"), write_folders(tmp_path / "more")
+    data = PetalsDataModule(str(table), SIZE, features={"label": "species"}, extra_roots=[str(extra / "train")])
+    assert len(data.splits["train"]) == 12 + 12
+    with pytest.raises(UserError, match=r"data.features.label=None: give a name, or leave it out"):
+        open_data(str(table), SIZE, {"label": None})  # pyright: ignore[reportArgumentType]
+
+
 def test_heic_pictures_beside_data_of_another_kind_are_no_second_kind(tmp_path):
     roots = [write(tmp_path / name) for name, write in (("t", write_tfrecords), ("c", lambda to: write_csv(to).parent))]
     for root in roots:
@@ -133,11 +144,13 @@ def test_a_run_on_a_table_can_be_asked_about_folders(tmp_path, capsys):
     assert main([*asked, "--data.features=null"]) == 0
 
 
-def test_a_file_that_a_table_names_in_vain_is_told_or_left_out(tmp_path, capsys):
+def test_a_file_that_a_table_names_in_vain_is_told_or_left_out(tmp_path, capsys, monkeypatch):
     table = write_csv(tmp_path / "flowers")
     (table.parent / "0.jpg").unlink()
-    with pytest.raises(DataError, match=r"--data.root=.*labels.csv: 1 of 18 .* first: .*0.jpg: .*: No such file"):
-        open_data(str(table), SIZE)
+    with monkeypatch.context() as before_any_is_converted:
+        before_any_is_converted.setattr(convert, "render", None)
+        with pytest.raises(DataError, match=r"--data.root=.*labels.csv: 1 of 18 .* first: .*0.jpg: .*: No such file"):
+            open_data(str(table), SIZE)
     assert "once, into" in capsys.readouterr().err
     assert len(open_data(str(table), SIZE, skip_bad=True).open("train", SIZE)) == 11
     assert "1 pictures were left out: see " in capsys.readouterr().err
@@ -145,22 +158,43 @@ def test_a_file_that_a_table_names_in_vain_is_told_or_left_out(tmp_path, capsys)
 
 def test_of_two_pictures_beside_a_label_one_is_to_be_named(tmp_path):
     root = write_tars(tmp_path / "flowers")
+    picture = petals()[0].image
     with tarfile.open(root / "train-0.tar", "a") as tar:
-        add(tar, "000.mask.png", petals()[0].image)
-    with pytest.raises(DataError, match=r"000.cls lies beside two pictures, 000.jpg and 000.mask.png: .*image=jpg"):
+        add(tar, "000.heic", picture)  # is not read here, and no second picture
+    assert len(open_data(str(root), SIZE).open("train", SIZE)) == 12
+    with tarfile.open(root / "train-0.tar", "a") as tar:
+        add(tar, "000.mask.png", picture)
+    with pytest.raises(DataError, match=r"000.cls lies beside two pictures, 000.jpg and 000.mask.png: .*image=jpg, "):
         open_data(str(root), SIZE)
-    for name in ("jpg", ".JPG"):
-        assert len(open_data(str(root), SIZE, {"image": name}).open("train", SIZE)) == 12
-    with tarfile.open(root / "train-0.tar", "a") as tar:  # the one picture of its label, of whatever extension
-        add(tar, "900.png", petals()[0].image)
-        add(tar, "900.cls", NAMES[0].encode())
-    assert len(open_data(str(root), SIZE, {"image": "jpg"}).open("train", SIZE)) == 13
-    with pytest.raises(DataError, match=r"extensions: none for the image \(jpeg\), only cls, jpg, mask.png"):
-        open_data(str(root), SIZE, {"image": "jpeg"})
     with tarfile.open(root / "train-0.tar", "a") as tar:
-        add(tar, "900.PNG", petals()[0].image)
-    with pytest.raises(DataError, match=r"900.cls lies beside two pictures, 900.png and 900.PNG: rename one"):
+        for name in ("900.png", "901.png", "901.mask.png"):
+            add(tar, name, picture)
+        for name in ("900.cls", "901.cls"):
+            add(tar, name, NAMES[0].encode())
+    with pytest.raises(DataError, match=r"901.cls lies beside two pictures, 901.png and 901.mask.png: .*=png;mask.png"):
         open_data(str(root), SIZE, {"image": "jpg"})
+    for name in ("jpg;png", ".JPG; .png"):
+        assert len(open_data(str(root), SIZE, {"image": name}).open("train", SIZE)) == 14
+    with pytest.raises(DataError, match=r"extensions: none for the image \(jpeg\), only jpg"):
+        open_data(str(write_tars(tmp_path / "others")), SIZE, {"image": "jpeg"})
+    with tarfile.open(root / "train-0.tar", "a") as tar:
+        add(tar, "900.PNG", picture)
+    with pytest.raises(DataError, match=r"900.cls lies beside two pictures, 900.png and 900.PNG: rename one"):
+        open_data(str(root), SIZE, {"image": "jpg;png"})
+
+
+def test_pictures_in_a_tar_may_have_any_extension(tmp_path):
+    root = tmp_path / "flowers"
+    root.mkdir()
+    for split in ("train", "test"):
+        with tarfile.open(root / f"{split}.tar", "w") as tar:
+            for number, one in enumerate(petals()):
+                add(tar, f"{number}.shot", one.image)
+                add(tar, f"{number}.mask.png", petals()[0].image)
+                if split == "train":
+                    add(tar, f"{number}.cls", one.name.encode())
+    source = open_data(str(root), SIZE, {"image": "shot"})
+    assert [len(source.open(name, SIZE)) for name in ("train", "val", "test")] == [15, 3, 18]
 
 
 def test_a_damaged_picture_is_told_or_left_out(tmp_path, capsys):
