@@ -47,7 +47,7 @@ class PetalsDataModule(LightningDataModule):
         train_on: train, or train+val for the last run before a submission, which then has no validation.
         folds: cut train+val into so many stratified folds; fold is val, the others are train.
         fold: which of the folds is val, from 0.
-        extra_roots: data sets of the same classes whose train splits are trained on too; the run is marked external.
+        extra_roots: other data sets of the same classes to train on too; the run is marked external.
         features: names of image, label and id in pictures to convert, if unusual: {"image": NAME, ...}.
         remote_limit: bytes that shards of URLs may take on this host.
         test_labels: CSV with id and label, for the command `test`. Default: test_labels.csv beside the shards.
