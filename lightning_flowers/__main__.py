@@ -57,7 +57,9 @@ def _run_or_fail(args: list[str]) -> int:
     except OSError as error:
         if error.errno is None:
             raise
-        return _fail(f"{error.filename or 'a file'}: {error.strerror}: make room, or choose another folder")
+        from lightning_flowers.files import mend_of  # late: --version and mistakes do not wait for it
+
+        return _fail(f"{error.filename or 'a file'}: {error.strerror}: {mend_of(error)}, or choose another folder")
 
 
 def _run(args: list[str]) -> int:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import escape
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
@@ -20,6 +21,11 @@ from lightning_flowers.portable import open_number
 
 _LOCK = ".lightning_flowers.lock"  # of a folder under way: held as long as its process lives
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MENDS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable"),
+    errno.EFBIG: "raise the limit on files' sizes",
+    errno.ENOENT: "something else has removed it",
+}
 
 
 @contextmanager
@@ -94,6 +100,27 @@ def _telling_of_room(path: Path) -> Iterator[None]:
             if full.errno not in _FULL:
                 raise
             raise OSError(full.errno, full.strerror, str(path)) from error
+
+
+def free_path(given: str | None, default: str) -> Path:
+    """The path that `--out` gives, else `default` in the current folder, numbered if that is taken.
+
+    Raises:
+        UserError: what `--out` names is there already.
+    """
+    if given is None:
+        path = Path(default)
+        numbered = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in count(1))
+        return next(candidate for candidate in numbered if not candidate.exists())
+    path = Path(given).expanduser()
+    if path.exists():
+        raise UserError(f"--out={given}: is there already: choose another name, or remove it")
+    return path
+
+
+def mend_of(error: OSError) -> str:
+    """What to do about a file or folder that cannot be written."""
+    return _MENDS.get(error.errno or 0, "make room")
 
 
 def write_text(path: Path, text: str) -> None:

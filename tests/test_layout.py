@@ -15,7 +15,7 @@ PACKAGE, MAP = ROOT / "lightning_flowers", ROOT / "CONTRIBUTING.md"
 BEGIN, END = "<!-- the files, by tests/test_layout.py -->\n", "<!-- end of the files -->\n"
 # From below to above: what stands in a row knows nothing of the rows after it.
 FLOORS = (
-    ("errors", "secrets", "batch", "cgroups", "portable"),
+    ("errors", "secrets", "batch", "cgroups", "portable", "strict_yaml"),
     (
         "files",
         "feature_store",

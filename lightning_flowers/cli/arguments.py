@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
+from lightning_flowers import strict_yaml
 from lightning_flowers.cli.parsing import given
 from lightning_flowers.data.datamodule import PetalsDataModule
 from lightning_flowers.errors import UserError
@@ -105,7 +106,7 @@ def _check_config(path: Path) -> None:
     if not path.is_file():
         return
     try:
-        settings = yaml.safe_load(path.read_text("utf-8"))
+        settings = strict_yaml.load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):

@@ -14,6 +14,7 @@ from lightning_flowers.cli.arguments import quiet_lightning
 from lightning_flowers.cli.commands import PROGRAM
 from lightning_flowers.cli.wording import shortened
 from lightning_flowers.errors import DivergedError, UserError
+from lightning_flowers.files import mend_of
 from lightning_flowers.run.classes import UNSAFE
 from lightning_flowers.run.folder import RunFolder
 
@@ -29,7 +30,7 @@ _COMPUTED = {
 }
 _COMPILERS = ("torch._dynamo", "torch._inductor")
 _LIGHTNING, _LOGGERS = ("pytorch_lightning", "lightning_fabric", "jsonargparse"), ("wandb", "mlflow")
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def as_user_errors(folder: RunFolder | None, checkpoint: str | None, resumable: 
         if folder is None or error.errno not in _DISK_TROUBLE:
             raise
         hint = f"; {_how_to_resume(folder)}" if resumable else ""
-        raise UserError(f"{folder.path}: cannot be written: {error.strerror}: make room there{hint}") from error
+        raise UserError(f"{folder.path}: cannot be written: {error.strerror}: {mend_of(error)}{hint}") from error
     except pickle.UnpicklingError as error:
         raise UserError(f"{checkpoint}: {UNSAFE}") from error
     except (RuntimeError, ValueError) as error:
@@ -99,6 +100,8 @@ def _of_settings(error: Exception) -> str | None:
 
 def _how_to_resume(folder: RunFolder | None) -> str:
     """The command that goes on with a run, if anything of it was saved."""
+    if folder is not None and folder.best.is_file() and not folder.last.is_file():
+        return f"its weights were saved, not what to resume from: a new run takes --model.weights={folder.path}"
     if folder is None or not folder.last.is_file():
         return "nothing was saved yet"
     return f"resume with: {_resuming(folder)}"

@@ -4,15 +4,18 @@ import os
 import re
 from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
+import yaml
 from jsonargparse import ArgumentParser as JsonArgumentParser
 from jsonargparse import DefaultHelpFormatter, Namespace
 from jsonargparse._actions import _ActionConfigLoad
 from jsonargparse._common import parser_context
 
+from lightning_flowers import strict_yaml
 from lightning_flowers.cli.wording import LINKED
 from lightning_flowers.errors import UserError
 
@@ -77,8 +80,7 @@ def name_files(parser: JsonArgumentParser) -> None:
 
 
 def _load_group(load: Callable[[Any, Any], Namespace], group: str, given: Any, parser: JsonArgumentParser) -> Namespace:
-    is_file = isinstance(given, str) and os.path.isfile(given)  # noqa: PTH113 - of settings too long for a name Path fails
-    with naming(given) if is_file else nullcontext():
+    with _from_file(given) as is_file:
         try:
             settings = load(given, parser)
         except TypeError as error:
@@ -91,14 +93,29 @@ def _load_group(load: Callable[[Any, Any], Namespace], group: str, given: Any, p
 
 
 def _check_setting(check: Callable[..., Any], parser: JsonArgumentParser, given: Any, **kwargs: Any) -> Any:
-    is_file = isinstance(given, str) and os.path.isfile(given)  # noqa: PTH113 - of settings too long for a name Path fails
-    with naming(given) if is_file else nullcontext():
+    with _from_file(given) as is_file:
         try:
             return check(given, **kwargs)
         except TypeError as error:
             if not is_file:
                 raise
             parser.error(str(error), error)
+
+
+@contextmanager
+def _from_file(given: Any) -> Iterator[bool]:
+    """Whether what is given names a file, as messages then do, too; in that no key may stand twice."""
+    if not isinstance(given, str) or not os.path.isfile(given):  # noqa: PTH113 - of settings too long for a name Path fails
+        yield False
+        return
+    with naming(given):
+        try:
+            strict_yaml.load(Path(given).read_text("utf-8"))
+        except strict_yaml.RepeatedKeyError as error:
+            raise UserError(f"{error.problem} ({str(error.problem_mark).strip()})") from error
+        except (OSError, ValueError, yaml.YAMLError):
+            pass  # which jsonargparse tells
+        yield True
 
 
 def take_ints_first(parser: ArgumentParser) -> None:

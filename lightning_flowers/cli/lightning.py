@@ -1,5 +1,6 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,12 @@ class FlowersCLI(Running, LightningCLI):
         config.data.seed = int(config.seed_everything)  # `true` has become a number by now
         self._asked = self._plain(config)
         self.folder, self.checkpoint = choose_checkpoint(self.command, config)
-        out = config.get("out")
+        out, writes = config.get("out"), self.command in ("fit", "predict")
         if self.command == "fit" and self.folder and config.hours is None:  # those of a run are of all its sessions
             config.hours = self.folder.read_summary().get("hours")
+        if self.folder and out is None and writes and not os.access(self.folder.path, os.W_OK):
+            mend = "give --out=FOLDER, or make it writable" if self.command == "predict" else "make it writable"
+            raise UserError(f"{self.folder.path}: cannot be written: {mend}")
         self.out = self.folder if out is None else choose_out(out, self.folder, str(self.checkpoint))
         if self.checkpoint:
             config.model.weights = "none"  # the checkpoint has them all

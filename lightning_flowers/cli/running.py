@@ -20,6 +20,7 @@ from lightning_flowers.model.features import choose_caches
 from lightning_flowers.model.views import views_of
 from lightning_flowers.report.at_exit import leave_report
 from lightning_flowers.run.folder import RunFolder
+from lightning_flowers.run.lock import held
 from lightning_flowers.run.messages import say, say_best, say_scores, say_skipped
 from lightning_flowers.run.prediction_folder import note_predictions, outdated
 from lightning_flowers.run.prediction_writer import PredictionCollector, write_predictions
@@ -68,10 +69,12 @@ class Running:
         """Train; then predict and report, where there is a folder for it."""
         choose_caches(self.model, self.datamodule, self.trainer.num_devices, say)
         wrap = self.datamodule.wrap
-        if self.folder is not None and self.trainer.is_global_zero and not self.config.resume:
-            self.folder.make()
-        budget = self.recorder.budget if self.recorder and self.trainer.is_global_zero else None
-        with budget or nullcontext():  # noted meanwhile: what a killed run has used is known
+        folder = self.folder if self.trainer.is_global_zero else None
+        if folder and not self.config.resume:
+            folder.make()
+        budget = self.recorder.budget if self.recorder and folder else None
+        # The budget is noted meanwhile: what a killed run has used is known.
+        with held(folder) if folder else nullcontext(), budget or nullcontext():
             self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self.checkpoint)
             self.datamodule.wrap = wrap  # val is predicted from what was kept of it: the backbone is the same
             self.after_fit()

@@ -138,10 +138,10 @@ class Splits(dict[str, Split]):
             DataError: something is wrong with a shard, a record or the labels of test, or there is no val.
         """
         if name == "val" and self.validates and not self.has("val"):
-            raise DataError(
-                f"{self.source.given}: has no val of {self.size} px: give --data.train_on=train+val to train without, "
-                "or --data.folds=5 --data.fold=0 to cut one"
-            )
+            folds = min(5, len(self._open(self.source, "train")) if self.has("train") else 0)
+            cut = f", or --data.folds={folds} --data.fold=0 to cut one" if folds > 1 else ""
+            mend = f"give --data.train_on=train+val to train without{cut}"
+            raise DataError(f"{self.source.given}: has no val of {self.size} px: {mend}")
         if self.folds and name != "test":
             split = self._folded(name)
         elif name == "train" and not self.validates:
@@ -161,7 +161,7 @@ class Splits(dict[str, Split]):
         assert self.fold is not None
         both = self._train_and_val()
         if self.folds > len(both):
-            raise UserError(f"--data.folds={self.folds}: more than the {len(both)} records")
+            raise UserError(f"--data.folds={self.folds}: more than the {len(both)} records: give fewer")
         train, val = fold_positions(both.labels, self.folds, self.fold, _SEED)
         positions = val if name == "val" else train
         return both.select(positions, f"{both.name}, {name} of fold {self.fold} of {self.folds}")

@@ -14,6 +14,7 @@ from lightning_flowers.run.results import read_run
 from lightning_flowers.secrets import redact
 from lightning_flowers.use.predictor import Predictor
 
+_NO_VAL = "the run was trained on train+val"
 _BATCH, _MADE_UP = 16, 32
 _ODD = ((97, 64), (301, 452), (40, 31), (520, 1033))  # heights and widths
 
@@ -81,7 +82,8 @@ def find_pictures(predictor: Predictor, data_root: str | None, most: int | None)
         if data_root is not None:
             raise UserError(f"--data_root={redact(data_root)}: {error}") from error
         why = without_mend(error)
-    what = f"{_MADE_UP} made-up pictures (val is not to be had: {why}: give --data_root=FOLDER)"
+    mend = "" if why == _NO_VAL else ": give --data_root=FOLDER"
+    what = f"{_MADE_UP} made-up pictures (val is not to be had: {why}{mend})"
     return Sample(what, None, tuple(map(str, range(_MADE_UP))), None, predictor.size_px)
 
 
@@ -105,6 +107,8 @@ def val_pictures(predictor: Predictor, data_root: str | None = None, most: int |
         UserError: they are not to be had.
     """
     run = read_run(predictor.path)
+    if run.data.train_on == "train+val":
+        raise UserError(_NO_VAL)
     known = Predictions.load(RunFolder(run.path).predictions("val"), labelled=True)
     assert known.labels is not None
     largest = max(predictor.members, key=lambda member: member.size_px).run

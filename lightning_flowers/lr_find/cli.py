@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning_flowers.cli.child import flag_names
 from lightning_flowers.cli.parsing import Parser
 from lightning_flowers.errors import UserError
+from lightning_flowers.files import free_path
 from lightning_flowers.lr_find.finding import Finder, draw
 from lightning_flowers.run.messages import say
 
@@ -44,7 +45,8 @@ def make_parser() -> Parser:
     """The flags of `lr_find`."""
     parser = Parser("lr_find")
     parser.add_argument("--steps", type=int, default=100, help="so many rates, each for a step (default: 100)")
-    parser.add_argument("--out", default="lr.png", metavar="FILE", help="the picture of the curve (default: lr.png)")
+    out = "the picture of the curve (default: lr.png, or the next name that is free)"
+    parser.add_argument("--out", metavar="FILE", help=out)
     parser.epilog = "All other flags are those of fit; give their values with =."
     return parser
 
@@ -53,7 +55,6 @@ def _check(given: argparse.Namespace, flags: Sequence[str]) -> Path:
     flag_names(make_parser(), flags, _REFUSED)
     if given.steps < 20:
         raise UserError(f"--steps={given.steps}: must be 20 or more: the first ten rates are left out")
-    out = Path(given.out)
-    if out.suffix != ".png" or not out.parent.is_dir():
-        raise UserError(f"--out={out}: give a .png in a folder that is there")
-    return out
+    if given.out is not None and not (given.out.endswith(".png") and Path(given.out).expanduser().parent.is_dir()):
+        raise UserError(f"--out={given.out}: give a .png in a folder that is there")
+    return free_path(given.out, "lr.png")

@@ -9,7 +9,8 @@ from lightning_flowers.data.conversion.inputs import Inputs
 from lightning_flowers.data.conversion.kinds import read_pictures
 from lightning_flowers.data.splits.split import OnBadRecord
 from lightning_flowers.errors import UserError
-from lightning_flowers.records.text import choose_out, say
+from lightning_flowers.files import free_path
+from lightning_flowers.records.text import say
 
 
 def convert_records(
@@ -45,7 +46,7 @@ def convert_records(
     """
     settings = Settings(size, quality, shards, val_fraction, test_fraction, seed, on_bad_record == "skip")
     inputs = _read(source, features or {})
-    folder = choose_out(out, out)
+    folder = free_path(out, out)
     if source is not None and _is_within(folder, Path(source).expanduser()):
         raise UserError(f"--out={out}: lies in the folder of pictures: choose one outside it")
     _report(folder, inputs.classes, convert(inputs, folder, settings))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from lightning_flowers.data.sources.competition import SPLITS
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError, did_you_mean
-from lightning_flowers.files import atomic_file
+from lightning_flowers.files import atomic_file, free_path
 from lightning_flowers.records.selection import choose_parts, find
-from lightning_flowers.records.text import choose_out, say
+from lightning_flowers.records.text import say
 
 _COLUMNS = 5  # pictures beside each other, or pairs of them
 Titled = tuple[NDArray[np.uint8], str]  # a picture (size, size, 3), and what stands over it
@@ -47,7 +47,7 @@ def show_records(
         raise UserError(f"--split={split}: must be one of {', '.join(SPLITS)}")
     source = find(root)
     (part,) = choose_parts(source, source.choose_size(size), split)
-    path = choose_out(out, "records.png")
+    path = free_path(out, "records.png")
     records = part.open()
     positions = _choose(records, _labels(classes, source.classes), count, seed)
     shown = [(records[position].picture, _title(records, position, source.classes)) for position in positions]

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from lightning_flowers.data.splits.split import Split
 from lightning_flowers.errors import UserError
-from lightning_flowers.files import atomic_file, csv_text, write_text
+from lightning_flowers.files import atomic_file, csv_text, free_path, write_text
 from lightning_flowers.parallel import in_order
 from lightning_flowers.records.duplicates import BITS, Pair, Seen, as_table, find_pairs, perceptual_hash
 from lightning_flowers.records.selection import Part, choose_parts, find
-from lightning_flowers.records.text import bar, choose_out, say
+from lightning_flowers.records.text import bar, say
 
 
 def stats_records(
@@ -39,7 +39,7 @@ def stats_records(
         )
     source = find(root)
     parts = choose_parts(source, source.choose_size(size), splits)
-    folder = choose_out(out, "records-stats")
+    folder = free_path(out, "records-stats")
     opened = {part.split: part.open() for part in parts}
     hashes = np.concatenate([_hash_all(part, opened[part.split]) for part in parts])
     start = time.perf_counter()

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from lightning_flowers import strict_yaml
 from lightning_flowers.data.splits.fingerprints import difference
 from lightning_flowers.errors import UserError
 from lightning_flowers.files import read_lines, write_text
@@ -186,7 +187,7 @@ class RunFolder:
         mend = "restore it from a copy"
         text = read_lines(self.config, mend)
         try:
-            settings = yaml.safe_load(text)
+            settings = strict_yaml.load(text)
         except (ValueError, yaml.YAMLError, RecursionError) as error:
             raise UserError(f"{self.config}: damaged ({' '.join(str(error).split())}): {mend}") from error
         if not isinstance(settings, dict):

@@ -165,7 +165,7 @@ def describe(row: Row, epochs: int | None) -> str:
     parts = [f"epoch {row['epoch']:.0f}{of}"]
     for split in ("train", "val"):
         if f"{split}_loss" in row:
-            loss, accuracy, macro_f1 = (row[f"{split}_{name}"] for name in ("loss", "accuracy", "macro_f1_present"))
+            loss, accuracy, macro_f1 = (row[f"{split}_{name}"] for name in ("loss", "accuracy", "macro_f1"))
             parts.append(f"{split} loss {loss:.4f} accuracy {accuracy:.4f} macro F1 {macro_f1:.4f}")
     parts.append(f"lr {row['learning_rate']:.2e}")
     parts.append(f"{row['seconds']:.1f} s, {row['images_per_second']:.1f} images/s")

@@ -56,7 +56,9 @@ def test_all_is_there_and_told_of(exported, predictor, tiny_run):
 
 @pytest.mark.parametrize("kind", ["timm", "torch"])
 def test_a_full_disk_is_one_line_whatever_a_library_says_of_it(refused, tmp_path, small_files, kind):
-    assert refused(f"--to={kind}", f"--out={tmp_path}/out").startswith(f"{tmp_path}/out: File too large: make room")
+    assert refused(f"--to={kind}", f"--out={tmp_path}/out").startswith(
+        f"{tmp_path}/out: File too large: raise the limit"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -135,6 +137,11 @@ def test_without_val_it_is_checked_on_made_up_pictures_and_says_so(tiny_run, tmp
     assert sample.what.startswith("32 made-up pictures (val is not to be had: ")
     assert "make them with predict" in sample.what
     assert next(sample.batches()).shape == (16, 64, 64, 3)
+    summary = json.loads((run / "summary.json").read_text())
+    summary["data"]["train_on"] = "train+val"
+    (run / "summary.json").write_text(json.dumps(summary))
+    sample = find_pictures(lightning_flowers.load(run, accelerator="cpu"), None, None)
+    assert sample.what == "32 made-up pictures (val is not to be had: the run was trained on train+val)"
 
 
 @pytest.mark.parametrize(

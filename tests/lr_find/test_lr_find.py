@@ -70,6 +70,13 @@ def test_what_cannot_be_is_refused(here, petals_root, capsys, flags, said):
     assert not list(here.iterdir())
 
 
+def test_no_curve_is_written_over(here, petals_root, capsys):
+    (here / "mine.png").write_text("precious")
+    assert main(["lr_find", f"--data.root={petals_root}", *TINY, "--out=mine.png"]) == MISUSED
+    assert "--out=mine.png: is there already: choose another name, or remove it" in capsys.readouterr().err
+    assert (here / "mine.png").read_text() == "precious"
+
+
 def test_a_tpu_is_refused(here, petals_root, capsys, monkeypatch):
     monkeypatch.setattr(hardware, "choose_accelerator", lambda asked: "tpu")
     assert main(["lr_find", f"--data.root={petals_root}", *TINY]) == MISUSED

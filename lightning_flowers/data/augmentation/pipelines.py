@@ -14,6 +14,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from lightning_flowers import strict_yaml
 from lightning_flowers.errors import UserError, did_you_mean
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it must not ask the network for a newer release
@@ -99,7 +100,7 @@ def load_pipeline(path: str) -> Any:
         UserError: it cannot be read.
     """
     try:
-        return yaml.safe_load(Path(path).expanduser().read_text("utf-8"))
+        return strict_yaml.load(Path(path).expanduser().read_text("utf-8"))
     except OSError as error:
         raise UserError(f"--data.augment={path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

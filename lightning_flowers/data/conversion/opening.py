@@ -126,6 +126,8 @@ def _convert(kind: str, inputs: Inputs, settings: Settings, root: str, folder: P
     done = convert(inputs, folder, settings)
     if done.bad:
         _say(f"{len(done.bad):,} pictures were left out: see {folder / 'skipped.csv'}")
+    if val and not any(one.split == "val" for one in done.pictures):
+        _say("note: no class has enough pictures for that: there is no val")
     for note in done.notes():
         _say(f"note: {note}")
 

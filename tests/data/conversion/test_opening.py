@@ -66,6 +66,23 @@ def test_without_splits_a_fifth_of_each_class_is_drawn_and_told(tmp_path, capsys
     assert np.bincount(source.open("val", SIZE).labels).tolist() == [1, 1, 1]
 
 
+def test_of_few_pictures_none_is_val(tmp_path, capsys):
+    for number, one in enumerate(petals()[::3]):
+        path = tmp_path / "flowers" / one.name / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(one.image)
+    root = str(tmp_path / "flowers")
+    data = PetalsDataModule(root, SIZE)
+    assert "note: no class has enough pictures for that: there is no val" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"to train without, or --data.folds=5 --data.fold=0 to cut one$"):
+        data.splits["val"]
+    assert len(PetalsDataModule(root, SIZE, folds=5, fold=0).splits["train"]) == 4
+    for number in (1, 3):
+        (tmp_path / "flowers" / petals()[3 * number].name / f"{number}.jpg").unlink()
+    with pytest.raises(DataError, match=r"to train without, or --data.folds=4 --data.fold=0 to cut one$"):
+        PetalsDataModule(root, SIZE).splits["val"]
+
+
 def test_of_an_extra_root_all_is_trained_on(tmp_path, capsys):
     root, extra = (write_folders(tmp_path / name) for name in ("flowers", "more"))
     PetalsDataModule(str(root), SIZE)
