@@ -14,7 +14,6 @@ from lightning_flowers.serve.errors import busy, code_of, documented
 from lightning_flowers.serve.service import Service
 from lightning_flowers.serve.uploads import read_uploads
 
-MAX_GUESSES = 1000
 _JPEG: Any = {200: {"content": {"image/jpeg": {}}}}
 _bearer = HTTPBearer(auto_error=False, description="the key that the server was started with")
 
@@ -46,9 +45,7 @@ async def check_key(service: Served, given: Annotated[HTTPAuthorizationCredentia
 async def predict(
     service: Served,
     request: Request,
-    top: Annotated[int, Query(ge=1, le=MAX_GUESSES, description="guesses of each picture")] = 5,
-    heat_map: Annotated[bool, Query(description="tell what the model looked at")] = False,
-    neighbours: Annotated[bool, Query(description="tell the nearest val pictures")] = False,
+    asked: Annotated[schemas.Asked, Query()],
 ) -> schemas.Answers:
     """Name the flower on one or several pictures: JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF of one frame.
 
@@ -62,7 +59,9 @@ async def predict(
             held.enter_context(service.pictures.taken(len(uploads)))
         except FullError as error:
             raise busy() from error
-        answers, wrong = await while_connected(request, service.answer_all(uploads, top, heat_map, neighbours))
+        answers, wrong = await while_connected(
+            request, service.answer_all(uploads, asked.top, asked.heat_map, asked.neighbours)
+        )
     if len(wrong) == len(uploads):
         raise HTTPException(code_of(wrong[0]), f"{answers.answers[0].picture}: {wrong[0]}")
     return answers

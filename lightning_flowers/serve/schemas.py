@@ -2,15 +2,26 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from lightning_flowers.use.doubt import Doubt
 from lightning_flowers.use.predictor import Guess
 
+MAX_GUESSES = 1000
 _ROSE: Any = {"label": 73, "name": "rose", "probability": 0.93}
 _ANSWER: Any = {"picture": "a.jpg", "guesses": [_ROSE], "sure": True, "error": None}
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 _Base64 = Annotated[bytes, Field(json_schema_extra={"format": "byte"})]  # as OpenAPI calls it
+
+
+class Asked(BaseModel):
+    """What is to be told of each picture; nothing else can be asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    top: int = Field(default=5, ge=1, le=MAX_GUESSES, description="guesses of each picture")
+    heat_map: bool = Field(default=False, description="tell what the model looked at")
+    neighbours: bool = Field(default=False, description="tell the nearest val pictures")
 
 
 class HeatMap(BaseModel):
@@ -57,12 +68,24 @@ class Answers(BaseModel):
 class Pictures(BaseModel):
     """Pictures as JSON."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"pictures": [_PIXEL]}]}, val_json_bytes="base64")
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"pictures": [_PIXEL]}], "additionalProperties": False},
+        val_json_bytes="base64",
+    )
 
-    # Of millions of numbers, or of other keys, each would be an error of its own: they took half a minute, and 9 GB.
+    # Of millions of numbers each would be an error of its own: they took half a minute, and 9 GB.
     pictures: Annotated[list[_Base64], FailFast()] = Field(
         min_length=1, max_length=10_000, description="files' contents in base64"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_others(cls, given: Any) -> Any:
+        """Refuse other keys, by one error."""
+        other = next((key for key in given if key != "pictures"), None) if isinstance(given, dict) else None
+        if other is not None:
+            raise ValueError(f"no key {other!r} is known, only 'pictures'")
+        return given
 
 
 class Failure(BaseModel):

@@ -86,6 +86,8 @@ def test_odd_but_good_pictures_are_answered(client, picture):
         ({"data": {"file": "text"}, "files": [("x", ("n", b""))]}, 422, "send files as fields 'file'"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "Invalid JSON"),
         ({"json": {"pictures": []}}, 422, "pictures: "),
+        ({"json": {"pictures": [""], "top": 1}}, 422, "no key 'top' is known, only 'pictures'"),
+        ({"json": {"pictures": [""]}, "params": {"topp": 1}}, 422, "topp: "),
         ({"json": {"pictures": [1]}}, 422, "pictures.0: "),
         ({"json": {"pictures": [""] * 10_001}}, 422, "pictures: "),
         ({"json": {"pictures": ["%%%"]}}, 422, "pictures.0: Data should be valid base64"),

@@ -42,7 +42,15 @@ def test_what_is_missing_is_left_out_and_named_where_it_is_wanted(tiny, capsys, 
         choose(tiny, "openvino")
 
 
-def test_a_million_wrong_pictures_are_one_error():
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"pictures":[' + "1," * 9000 + "1]}",
+        "{" + ",".join(f'"{number}":1' for number in range(9000)) + "}",
+    ],
+    ids=["pictures", "keys"],
+)
+def test_a_million_wrong_pictures_or_keys_are_one_error(content):
     with pytest.raises(ValueError, match="pictures") as error:
-        Pictures.model_validate_json(b'{"pictures":[' + b"1," * 9000 + b"1]}")
+        Pictures.model_validate_json(content)
     assert len(error.value.errors()) == 1  # pyright: ignore[reportAttributeAccessIssue]
