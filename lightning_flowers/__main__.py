@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import threading
 import traceback
 import warnings
 from pathlib import Path
@@ -22,7 +23,7 @@ MISUSED = 2
 
 def program() -> int:
     """Run the command line of this process, which is the program's own, and return its exit status."""
-    sys.excepthook = _redacted_traceback
+    sys.excepthook, threading.excepthook = _redacted_traceback, _end_of_thread
     follow()
     environment.prepare_process()
     try:
@@ -106,6 +107,14 @@ def _one_line_warning(
 
 def _redacted_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _end_of_thread(failed: threading.ExceptHookArgs) -> None:
+    error = failed.exc_value
+    if isinstance(error, OSError) and error.strerror:  # as of TensorBoard's writer: the main thread meets it too
+        print(redact(f"warning: {error.filename or 'a file'}: {error.strerror}"), file=sys.stderr)
+    elif error is not None:
+        _redacted_traceback(failed.exc_type, error, failed.exc_traceback)
 
 
 if __name__ == "__main__":

@@ -247,10 +247,16 @@ def test_print_config_leaves_secrets_out(capfd):
 
 def test_what_python_prints_of_a_crash_has_no_secret():
     crash = f"""
-        import logging
+        import logging, threading
         from lightning_flowers import __main__ as ours
 
+        def fail(error):
+            raise error
+
         def crash(args):
+            for error in (OSError(28, "No space"), ValueError("https://{USER}:{PASSWORD}@y")):
+                (thread := threading.Thread(target=fail, args=[error])).start()
+                thread.join()
             logging.getLogger("a.library").error("https://{USER}:{PASSWORD}@x")
             raise RuntimeError("https://{USER}:{PASSWORD}@x/y?sig={SIGNATURE}")
 
@@ -259,6 +265,7 @@ def test_what_python_prints_of_a_crash_has_no_secret():
     """
     command = [sys.executable, "-c", textwrap.dedent(crash), "fit"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stderr.startswith("https://...@x\n")
+    assert done.stderr.startswith("warning: a file: No space\nTraceback")
+    assert "ValueError: https://...@y\nhttps://...@x\n" in done.stderr
     assert done.stderr.endswith("RuntimeError: https://...@x/y?...\n")
     assert PLANTED not in done.stderr
