@@ -52,14 +52,16 @@ def check_batch(batch: Any) -> None:
     """
     if not isinstance(batch, dict) or not ({"label", "index", "mask"} <= batch.keys() and batch.keys() & _PICTURES):
         raise UserError(f"{type(batch).__name__}: {_HOLDS}")
-    for name in [name for name in _TENSORS if name in batch]:
+    known = [name for name in _TENSORS if name in batch]
+    for name in known:
         tensor, (dtype, dimensions) = batch[name], _TENSORS[name]
         if not isinstance(tensor, Tensor):
             raise UserError(f"{name}, a {type(tensor).__name__}: {_HOLDS}")
         if tensor.dtype != dtype or tensor.ndim != dimensions or (name == "image" and tensor.shape[1] != 3):
             raise UserError(f"{name}, {str(tensor.dtype).removeprefix('torch.')} {(*tensor.shape,)}: {_HOLDS}")
-        if len(tensor) != len(batch["index"]):
-            raise UserError(f"{name} of {len(tensor)} records, index of {len(batch['index'])}: {_HOLDS}")
+    if len({len(batch[name]) for name in known}) > 1:
+        counts = ", ".join(f"{len(batch[name])} of {name}" for name in known)
+        raise UserError(f"records of other numbers, {counts}: {_HOLDS}")
 
 
 def check_labels(batch: Batch | FeatureBatch) -> None:

@@ -24,7 +24,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MENDS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable"),
     errno.EFBIG: "raise the limit on files' sizes",
-    errno.ENOENT: "something else has removed it",
+    errno.ENOENT: "look whether it was removed",
 }
 
 

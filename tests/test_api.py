@@ -378,7 +378,11 @@ def test_records_with_labels_given_beside_them_are_scored(petals_root, own):
         ({"label": torch.zeros(2)}, r"^label, float32 \(2,\): a batch"),
         ({"mask": torch.ones(2, dtype=torch.int64)}, r"^mask, int64 \(2,\): a batch"),
         ({"label": [0, 0]}, "^label, a list: a batch"),
-        ({"mask": torch.ones(1, dtype=torch.bool)}, "^mask of 1 records, index of 2: a batch"),
+        ({"index": None}, "^index, a NoneType: a batch"),
+        (
+            {"mask": torch.ones(1, dtype=torch.bool)},
+            "^records of other numbers, 2 of image, .* 1 of mask: a batch",
+        ),
     ],
 )
 @pytest.mark.parametrize("stage", ["validate", "predict"])

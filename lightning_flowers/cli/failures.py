@@ -101,7 +101,8 @@ def _of_settings(error: Exception) -> str | None:
 def _how_to_resume(folder: RunFolder | None) -> str:
     """The command that goes on with a run, if anything of it was saved."""
     if folder is not None and folder.best.is_file() and not folder.last.is_file():
-        return f"its weights were saved, not what to resume from: a new run takes --model.weights={folder.path}"
+        weights = f"--model.weights={shlex.quote(str(folder.path))}"
+        return f"its weights were saved, not what to resume from: a new run takes {weights}"
     if folder is None or not folder.last.is_file():
         return "nothing was saved yet"
     return f"resume with: {_resuming(folder)}"

@@ -1,6 +1,5 @@
 """The command line: Lightning's fit, validate, test and predict over our data, models and run folders."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,7 @@ class FlowersCLI(Running, LightningCLI):
         out, writes = config.get("out"), self.command in ("fit", "predict")
         if self.command == "fit" and self.folder and config.hours is None:  # those of a run are of all its sessions
             config.hours = self.folder.read_summary().get("hours")
-        if self.folder and out is None and writes and not os.access(self.folder.path, os.W_OK):
+        if self.folder and out is None and writes and not self.folder.is_writable():
             mend = "give --out=FOLDER, or make it writable" if self.command == "predict" else "make it writable"
             raise UserError(f"{self.folder.path}: cannot be written: {mend}")
         self.out = self.folder if out is None else choose_out(out, self.folder, str(self.checkpoint))

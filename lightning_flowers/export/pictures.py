@@ -14,7 +14,7 @@ from lightning_flowers.run.results import read_run
 from lightning_flowers.secrets import redact
 from lightning_flowers.use.predictor import Predictor
 
-_NO_VAL = "the run was trained on train+val"
+_NO_VAL = "the run was trained on train+val, and has none"
 _BATCH, _MADE_UP = 16, 32
 _ODD = ((97, 64), (301, 452), (40, 31), (520, 1033))  # heights and widths
 

@@ -42,5 +42,5 @@ def check_growth(first: int | None, size: int, epochs: int | None) -> None:
         return
     if not first < size:
         raise UserError(f"--model.first_size={first}: must be less than the data's {size} px: leave it out")
-    if epochs is None or epochs < 1:
-        raise UserError(f"--model.first_size={first}: pictures grow over --trainer.max_epochs: give how many there are")
+    if epochs is None or epochs < 2:
+        raise UserError(f"--model.first_size={first}: pictures grow over --trainer.max_epochs: give 2 or more")

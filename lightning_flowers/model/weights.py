@@ -177,7 +177,7 @@ def _hub_id(name: str) -> str:
 
 
 def _why(name: str, weights: str, error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+    if isinstance(error, pickle.UnpicklingError | EOFError | IndexError) or "weights_only" in str(error):
         asked = re.search(r"GLOBAL ([\w.]+)", f"{error} {error.__cause__}")
         return (
             f"--model.weights={weights}: cannot be loaded as weights of {name}: damaged, or a pickle of more than "

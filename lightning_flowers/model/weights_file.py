@@ -111,7 +111,7 @@ def _load(file: Path) -> dict[str, Any]:
         raise UserError(f"--model.weights={file}: .npz is not read: timm has the same on the hub as .safetensors")
     with file.open("rb") as opened:
         if not opened.read(2).startswith(_BEGINS):
-            raise UserError(f"--model.weights={file}: holds no weights: give what torch or safetensors has saved")
+            raise UserError(f"--model.weights={file}: holds no weights: give what torch has saved, or a .safetensors")
     with torch.serialization.safe_globals([argparse.Namespace]):  # the settings in timm's own checkpoints
         loaded: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     return loaded if isinstance(loaded, dict) else {}

@@ -1,6 +1,7 @@
 """What a run leaves behind, and where."""
 
 import json
+import os
 import shlex
 import shutil
 from contextlib import suppress
@@ -113,6 +114,10 @@ class RunFolder:
             raise UserError(f"{self.path}: another run has just taken that folder: start again") from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be made: {error.strerror}: choose another --runs_dir") from error
+
+    def is_writable(self) -> bool:
+        """Whether files can be made in it."""
+        return all(os.access(path, os.W_OK) for path in (self.path, self.checkpoints) if path.exists())
 
     def discard_untrained(self) -> None:
         """Remove the folder if this process made it and nothing was learnt in it: a refused run leaves nothing."""

@@ -17,7 +17,8 @@ def held(folder: RunFolder) -> Iterator[None]:
         UserError: another one trains it.
     """
     path = folder.checkpoints / ".lock"
-    lock = FileLock(path)
+    # Of whatever user, as a run may be a group's. Without the disk's help it would outlive a process that is killed.
+    lock = FileLock(path, mode=0o666, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -27,6 +28,7 @@ def held(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
-        with suppress(OSError):
-            path.unlink()
+        if lock.is_locked:
+            with suppress(OSError):
+                path.unlink()  # while it is held: others then lock none that is gone
+            lock.release()

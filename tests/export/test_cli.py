@@ -141,7 +141,7 @@ def test_without_val_it_is_checked_on_made_up_pictures_and_says_so(tiny_run, tmp
     summary["data"]["train_on"] = "train+val"
     (run / "summary.json").write_text(json.dumps(summary))
     sample = find_pictures(lightning_flowers.load(run, accelerator="cpu"), None, None)
-    assert sample.what == "32 made-up pictures (val is not to be had: the run was trained on train+val)"
+    assert sample.what == "32 made-up pictures (val is not to be had: the run was trained on train+val, and has none)"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from lightning_flowers.__main__ import MISUSED, main
+from lightning_flowers.errors import UserError
 from lightning_flowers.model.classifier import FlowerClassifier
-from lightning_flowers.model.growth import shrink, side_at, stage_at
+from lightning_flowers.model.growth import check_growth, shrink, side_at, stage_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:--data.augment.* a picture, against")
 TINY = [
@@ -99,3 +100,9 @@ def test_what_cannot_be_is_refused(here, tiny_root, capsys, flags, said):
     assert told.err.splitlines()[-1].startswith(f"lightning_flowers: {said}")
     assert "\nrun " not in told.out  # it is told of once nothing can be refused any more
     assert not list(here.iterdir())
+
+
+def test_in_one_epoch_nothing_can_grow():
+    with pytest.raises(UserError, match=r"first_size=32: pictures grow over --trainer.max_epochs: give 2 or more"):
+        check_growth(32, 64, 1)
+    check_growth(32, 64, 2)

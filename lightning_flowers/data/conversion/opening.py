@@ -48,7 +48,7 @@ def open_data(
         features: names of what holds image, label and id in files that have such, where they are not the usual ones.
         skip_bad: leave out pictures that cannot be read.
         remote_limit: bytes that shards of URLs may take on this host.
-        extra: it is beside another, which `features` may be of, and has no val drawn, as nobody would use it.
+        extra: it is beside another, whose `features` folders pass over; no val is drawn, as nobody would use it.
 
     Raises:
         DataError: no data of any kind there, or data that cannot be used.

@@ -21,21 +21,22 @@ def read_tars(base: Path, files: Sequence[Path], features: Features) -> list[Inp
     Args:
         base: the folder that the files' names start from.
         features: of the JSONs, where the class has another than the usual names; `image` is the pictures' extension,
-            or several as WebDataset writes them, `jpg;png`: the first that there is beside a label.
+            or several with commas between them: the first that there is beside a label.
 
     Raises:
         DataError: one cannot be read, a picture has no class, a label lies beside two and `image` does not tell which
             is meant, or it is of none.
     """
-    wanted = [extension for part in features.get("image", "").lower().split(";") if (extension := part.strip(" ."))]
-    pictures = [one for file in files for one in _read_tar(base, file, wanted, features)]
-    there = {_parts(one.path)[1] for one in pictures}
-    if wanted and not there.intersection(wanted):
+    wanted = [part.strip(" .") for part in features.get("image", "").lower().split(",")]
+    there: set[str] = set()
+    pictures = [one for file in files for one in _read_tar(base, file, wanted, features, there)]
+    if "image" in features and not there.intersection(wanted):
         find_name("image", there, features, f"{files[0]}: extensions")
     return pictures
 
 
-def _read_tar(base: Path, file: Path, wanted: Sequence[str], features: Features) -> Iterator[Input]:
+def _read_tar(base: Path, file: Path, wanted: Sequence[str], features: Features, there: set[str]) -> Iterator[Input]:
+    """The pictures of a tar; what has extensions is put into `there`."""
     name = file.relative_to(base).as_posix()
     try:
         with tarfile.open(file, "r:") as tar:
@@ -44,7 +45,8 @@ def _read_tar(base: Path, file: Path, wanted: Sequence[str], features: Features)
             pictures: dict[str, list[tarfile.TarInfo]] = {}
             for member in members:
                 key, extension = _parts(member.name)
-                if extension in wanted or is_picture(Path(member.name)):
+                there.add(extension)
+                if (extension and extension in wanted) or is_picture(Path(member.name)):
                     pictures.setdefault(key, []).append(member)
             for key, alike in pictures.items():
                 beside = next((told[label] for kind in _LABELS if (label := f"{key}.{kind}") in told), None)
@@ -71,7 +73,7 @@ def _meant(
     meant = next(filter(None, asked), readable or alike)
     if beside and len({member.name for member in meant}) > 1:
         first, second = (_parts(member.name)[1] for member in meant[:2])
-        mend = f"say which is meant, --data.features.image={first}, or in which order, ={first};{second}"
+        mend = f"say which is meant, --data.features.image={first}, or in which order, ={first},{second}"
         raise DataError(
             f"{file}: {beside.name} lies beside two pictures, {meant[0].name} and {meant[1].name}: "
             f"{mend if first != second else 'rename one'}"

@@ -188,16 +188,16 @@ def test_of_two_pictures_beside_a_label_one_is_to_be_named(tmp_path):
             add(tar, name, picture)
         for name in ("900.cls", "901.cls"):
             add(tar, name, NAMES[0].encode())
-    with pytest.raises(DataError, match=r"901.cls lies beside two pictures, 901.png and 901.mask.png: .*=png;mask.png"):
+    with pytest.raises(DataError, match=r"901.cls lies beside two pictures, 901.png and 901.mask.png: .*=png,mask.png"):
         open_data(str(root), SIZE, {"image": "jpg"})
-    for name in ("jpg;png", ".JPG; .png"):
+    for name in ("jpg,png", ".JPG, .png"):
         assert len(open_data(str(root), SIZE, {"image": name}).open("train", SIZE)) == 14
-    with pytest.raises(DataError, match=r"extensions: none for the image \(jpeg\), only jpg"):
+    with pytest.raises(DataError, match=r"extensions: none for the image \(jpeg\), only cls, jpg"):
         open_data(str(write_tars(tmp_path / "others")), SIZE, {"image": "jpeg"})
     with tarfile.open(root / "train-0.tar", "a") as tar:
         add(tar, "900.PNG", picture)
     with pytest.raises(DataError, match=r"900.cls lies beside two pictures, 900.png and 900.PNG: rename one"):
-        open_data(str(root), SIZE, {"image": "jpg;png"})
+        open_data(str(root), SIZE, {"image": "jpg,png"})
 
 
 def test_pictures_in_a_tar_may_have_any_extension(tmp_path):
