@@ -28,7 +28,7 @@ from lightning_flowers.lightning_internals import left_by_slurm
 from lightning_flowers.model.attaching import adopt_classes
 from lightning_flowers.model.classifier import FlowerClassifier
 from lightning_flowers.run.callbacks import check_callbacks
-from lightning_flowers.run.checkpoints import ReadByFirst
+from lightning_flowers.run.checkpoints import RunCheckpointIO
 from lightning_flowers.run.classes import match_classes
 from lightning_flowers.run.folder import RunFolder
 from lightning_flowers.run.messages import say
@@ -160,7 +160,7 @@ class FlowersCLI(Running, LightningCLI):
         if self.checkpoint is None and (left := left_by_slurm(self.trainer)):
             raise UserError(f"{left}: left by an earlier job: Lightning would begin with it: move it away")
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
-            self.trainer.strategy.checkpoint_io = ReadByFirst()
+            self.trainer.strategy.checkpoint_io = RunCheckpointIO()
         say("data", self.datamodule.describe())
         device, precision = hardware.describe(self.trainer.strategy.root_device), self.trainer.precision
         say("hardware", f"{devices} x {device}, precision {precision}")

@@ -136,7 +136,6 @@ class Checkpoints(Checkpoint):
 
     def _save(self, trainer: Trainer, path: Path, lean: bool = False) -> None:
         if trainer.is_global_zero:
-            # Lightning itself would move it in from the system's temporary folder, which need not be on the same disk.
             with atomic_file(path) as part:
                 self._write(trainer, part)
                 if lean:
@@ -167,8 +166,19 @@ def without_training(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in checkpoint.items() if name not in OF_TRAINING}
 
 
-class ReadByFirst(TorchCheckpointIO):
-    """Has the first process read checkpoints, and send them to the others, which need not see its disk."""
+class RunCheckpointIO(TorchCheckpointIO):
+    """Writes a run's checkpoints as they are to be read, and has the first process read them for the others, which need
+    not see its disk."""
+
+    @override
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write straight into the file, where that is an `atomic_file`'s: Lightning holds the whole of it in memory,
+        twice at times, and puts it into the temporary folder first."""
+        if not str(path).endswith(".part"):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        with Path(path).open("wb") as file:
+            torch.save(checkpoint, file)
 
     @override
     def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

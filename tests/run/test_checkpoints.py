@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from lightning_fabric.plugins.io import torch_io
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
@@ -115,6 +116,13 @@ def test_a_checkpoint_that_cannot_be_written_whole_leaves_the_one_before(fit, mo
     assert "No space left" in err
     assert LAST.read_bytes() == before
     assert sorted(path.name for path in LAST.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_a_checkpoint_goes_straight_into_its_file_and_one_of_a_callback_by_lightning(fit, monkeypatch):
+    monkeypatch.setattr(torch_io, "_atomic_save", lambda checkpoint, path: Path(path).write_bytes(b"Lightning's"))
+    assert fit("--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks.dirpath=own")[0] == 0
+    assert read(LAST)["epoch"] == 1
+    assert [path.read_bytes() for path in Path("own").iterdir()] == [b"Lightning's"]
 
 
 @pytest.mark.parametrize(("part", "step"), [("weights", 7), ("optimizer's state", 8)])  # inside the second epoch
