@@ -24,7 +24,7 @@ def held(folder: RunFolder) -> Iterator[None]:
     except Timeout as error:
         raise UserError(f"{folder.path}: another process trains it: wait for its end, or end it") from error
     except (OSError, NotImplementedError):
-        pass
+        pass  # of a disk without locks: a run is trained there as before
     try:
         yield
     finally:
